@@ -1,0 +1,76 @@
+package quarantine
+
+import (
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// Kinds whose selectors bind a pod. A kind is a group and a kind: apps.kruise.io
+// has a StatefulSet of its own.
+var (
+	KindService               = schema.GroupKind{Kind: "Service"}
+	KindReplicationController = schema.GroupKind{Kind: "ReplicationController"}
+	KindReplicaSet            = schema.GroupKind{Group: "apps", Kind: "ReplicaSet"}
+	KindStatefulSet           = schema.GroupKind{Group: "apps", Kind: "StatefulSet"}
+	KindDaemonSet             = schema.GroupKind{Group: "apps", Kind: "DaemonSet"}
+	KindJob                   = schema.GroupKind{Group: "batch", Kind: "Job"}
+	KindPodDisruptionBudget   = schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
+)
+
+// Selector is one object of the pod's namespace that selects pods, with the
+// little of it that a decision needs. It is shared and must not be changed.
+type Selector struct {
+	Kind schema.GroupKind
+	Name string
+	UID  types.UID
+
+	// Requirements are the object's selector. A pod matches when it matches all
+	// of them. It is never empty for a Service, which selects nothing without a
+	// selector; it is empty for a PodDisruptionBudget that selects all.
+	Requirements labels.Requirements
+
+	// Controller is the object's own controller: a ReplicaSet's Deployment. Nil
+	// where there is none.
+	Controller *Owner
+
+	// Desired is how many pods the object wants, and Available how many it has
+	// that are available, as its spec and status say; both 0 for a kind that has
+	// no such number (Service, PodDisruptionBudget).
+	Desired, Available int32
+}
+
+// Owner names the controller of an object.
+type Owner struct {
+	Kind schema.GroupKind
+	Name string
+	UID  types.UID
+}
+
+// Selectors answers for one namespace who selects a pod.
+type Selectors interface {
+	// Matching returns all objects whose selector matches these labels.
+	Matching(podLabels map[string]string) []*Selector
+
+	// Lookup returns the object of that kind and name, nil if there is none. The
+	// kind must be one of those above.
+	Lookup(kind schema.GroupKind, name string) *Selector
+}
+
+// String names the object as kubectl does: Service/web.
+func (s *Selector) String() string { return s.Kind.Kind + "/" + s.Name }
+
+// requiredKeys are the label keys without which the selector can't match: those
+// a rewrite must take away. NotIn and DoesNotExist require nothing to be there.
+func (s *Selector) requiredKeys() []string {
+	var keys []string
+	for i := range s.Requirements {
+		switch s.Requirements[i].Operator() {
+		case selection.NotIn, selection.DoesNotExist, selection.NotEquals:
+		default:
+			keys = append(keys, s.Requirements[i].Key())
+		}
+	}
+	return keys
+}
