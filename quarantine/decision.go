@@ -1,0 +1,107 @@
+package quarantine
+
+import (
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Request is the admission of a pod, with all that a decision rests on.
+type Request struct {
+	// Old is the pod as it is stored, nil when it is being created. No requester
+	// can forge it: what is recorded and what is warned of comes from here.
+	Old *Pod
+
+	// New is what the requester, and the webhooks before us, would have stored.
+	New *Metadata
+
+	// User is the name of who asks.
+	User string
+
+	// Time is when the decision is made.
+	Time time.Time
+
+	// Selectors are those of the pod's namespace.
+	Selectors Selectors
+}
+
+// Decision is the answer to a [Request].
+type Decision struct {
+	// Action says what the admission does to the pod.
+	Action Action
+
+	// Denial says why the request is refused; nil when it is allowed.
+	Denial *Denial
+
+	// Warnings are for the person who asks, the important first.
+	Warnings []string
+
+	// Patch changes metadata, and nothing else.
+	Patch []jsonpatch.Operation
+
+	// LetGo names what selected or controlled the pod and no longer does.
+	LetGo []string
+}
+
+// Action is what an admission does, in the log, the metrics and the audit log.
+type Action string
+
+// The actions.
+const (
+	// ActionNone leaves the pod as it was asked for.
+	ActionNone Action = "None"
+	// ActionQuarantine takes the pod out.
+	ActionQuarantine Action = "Quarantine"
+	// ActionStrip removes requests that this pod can't be asked for.
+	ActionStrip Action = "Strip"
+	// ActionDeny refuses the request.
+	ActionDeny Action = "Deny"
+)
+
+// Reason says why a request is refused; the same in the denial, the log, the
+// metrics and the audit log.
+type Reason string
+
+// The reasons.
+const (
+	// ReasonInvalidValue: a request key was given a value that it does not take.
+	ReasonInvalidValue Reason = "InvalidValue"
+	// ReasonCreatedQuarantined: a pod can't be created with the label.
+	ReasonCreatedQuarantined Reason = "CreatedQuarantined"
+	// ReasonLabelConflict: the request itself changes a label that has to be rewritten.
+	ReasonLabelConflict Reason = "LabelConflict"
+	// ReasonOwnerConflict: the request itself adds an ownerReference.
+	ReasonOwnerConflict Reason = "OwnerConflict"
+	// ReasonInescapable: a selector matches whatever the labels are.
+	ReasonInescapable Reason = "Inescapable"
+	// ReasonRecordProtected: only isolate writes the record.
+	ReasonRecordProtected Reason = "RecordProtected"
+)
+
+// Denial is a refusal. It is a 422 where Invalid says which fields to write
+// differently, else a 403.
+type Denial struct {
+	Reason  Reason
+	Message string
+	Invalid field.ErrorList
+
+	// Field is what a 403 is about, as a path.
+	Field string
+}
+
+func denied(denial *Denial) Decision { return Decision{Action: ActionDeny, Denial: denial} }
+
+func invalid(reason Reason, errs ...*field.Error) Decision {
+	return denied(&Denial{Reason: reason, Invalid: errs})
+}
+
+func forbidden(reason Reason, path *field.Path, message string) Decision {
+	return denied(&Denial{Reason: reason, Message: message, Field: path.String()})
+}
+
+var metadataPath = field.NewPath("metadata")
+
+func annotationPath(key string) *field.Path { return metadataPath.Child("annotations").Key(key) }
+
+func labelPath(key string) *field.Path { return metadataPath.Child("labels").Key(key) }

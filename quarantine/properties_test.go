@@ -1,0 +1,162 @@
+package quarantine
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	"k8s.io/apimachinery/pkg/util/validation"
+)
+
+// A mutation is one thing that can be different about a quarantine: the stored
+// pod, what the request does beside the trigger, who selects the pod.
+type mutation struct {
+	name   string
+	stored func(*Metadata)
+	asked  func(*Metadata)
+	also   *Selector
+}
+
+var mutations = []mutation{
+	{name: "odd values", stored: func(m *Metadata) { label("empty", "")(m); label("long", strings.Repeat("l", 63))(m) },
+		also: selects(KindService, "odd", equals("empty", ""), exists("long"))},
+	{name: "selected by existence", stored: label("exists", "x"), also: selects(KindReplicaSet, "exists", exists("exists"))},
+	{name: "selected once rewritten", also: selects(KindReplicaSet, "notin", notIn("component", "api-springboot"), exists("release"))},
+	{name: "selected once removed", also: selects(KindReplicaSet, "absent", absent("exists"), equals("pod-template-hash", "5d4f8"))},
+	{name: "in", also: selects(KindJob, "in", require("release", selection.In, "login-audit-trail-service", "other"))},
+	{name: "a budget for all", also: selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)},
+	{name: "an unknown controller", stored: controller("apps.kruise.io/v1", "CloneSet", "web")},
+	{name: "no owner", stored: withoutOwner()},
+	{name: "a hint that is set", stored: annotation(KarpenterHint, "false")},
+	{name: "Argo CD", stored: func(m *Metadata) {
+		label(InstanceLabel, "shop")(m)
+		annotation(ArgoTrackingKey, "shop")(m)
+		owner("v1", "ConfigMap", "x")(m)
+	}},
+	{name: "a label changed beside", asked: label("note", "x")},
+	{name: "force, ttl and extend", asked: func(m *Metadata) {
+		annotation(ForceKey, "true")(m)
+		annotation(TTLKey, "1h")(m)
+		annotation(ExtendKey, "2h")(m)
+	}},
+	{name: "a forged record", asked: func(m *Metadata) {
+		label(LabelKey, "false")(m)
+		annotation(RecordKey, `{"labels":{"release":"forged"},"later":1}`)(m)
+		annotation(ExpiresAtKey, "1970-01-01T00:00:00Z")(m)
+		annotation(QuarantinedByKey, "someone else")(m)
+	}},
+}
+
+// TestInvariants tries every subset of the mutations.
+func TestInvariants(t *testing.T) {
+	rules := DefaultRules()
+	for set := range 1 << len(mutations) {
+		before, selectors := pod(), incident()
+		asked := []func(*Metadata){trigger}
+		var names []string
+		for i, m := range mutations {
+			if set&(1<<i) == 0 {
+				continue
+			}
+			names = append(names, m.name)
+			if m.stored != nil {
+				m.stored(&before.Metadata)
+			}
+			if m.asked != nil {
+				asked = append(asked, m.asked)
+			}
+			if m.also != nil {
+				selectors = append(selectors, m.also)
+			}
+		}
+		req := update(selectors, before, asked...)
+		if problem := violation(t, &rules, req); problem != "" {
+			t.Fatalf("with %s: %s", strings.Join(names, ", "), problem)
+		}
+	}
+}
+
+// violation checks what holds for every quarantine, and says what does not.
+func violation(t testing.TB, rules *Rules, req Request) string {
+	decision := rules.Decide(req)
+	if decision.Action != ActionQuarantine {
+		return fmt.Sprintf("%s: %+v", decision.Action, decision.Denial)
+	}
+	for _, operation := range decision.Patch {
+		if !strings.HasPrefix(operation.Path, "/metadata/") || operation.Operation == "test" {
+			return fmt.Sprintf("operation %+v", operation)
+		}
+	}
+	stored := apply(t, req.New, decision)
+	for _, s := range req.Selectors.Matching(stored.Labels) {
+		if s.Kind != KindPodDisruptionBudget {
+			return fmt.Sprintf("%s matches %v", s, stored.Labels)
+		}
+	}
+	if len(stored.OwnerReferences) > 0 {
+		return fmt.Sprintf("owners left: %v", stored.OwnerReferences)
+	}
+	for key, value := range stored.Labels {
+		if problems := validation.IsValidLabelValue(value); problems != nil {
+			return fmt.Sprintf("label %s=%q: %v", key, value, problems)
+		}
+	}
+	if problem := recordViolation(req, stored); problem != "" {
+		return problem
+	}
+	return againViolation(t, rules, req, stored)
+}
+
+// recordViolation checks that the record tells how the stored pod was.
+func recordViolation(req Request, stored *Metadata) string {
+	status := StatusOf(stored.Labels, stored.Annotations)
+	if status.State != Quarantined {
+		return fmt.Sprintf("the record is unreadable: %v", status.Problem)
+	}
+	restored := maps.Clone(req.Old.Labels)
+	for key := range req.Old.Labels {
+		if now, ok := stored.Labels[key]; ok {
+			restored[key] = now
+		} else {
+			delete(restored, key)
+		}
+	}
+	maps.Copy(restored, status.Record.Labels)
+	if diff := cmp.Diff(req.Old.Labels, restored); diff != "" {
+		return "the recorded labels do not give the original back:\n" + diff
+	}
+	if diff := cmp.Diff(req.Old.OwnerReferences, status.Record.OwnerReferences); diff != "" {
+		return "recorded owners:\n" + diff
+	}
+	if status.By != req.User {
+		return "quarantined by " + status.By
+	}
+	return ""
+}
+
+// againViolation decides a second time, a moment later, on the first answer, as
+// the API server asks for where another webhook has changed the pod.
+func againViolation(t testing.TB, rules *Rules, req Request, stored *Metadata) string {
+	first := clone(stored)
+	again := req
+	again.New = clone(stored)
+	if again.New.Annotations == nil {
+		again.New.Annotations = map[string]string{}
+	}
+	annotation("added-by", "another webhook")(again.New)
+	annotation("added-by", "another webhook")(first)
+	if diff := cmp.Diff(first, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
+		return "deciding again changes something:\n" + diff
+	}
+	again.Time = again.Time.Add(2 * time.Second)
+	later := apply(t, again.New, rules.Decide(again))
+	if was, is := StatusOf(first.Labels, first.Annotations).Record.String(), later.Annotations[RecordKey]; was != is {
+		return fmt.Sprintf("deciding later records %s instead of %s", is, was)
+	}
+	return ""
+}

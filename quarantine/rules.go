@@ -1,0 +1,76 @@
+package quarantine
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// Rules are the settings of the decision. The zero value is not useful: start
+// from [DefaultRules].
+type Rules struct {
+	// Prefix goes before the old value of a rewritten label, with a dash between.
+	Prefix string
+
+	// ExtraKeys are further labels to rewrite at every quarantine.
+	ExtraKeys []string
+
+	// DefaultTTL is how long a pod is kept unless its ttl says otherwise, MaxTTL
+	// the longest a ttl or an extend may ask for.
+	DefaultTTL, MaxTTL time.Duration
+}
+
+// Bounds of a [Rules].
+const (
+	// MinTTL is the shortest ttl and extend.
+	MinTTL = time.Second
+
+	// maxPrefixLength leaves room for a hash and some of the old value in the 63
+	// characters of a label value.
+	maxPrefixLength = 32
+)
+
+// DefaultRules are the rules as they are without any flag.
+func DefaultRules() Rules {
+	return Rules{Prefix: "quarantined", DefaultTTL: 24 * time.Hour, MaxTTL: 30 * 24 * time.Hour}
+}
+
+// Validate returns all that is wrong with the rules, naming each setting.
+func (r *Rules) Validate() field.ErrorList {
+	var errs field.ErrorList
+	prefix := field.NewPath("prefix")
+	if r.Prefix == "" || len(r.Prefix) > maxPrefixLength {
+		errs = append(errs, field.Invalid(prefix, r.Prefix, fmt.Sprintf("must have 1 to %d characters", maxPrefixLength)))
+	}
+	for _, problem := range validation.IsValidLabelValue(r.Prefix) {
+		errs = append(errs, field.Invalid(prefix, r.Prefix, problem))
+	}
+	for _, key := range r.ExtraKeys {
+		errs = append(errs, metav1validation.ValidateLabelName(key, field.NewPath("extraKeys"))...)
+	}
+	if r.DefaultTTL < MinTTL || r.DefaultTTL > r.MaxTTL {
+		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), r.DefaultTTL.String(),
+			fmt.Sprintf("must be at least %s and at most the maximum, %s", MinTTL, r.MaxTTL)))
+	}
+	return errs
+}
+
+// rewritten is what a selector's key gets instead of its old value: always a
+// valid label value, and one that tells old values apart.
+func (r *Rules) rewritten(value string) string {
+	if value == "" {
+		return r.Prefix
+	}
+	whole := r.Prefix + "-" + value
+	if len(whole) <= validation.LabelValueMaxLength {
+		return whole
+	}
+	sum := sha256.Sum256([]byte(value))
+	suffix := "-" + hex.EncodeToString(sum[:4])
+	return whole[:validation.LabelValueMaxLength-len(suffix)] + suffix
+}

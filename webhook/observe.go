@@ -1,0 +1,72 @@
+package webhook
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	"isolate.example.io/quarantine"
+)
+
+// Metrics count what the webhook decides. No label names a pod or a user.
+type Metrics struct {
+	decisions *prometheus.CounterVec
+	failures  prometheus.Counter
+	seconds   prometheus.Histogram
+}
+
+// NewMetrics registers the webhook's metrics.
+func NewMetrics(registry prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		decisions: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "isolate_admission_decisions_total",
+			Help: "Admissions of pods that touch isolation, by what was done and, where denied, why.",
+		}, []string{"action", "reason"}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "isolate_admission_failures_total",
+			Help: "Admissions that could not be decided: selectors not read yet, or a review that can't be decoded.",
+		}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name:    "isolate_admission_decision_seconds",
+			Help:    "How long a decision took, from the decoded review to the answer.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
+		}),
+	}
+	registry.MustRegister(m.decisions, m.failures, m.seconds)
+	return m
+}
+
+func (m *Metrics) decided(decision quarantine.Decision, took time.Duration) {
+	m.decisions.WithLabelValues(string(decision.Action), string(reason(decision))).Inc()
+	m.seconds.Observe(took.Seconds())
+}
+
+func (m *Metrics) failed() { m.failures.Inc() }
+
+// logDecision writes one line a decision. The logger carries namespace, pod,
+// user and the admission's UID already.
+func logDecision(ctx context.Context, review admission.Request, req quarantine.Request, decision quarantine.Decision) {
+	if decision.Action == quarantine.ActionNone {
+		return
+	}
+	uid := req.New.UID
+	if req.Old != nil {
+		uid = req.Old.UID
+	}
+	log.FromContext(ctx).Info("Decided", "action", decision.Action, "reason", reason(decision), "uid", uid,
+		"letGo", decision.LetGo, "dryRun", review.DryRun != nil && *review.DryRun)
+}
+
+func logFailure(ctx context.Context, err error) {
+	log.FromContext(ctx).Error(err, "Not decided")
+}
+
+func reason(decision quarantine.Decision) quarantine.Reason {
+	if decision.Denial == nil {
+		return ""
+	}
+	return decision.Denial.Reason
+}
