@@ -1,0 +1,35 @@
+package sweeper
+
+import (
+	"errors"
+	"fmt"
+
+	"isolate.example.io/quarantine"
+)
+
+// What the sweeper says of a pod, one line for each decision.
+const (
+	logWaiting     = "Waiting for the pod to expire"
+	logHeld        = "The pod is held, it is not deleted"
+	logTerminating = "The pod is terminating; whatever keeps it, isolate does not delete it again"
+	logDamaged     = "The pod's record can't be relied on, so isolate never deletes the pod; release it or delete it by hand"
+	logServerLate  = "The pod has expired by this machine's clock but not by the API server's, it is not deleted yet"
+
+	logDeleted  = "Deleted the expired pod"
+	logGone     = "The expired pod is gone already"
+	logConflict = "The pod changed a moment ago, looking again"
+)
+
+// What it says of the clocks.
+const (
+	logSkewed   = "This machine's clock and the API server's differ, the later moment counts; check time synchronization"
+	logAgreeing = "This machine's clock and the API server's agree"
+	logStepped  = "A clock was set, looking at all quarantined pods again"
+	logUnsure   = "The API server's time could not be read, trying again"
+)
+
+var (
+	errStampOrder = fmt.Errorf("annotation %s is before %s", quarantine.ExpiresAtKey, quarantine.QuarantinedAtKey)
+	errNoTime     = errors.New("the API server's answers carry no Date header, so nothing is deleted")
+	errNotSynced  = errors.New("the quarantined pods are not read yet")
+)

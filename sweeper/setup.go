@@ -1,0 +1,92 @@
+package sweeper
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+const (
+	// A deletion that failed is tried again soon, and, once the API server is back,
+	// at once for everyone who waits.
+	retryFirst, retryLast = 100 * time.Millisecond, 30 * time.Second
+
+	askTimeout = 10 * time.Second
+)
+
+// Options are what the sweeper needs besides a manager. All must be set.
+type Options struct {
+	// Workers is how many pods are judged, and deleted, at the same time.
+	Workers int
+
+	// ServerTime must wrap the manager's rest.Config.
+	ServerTime *ServerTime
+
+	// Local is this machine's clock.
+	Local clock.PassiveClock
+
+	// Elapsed measures how much time has passed, whatever Local is set to.
+	Elapsed clock.WithTicker
+
+	// Metrics is where the sweeper's metrics are registered.
+	Metrics prometheus.Registerer
+}
+
+// Setup adds the sweeper to a manager whose cache has [CacheOptions].
+func Setup(mgr manager.Manager, options Options) error {
+	metrics, err := newMetrics(options.Metrics)
+	if err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	counted := &census{elected: mgr.Elected(), pods: mgr.GetCache(), local: options.Local}
+	if err := options.Metrics.Register(counted); err != nil {
+		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := checkReady(mgr); err != nil {
+		return err
+	}
+	discover, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client for the API server's time: %w", err)
+	}
+	clocks := &clocks{local: options.Local, server: options.ServerTime, skew: metrics.skew,
+		ask: func(ctx context.Context) error {
+			return discover.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
+		}}
+	return builder.ControllerManagedBy(mgr).
+		Named("expiry").
+		For(newPod()).
+		WatchesRawSource(&steps{clocks: clocks, elapsed: options.Elapsed, pods: mgr.GetCache()}).
+		WithOptions(controller.Options{
+			MaxConcurrentReconciles: options.Workers,
+			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast),
+		}).
+		Complete(&expiry{reader: mgr.GetCache(), writer: mgr.GetClient(), local: options.Local, clocks: clocks, metrics: metrics})
+}
+
+// checkReady has every replica read the pods, and say that it is ready once it
+// has: the one that takes over then begins at once.
+func checkReady(mgr manager.Manager) error {
+	pods, err := mgr.GetCache().GetInformer(context.Background(), newPod(), cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("watching quarantined pods: %w", err)
+	}
+	return mgr.AddReadyzCheck("pods", func(*http.Request) error {
+		if !pods.HasSynced() {
+			return errNotSynced
+		}
+		return nil
+	})
+}
