@@ -25,7 +25,7 @@ const (
 	logSkewed   = "This machine's clock and the API server's differ, the later moment counts; check time synchronization"
 	logAgreeing = "This machine's clock and the API server's agree"
 	logStepped  = "A clock was set, looking at all quarantined pods again"
-	logUnsure   = "The API server's time could not be read, trying again"
+	logUnsure   = "The clocks could not be compared, trying again"
 )
 
 var (

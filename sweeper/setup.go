@@ -68,7 +68,7 @@ func Setup(mgr manager.Manager, options Options) error {
 	return builder.ControllerManagedBy(mgr).
 		Named("expiry").
 		For(newPod()).
-		WatchesRawSource(&steps{clocks: clocks, elapsed: options.Elapsed, pods: mgr.GetCache()}).
+		WatchesRawSource(newSteps(clocks, options.Elapsed, mgr.GetCache())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: options.Workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast),

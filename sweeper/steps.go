@@ -2,6 +2,7 @@ package sweeper
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"k8s.io/client-go/util/workqueue"
@@ -27,40 +28,54 @@ type steps struct {
 	clocks  *clocks
 	elapsed clock.WithTicker
 	pods    client.Reader
+
+	start, base time.Time     // what elapsed and the clocks showed at the beginning
+	known       time.Duration // by how much the clocks had been set when the pods were last woken
+}
+
+func newSteps(clocks *clocks, elapsed clock.WithTicker, pods client.Reader) *steps {
+	return &steps{
+		clocks: clocks, elapsed: elapsed, pods: pods,
+		start: elapsed.Now(),
+		base:  clocks.local.Now().Round(0), // Without its monotonic reading, which does not step.
+	}
 }
 
 // Start implements [sigs.k8s.io/controller-runtime/pkg/source.Source].
 func (s *steps) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	start := s.elapsed.Now()
-	base := s.clocks.local.Now().Round(0) // Without its monotonic reading, which does not step.
-	ticker := s.elapsed.NewTicker(stepInterval)
 	go func() {
+		ticker := s.elapsed.NewTicker(stepInterval)
 		defer ticker.Stop()
-		var known time.Duration
 		for {
 			select {
 			case <-ctx.Done():
 				return
 			case <-ticker.C():
 			}
-			now, err := s.clocks.now(ctx)
-			if err != nil {
+			if err := s.look(ctx, queue); err != nil {
 				log.FromContext(ctx).Error(err, logUnsure)
-				continue
 			}
-			// Kept until the pods are woken, so that many small steps add up.
-			step := now.Sub(base) - s.elapsed.Since(start) - known
-			if step.Abs() <= tolerance {
-				continue
-			}
-			log.FromContext(ctx).Info(logStepped, "by", step.String())
-			if err := s.wake(ctx, queue); err != nil {
-				log.FromContext(ctx).Error(err, logUnsure)
-				continue
-			}
-			known += step
 		}
 	}()
+	return nil
+}
+
+// look wakes all pods if the clocks have been set since they were last woken. Small
+// steps add up.
+func (s *steps) look(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	now, err := s.clocks.now(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the API server's time: %w", err)
+	}
+	step := now.Sub(s.base) - s.elapsed.Since(s.start) - s.known
+	if step.Abs() <= tolerance {
+		return nil
+	}
+	log.FromContext(ctx).Info(logStepped, "by", step.String())
+	if err := s.wake(ctx, queue); err != nil {
+		return fmt.Errorf("listing the quarantined pods: %w", err)
+	}
+	s.known += step
 	return nil
 }
 
