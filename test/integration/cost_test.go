@@ -1,0 +1,124 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// rounds is how often each write is measured; the median counts.
+	rounds = 3
+	// mayCost is how much longer a write of the largest pods may take with isolate
+	// installed. An expression that iterates over a pod's maps takes many seconds.
+	mayCost = time.Second
+	// many is how many annotations or labels a pod can be stored with: annotations
+	// must have no more than 256 KiB, and the whole object 1.5 MiB.
+	many = 80_000
+)
+
+// shapes are pods as large as the API server takes them. Anyone who may create
+// pods may create these.
+var shapes = map[string]change{
+	"many annotations": func(pod *corev1.Pod) { maps.Copy(pod.Annotations, entries(many, "")) },
+	"many labels":      func(pod *corev1.Pod) { maps.Copy(pod.Labels, entries(many, "")) },
+	"many of both": func(pod *corev1.Pod) {
+		maps.Copy(pod.Annotations, entries(many/2, ""))
+		maps.Copy(pod.Labels, entries(many/2, ""))
+	},
+	"long labels": func(pod *corev1.Pod) { maps.Copy(pod.Labels, entries(8_000, strings.Repeat("v", 63))) },
+	"one long annotation": func(pod *corev1.Pod) {
+		pod.Annotations["example.com/long"] = strings.Repeat("v", 255<<10)
+	},
+	"many owners": func(pod *corev1.Pod) {
+		for i := range 8_000 {
+			pod.OwnerReferences = append(pod.OwnerReferences, metav1.OwnerReference{
+				APIVersion: "v1", Kind: "ConfigMap", Name: fmt.Sprint("c", i), UID: types.UID(fmt.Sprint(i)),
+			})
+		}
+	},
+	"many annotations, held": all(hold, func(pod *corev1.Pod) { maps.Copy(pod.Annotations, entries(many, "")) }),
+}
+
+// entries makes so many entries with keys as short as they can be.
+func entries(n int, value string) map[string]string {
+	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	m := make(map[string]string, n)
+	for i := range n {
+		m[string([]byte{letters[i%62], letters[i/62%62], letters[i/62/62%62]})] = value
+	}
+	return m
+}
+
+// costs are the median times of the writes, by shape and write.
+type costs map[string]time.Duration
+
+func TestLargePodsCostNoMore(t *testing.T) {
+	s := startAPIServer(t)
+	without := costs{}
+	for shape, c := range shapes {
+		measure(t, s, without, shape, c)
+	}
+	s.install(t, startStandIn(t))
+	with := costs{}
+	for shape, c := range shapes {
+		measure(t, s, with, shape, c)
+	}
+	for _, name := range slices.Sorted(maps.Keys(without)) {
+		t.Logf("%-50s %6d ms without isolate, %6d ms with", name, without[name].Milliseconds(), with[name].Milliseconds())
+		if more := with[name] - without[name]; more > mayCost {
+			t.Errorf("%s: takes %s longer with isolate", name, more)
+		}
+	}
+}
+
+// measure writes pods of the shape in the ways that an expression looks at.
+func measure(t *testing.T, s *apiServer, into costs, shape string, large change) {
+	t.Helper()
+	spent := map[string][]time.Duration{}
+	for range rounds {
+		pod := newPod("default", func(pod *corev1.Pod) { pod.ManagedFields = []metav1.ManagedFieldsEntry{{}} }, large)
+		for _, step := range []struct {
+			name  string
+			write func(*corev1.Pod) error
+		}{
+			{"create", func(pod *corev1.Pod) error { return s.editor.Create(t.Context(), pod) }},
+			{"add a label", func(pod *corev1.Pod) error { return patch(t, s.editor, pod, `{"metadata":{"labels":{"extra":"x"}}}`) }},
+			{"new image", func(pod *corev1.Pod) error {
+				return patch(t, s.editor, pod, `{"spec":{"containers":[{"name":"web","image":"example.com/web:2"}]}}`)
+			}},
+			{"status", func(pod *corev1.Pod) error {
+				return s.editor.Status().Patch(t.Context(), pod, client.RawPatch(types.MergePatchType, []byte(`{"status":{"phase":"Running"}}`)))
+			}},
+			{"quarantine", func(pod *corev1.Pod) error {
+				return patch(t, s.owner, pod, `{"metadata":{"annotations":{"`+quarantine.TriggerKey+`":"true"}}}`)
+			}},
+		} {
+			start := time.Now()
+			if err := step.write(pod); err != nil {
+				t.Fatalf("%s, %s: %v", shape, step.name, err)
+			}
+			spent[step.name] = append(spent[step.name], time.Since(start))
+		}
+		s.remove(t, pod)
+	}
+	for step, times := range spent {
+		slices.Sort(times)
+		into[shape+", "+step] = times[len(times)/2]
+	}
+}
+
+func patch(t *testing.T, c client.Client, pod *corev1.Pod, body string) error {
+	return c.Patch(t.Context(), pod, client.RawPatch(types.StrategicMergePatchType, []byte(body)))
+}
