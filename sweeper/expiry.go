@@ -15,6 +15,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
+// deleteTimeout is within the time that a manager waits for its controllers to end.
+const deleteTimeout = 20 * time.Second
+
 // conflictRetry is when a pod is looked at again that changed before it could be
 // deleted. The watch event of that change comes first; this is for a conflict
 // without one.
@@ -81,9 +84,13 @@ func (e *expiry) Reconcile(ctx context.Context, request reconcile.Request) (reco
 	return reconcile.Result{}, nil
 }
 
-// delete deletes the pod as it was judged, or nothing.
+// delete deletes the pod as it was judged, or nothing. A deletion on its way is
+// finished when the sweeper is asked to stop: interrupted, the API server can leave
+// the pod marked but not removed, and nobody would have logged or counted it.
 func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, status quarantine.Status) (reconcile.Result, error) {
-	err := e.writer.Delete(ctx, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
+	defer cancel()
+	err := e.writer.Delete(request, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
 	switch {
 	case err == nil:
 		e.metrics.deleted(e.local.Now().Sub(status.ExpiresAt))

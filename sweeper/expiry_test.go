@@ -58,6 +58,8 @@ type onePod struct {
 	pod     *metav1.PartialObjectMetadata
 	answer  error
 	deletes []client.DeleteOptions
+
+	deleting func() // called in the middle
 }
 
 func (o *onePod) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
@@ -68,7 +70,13 @@ func (o *onePod) Get(_ context.Context, key client.ObjectKey, into client.Object
 	return nil
 }
 
-func (o *onePod) Delete(_ context.Context, _ client.Object, given ...client.DeleteOption) error {
+func (o *onePod) Delete(ctx context.Context, _ client.Object, given ...client.DeleteOption) error {
+	if o.deleting != nil {
+		o.deleting()
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	var options client.DeleteOptions
 	options.ApplyOptions(given)
 	o.deletes = append(o.deletes, options)
@@ -103,7 +111,7 @@ func TestReconcile(t *testing.T) {
 		{"a local clock an hour behind deletes nothing early", quarantined(), -time.Hour, 0, 0, time.Hour, []string{logWaiting}},
 		{"what has expired by both clocks is deleted although they differ", quarantined(), 2 * time.Hour, time.Hour, 1, 0, []string{logSkewed, logDeleted}},
 		{"a held pod does not wake by itself", quarantined(annotated(quarantine.HoldKey, "true")), time.Hour, time.Hour, 0, 0, []string{logHeld}},
-		{"a terminating pod does not wake by itself", quarantined(terminating), time.Hour, time.Hour, 0, 0, []string{logTerminating}},
+		{"a terminating pod does not wake by itself", quarantined(terminating), time.Hour, time.Hour, 0, 0, nil},
 		{"a damaged pod is reported", quarantined(without(quarantine.RecordKey)), time.Hour, time.Hour, 0, 0, []string{logDamaged}},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
@@ -160,6 +168,15 @@ func TestHowADeletionEnds(t *testing.T) {
 			require.Equal(t, test.log, lines.messages())
 		})
 	}
+}
+
+func TestADeletionOnItsWayIsFinished(t *testing.T) {
+	cluster := &onePod{pod: quarantined()}
+	ctx, stop := context.WithCancel(t.Context())
+	cluster.deleting = stop
+	_, err := newExpiry(t, newWorld(), cluster).Reconcile(ctx, webPod)
+	require.NoError(t, err)
+	require.Len(t, cluster.deletes, 1)
 }
 
 func TestNothingIsDeletedWithoutTheServersTime(t *testing.T) {

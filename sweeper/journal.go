@@ -29,13 +29,13 @@ type entry struct {
 }
 
 var verdictMessages = map[Verdict]string{
-	VerdictWaiting:     logWaiting,
-	VerdictHeld:        logHeld,
-	VerdictTerminating: logTerminating,
-	VerdictDamaged:     logDamaged,
+	VerdictWaiting: logWaiting,
+	VerdictHeld:    logHeld,
+	VerdictDamaged: logDamaged,
 }
 
-// verdict logs what was made of a pod. Nothing is said of a free one.
+// verdict logs what was made of a pod. Nothing is said of one that is free, or that
+// is being deleted: that was said before.
 func (j *journal) verdict(ctx context.Context, pod *metav1.PartialObjectMetadata, verdict Verdict, status quarantine.Status) {
 	if message, ok := verdictMessages[verdict]; ok {
 		j.write(ctx, pod, status, message)
@@ -50,7 +50,7 @@ func (j *journal) write(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	if !j.note(client.ObjectKeyFromObject(pod), e) {
 		return
 	}
-	logger := log.FromContext(ctx).WithValues("namespace", pod.Namespace, "pod", pod.Name, "uid", pod.UID)
+	logger := log.FromContext(ctx).WithValues("uid", pod.UID) // It carries namespace and name.
 	if status.Problem != nil {
 		logger.Error(status.Problem, message)
 		return

@@ -9,11 +9,10 @@ import (
 
 // What the sweeper says of a pod, one line for each decision.
 const (
-	logWaiting     = "Waiting for the pod to expire"
-	logHeld        = "The pod is held, it is not deleted"
-	logTerminating = "The pod is terminating; whatever keeps it, isolate does not delete it again"
-	logDamaged     = "The pod's record can't be relied on, so isolate never deletes the pod; release it or delete it by hand"
-	logServerLate  = "The pod has expired by this machine's clock but not by the API server's, it is not deleted yet"
+	logWaiting    = "Waiting for the pod to expire"
+	logHeld       = "The pod is held, it is not deleted"
+	logDamaged    = "The pod's record can't be relied on, so isolate never deletes the pod; release it or delete it by hand"
+	logServerLate = "The pod has expired by this machine's clock but not by the API server's, it is not deleted yet"
 
 	logDeleted  = "Deleted the expired pod"
 	logGone     = "The expired pod is gone already"

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/util/workqueue"
@@ -72,6 +73,12 @@ func Setup(mgr manager.Manager, options Options) error {
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: options.Workers,
 			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast),
+		}).
+		WithLogConstructor(func(request *reconcile.Request) logr.Logger {
+			if request == nil {
+				return mgr.GetLogger()
+			}
+			return mgr.GetLogger().WithValues("namespace", request.Namespace, "pod", request.Name)
 		}).
 		Complete(&expiry{reader: mgr.GetCache(), writer: mgr.GetClient(), local: options.Local, clocks: clocks, metrics: metrics})
 }

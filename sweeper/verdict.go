@@ -15,8 +15,10 @@ type Verdict string
 const (
 	// VerdictFree pods carry nothing of the record.
 	VerdictFree Verdict = "Free"
-	// VerdictTerminating pods are being deleted by someone already. A finalizer or
-	// a node that is gone can keep them so for long; another delete would not help.
+	// VerdictTerminating pods are being deleted already. A finalizer or a node that
+	// is gone can keep them so for long; another delete would not help. (Where the
+	// API server was interrupted between marking a pod without a node and removing
+	// it, Kubernetes' own pod garbage collector removes it.)
 	VerdictTerminating Verdict = "Terminating"
 	// VerdictDamaged pods carry a record that can't be relied on.
 	VerdictDamaged Verdict = "Damaged"
