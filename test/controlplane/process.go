@@ -1,0 +1,104 @@
+package controlplane
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// stopTimeout is how long a process has to end after SIGTERM.
+const stopTimeout = 20 * time.Second
+
+// Process is a running program. It ends when its parent does, however that ends.
+type Process struct {
+	Name string
+
+	// Log is the file that holds what the program printed.
+	Log string
+
+	cmd  *exec.Cmd
+	done chan struct{}
+	err  error
+}
+
+// spawner starts processes from one thread that lives as long as this process:
+// the signal that a parent's death sends is sent at the death of the thread
+// that started the child.
+var spawner = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+// StartProcess runs a program with its output in dir/name.log.
+func StartProcess(dir, name, path string, args ...string) (*Process, error) {
+	p := &Process{Name: name, Log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
+	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	defer log.Close()
+	p.cmd = exec.Command(path, args...)
+	p.cmd.Dir = dir
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	p.cmd.SysProcAttr = endWithParent()
+	started := make(chan error)
+	spawner() <- func() { started <- p.cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("starting %s: %w", name, err)
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// Done is closed when the program has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// PID is the process ID.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Stop asks the program to end, makes it end if it doesn't, and returns when it
+// has.
+func (p *Process) Stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	select {
+	case <-p.done:
+	case <-time.After(stopTimeout):
+		p.Kill()
+	}
+}
+
+// Kill ends the program at once, and returns when it has ended.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Err is why the program ended early, with the end of what it printed.
+func (p *Process) Err() error {
+	data, err := os.ReadFile(p.Log)
+	if err != nil {
+		data = []byte(err.Error())
+	}
+	ended := errors.New("it is still running")
+	select {
+	case <-p.done:
+		ended = fmt.Errorf("it ended: %w", errors.Join(p.err, errors.New(p.cmd.ProcessState.String())))
+	default:
+	}
+	return fmt.Errorf("%s: %w; the end of its log:\n%s", p.Name, ended, lastLines(string(data), 15))
+}
