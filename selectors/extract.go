@@ -1,0 +1,125 @@
+package selectors
+
+import (
+	"fmt"
+
+	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
+
+	"isolate.example.io/quarantine"
+)
+
+// extract keeps of an object what a decision needs. It returns nil for one that
+// selects nothing: a Service without a selector, a nil label selector.
+func extract(object metav1.Object) (*quarantine.Selector, error) {
+	s := &quarantine.Selector{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
+	var parsed labels.Selector
+	var err error
+	switch o := object.(type) {
+	case *corev1.Service:
+		s.Kind = quarantine.KindService
+		parsed = selectorOf(o.Spec.Selector)
+	case *corev1.ReplicationController:
+		s.Kind = quarantine.KindReplicationController
+		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		parsed = selectorOf(o.Spec.Selector)
+	case *appsv1.ReplicaSet:
+		s.Kind = quarantine.KindReplicaSet
+		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *appsv1.StatefulSet:
+		s.Kind = quarantine.KindStatefulSet
+		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *appsv1.DaemonSet:
+		s.Kind = quarantine.KindDaemonSet
+		s.Desired, s.Available = o.Status.DesiredNumberScheduled, o.Status.NumberAvailable
+		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *batchv1.Job:
+		s.Kind = quarantine.KindJob
+		s.Desired, s.Available = parallelism(o), ptr.Deref(o.Status.Ready, 0)
+		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *policyv1.PodDisruptionBudget:
+		s.Kind = quarantine.KindPodDisruptionBudget
+		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	default:
+		return nil, fmt.Errorf("%T binds no pods", object)
+	}
+	if err != nil {
+		return nil, err
+	}
+	requirements, selectable := parsed.Requirements()
+	if !selectable {
+		return nil, nil
+	}
+	s.Requirements = requirements
+	return s, nil
+}
+
+// selectorOf reads a selector that is a map. An empty one selects nothing: a
+// Service without a selector has no endpoints of its own.
+func selectorOf(set map[string]string) labels.Selector {
+	if len(set) == 0 {
+		return labels.Nothing()
+	}
+	return labels.SelectorFromValidatedSet(set)
+}
+
+func controllerOf(object metav1.Object) *quarantine.Owner {
+	ref := metav1.GetControllerOfNoCopy(object)
+	if ref == nil {
+		return nil
+	}
+	return &quarantine.Owner{
+		Kind: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(),
+		Name: ref.Name,
+		UID:  ref.UID,
+	}
+}
+
+// parallelism is how many pods a Job wants now: none when suspended or finished.
+func parallelism(job *batchv1.Job) int32 {
+	if ptr.Deref(job.Spec.Suspend, false) {
+		return 0
+	}
+	for _, condition := range job.Status.Conditions {
+		finished := condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed
+		if finished && condition.Status == corev1.ConditionTrue {
+			return 0
+		}
+	}
+	return orOne(job.Spec.Parallelism)
+}
+
+func orOne(n *int32) int32 { return ptr.Deref(n, 1) }
+
+// strip drops what extract does not read before the object is kept anywhere, so
+// that reading all ReplicaSets of a cluster does not hold all their templates.
+func strip(object any) (any, error) {
+	meta, ok := object.(metav1.Object)
+	if !ok {
+		return object, nil
+	}
+	meta.SetManagedFields(nil)
+	meta.SetAnnotations(nil)
+	meta.SetLabels(nil)
+	switch o := object.(type) {
+	case *corev1.ReplicationController:
+		o.Spec.Template = nil
+	case *appsv1.ReplicaSet:
+		o.Spec.Template = corev1.PodTemplateSpec{}
+	case *appsv1.StatefulSet:
+		o.Spec.Template, o.Spec.VolumeClaimTemplates = corev1.PodTemplateSpec{}, nil
+	case *appsv1.DaemonSet:
+		o.Spec.Template = corev1.PodTemplateSpec{}
+	case *batchv1.Job:
+		o.Spec.Template = corev1.PodTemplateSpec{}
+	}
+	return object, nil
+}
