@@ -1,0 +1,68 @@
+package controlplane
+
+import "strconv"
+
+// serviceAccountIssuer is who signs the tokens of ServiceAccounts.
+const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
+
+func (c *ControlPlane) etcdFlags(url string) []string {
+	return []string{
+		"--data-dir=" + c.path("etcd"),
+		"--listen-client-urls=" + url,
+		"--advertise-client-urls=" + url,
+		"--listen-peer-urls=http://127.0.0.1:0",
+		"--log-level=error",
+		// Nobody needs the data after a crash.
+		"--unsafe-no-fsync",
+	}
+}
+
+func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
+	return append([]string{
+		"--etcd-servers=" + etcd,
+		"--bind-address=127.0.0.1",
+		"--advertise-address=127.0.0.1",
+		"--secure-port=" + strconv.Itoa(port),
+		"--tls-cert-file=" + c.path(servingCertFile),
+		"--tls-private-key-file=" + c.path(servingKeyFile),
+		"--client-ca-file=" + c.path(caFile),
+		"--authorization-mode=Node,RBAC",
+		"--service-account-issuer=" + serviceAccountIssuer,
+		"--service-account-key-file=" + c.path(serviceAccountKeyFile),
+		"--service-account-signing-key-file=" + c.path(serviceAccountKeyFile),
+		"--service-cluster-ip-range=10.96.0.0/16",
+		// The Service kubernetes may not have a loopback address as its endpoint.
+		"--endpoint-reconciler-type=none",
+		"--allow-privileged=true",
+	}, c.options.APIServerFlags...)
+}
+
+func (c *ControlPlane) controllerManagerFlags() []string {
+	return append([]string{
+		"--kubeconfig=" + c.kubeconfig,
+		// Each controller as itself, as on any cluster: the API server must be able
+		// to tell them apart.
+		"--use-service-account-credentials=true",
+		"--service-account-private-key-file=" + c.path(serviceAccountKeyFile),
+		"--root-ca-file=" + c.path(caFile),
+		"--secure-port=0",
+		"--leader-elect=false",
+		// The default of 20 a second would be what is measured.
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
+	}, c.options.ControllerManagerFlags...)
+}
+
+func (c *ControlPlane) schedulerFlags() []string {
+	return []string{"--kubeconfig=" + c.kubeconfig, "--secure-port=0", "--leader-elect=false"}
+}
+
+func (c *ControlPlane) kwokFlags() []string {
+	return []string{
+		"--kubeconfig=" + c.kubeconfig,
+		"--config=" + c.path("stages.yaml"),
+		"--manage-all-nodes=true",
+		"--cidr=10.244.0.0/16",
+		"--node-lease-duration-seconds=40",
+	}
+}
