@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
@@ -46,8 +47,17 @@ func (m *Metrics) decided(decision quarantine.Decision, took time.Duration) {
 
 func (m *Metrics) failed() { m.failures.Inc() }
 
-// logDecision writes one line a decision. The logger carries namespace, pod,
-// user and the admission's UID already.
+// Logger names in every line what is being admitted, and for whom. Its UID is that
+// of the admission, which the API server's audit log has too.
+func Logger(base logr.Logger, review *admission.Request) logr.Logger {
+	if review == nil {
+		return base
+	}
+	return base.WithValues("namespace", review.Namespace, "pod", review.Name,
+		"user", review.UserInfo.Username, "admission", review.UID)
+}
+
+// logDecision writes one line a decision.
 func logDecision(ctx context.Context, review admission.Request, req quarantine.Request, decision quarantine.Decision) {
 	if decision.Action == quarantine.ActionNone {
 		return

@@ -2,29 +2,9 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"os"
 
-	"github.com/spf13/pflag"
-
-	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
+	"isolate.example.io/cmd/internal/command"
 )
 
-func main() {
-	options, err := parse(os.Args[1:])
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-		return
-	case err != nil:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	case options.version:
-		fmt.Println(version())
-		return
-	}
-	if err := run(signals.SetupSignalHandler(), options); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { os.Exit(command.Main("sweeper", &options{}, os.Args[1:], os.Stderr)) }

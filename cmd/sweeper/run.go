@@ -3,19 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"os"
-	"runtime/debug"
 
-	"github.com/go-logr/logr"
-	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
 
+	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/sweeper"
 
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -24,20 +19,16 @@ import (
 // leaseName is the lease by which the replicas agree who of them deletes.
 const leaseName = "isolate-sweeper"
 
-// run runs the sweeper until the context ends or the lease is lost.
-func run(ctx context.Context, o *options) error {
-	logger := logr.FromSlogHandler(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: o.logLevel}))
-	log.SetLogger(logger)
-	klog.SetLogger(logger)
-	logger.Info("Starting", "version", version())
-
+// Run runs the sweeper until the context ends or the lease is lost. It implements
+// [command.Options].
+func (o *options) Run(ctx context.Context, process *command.Process) error {
 	cfg, err := config.GetConfig()
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
 	serverTime := sweeper.NewServerTime(clock.RealClock{})
 	cfg.Wrap(serverTime.Wrap)
-	mgr, err := manager.New(cfg, managerOptions(o))
+	mgr, err := manager.New(cfg, managerOptions(o, process))
 	if err != nil {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
@@ -56,7 +47,7 @@ func run(ctx context.Context, o *options) error {
 	return mgr.Start(ctx)
 }
 
-func managerOptions(o *options) manager.Options {
+func managerOptions(o *options, process *command.Process) manager.Options {
 	// As client-go has them: a lease of 15 seconds is renewed every 2, for 10 at most.
 	renew, retry := o.leaseDuration*2/3, o.leaseDuration*2/15
 	return manager.Options{
@@ -68,16 +59,7 @@ func managerOptions(o *options) manager.Options {
 		LeaseDuration:                 &o.leaseDuration,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
-		HealthProbeBindAddress:        o.healthAddress,
-		Metrics:                       server.Options{BindAddress: o.metricsAddress},
+		HealthProbeBindAddress:        process.HealthAddress,
+		Metrics:                       server.Options{BindAddress: process.MetricsAddress},
 	}
-}
-
-// version is what the Go toolchain noted when it built the program.
-func version() string {
-	build, ok := debug.ReadBuildInfo()
-	if !ok || build.Main.Version == "" {
-		return "unknown"
-	}
-	return build.Main.Version
 }

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/common/model"
+	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"isolate.example.io/quarantine"
+)
+
+// maxPort is the highest there is.
+const maxPort = 1<<16 - 1
+
+// options are the command's flags.
+type options struct {
+	host    string
+	port    int
+	certDir string
+
+	rules quarantine.Rules
+}
+
+// AddFlags implements [command.Options].
+func (o *options) AddFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&o.host, "host", "",
+		"The address that serves admission reviews. All of this host's unless given.")
+	flags.IntVar(&o.port, "port", 10250,
+		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
+	flags.StringVar(&o.certDir, "cert-dir", "/tls",
+		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed. "+
+			"Where it has none at start, a self-signed certificate is written there.")
+
+	o.rules = quarantine.DefaultRules()
+	flags.Var((*duration)(&o.rules.DefaultTTL), "default-ttl",
+		"How long a quarantined pod is kept unless its ttl says otherwise, such as 90m, 36h or 7d.")
+	flags.Var((*duration)(&o.rules.MaxTTL), "max-ttl",
+		"The longest that a ttl or an extension may ask for.")
+	flags.StringVar(&o.rules.Prefix, "label-prefix", o.rules.Prefix,
+		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
+	flags.StringSliceVar(&o.rules.ExtraKeys, "rewrite-label", nil,
+		"A further label to rewrite at every quarantine, whether a selector requires it or not. May be given several times.")
+}
+
+// Validate implements [command.Options].
+func (o *options) Validate() []error {
+	var errs []error
+	if o.port < 1 || o.port > maxPort {
+		errs = append(errs, fmt.Errorf("--port is %d, and must be between 1 and %d", o.port, maxPort))
+	}
+	if o.certDir == "" {
+		errs = append(errs, errors.New("--cert-dir is empty: name the folder that has tls.crt and tls.key"))
+	}
+	for _, problem := range o.rules.Validate() {
+		errs = append(errs, fmt.Errorf("--%s is %v, and %s", ruleFlags[problem.Field], problem.BadValue, said(problem)))
+	}
+	return errs
+}
+
+// ruleFlags are the flags by the rules that they set.
+var ruleFlags = map[string]string{
+	"prefix":     "label-prefix",
+	"extraKeys":  "rewrite-label",
+	"defaultTTL": "default-ttl",
+	"maxTTL":     "max-ttl",
+}
+
+func said(problem *field.Error) string {
+	if problem.Detail == "" {
+		return problem.Type.String()
+	}
+	return problem.Detail
+}
+
+// duration is a flag in the format of the ttl annotation.
+type duration time.Duration
+
+// String implements [pflag.Value].
+func (d *duration) String() string { return model.Duration(*d).String() }
+
+// Set implements [pflag.Value].
+func (d *duration) Set(s string) error {
+	parsed, err := model.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf("write it as 90s, 30m, 36h, 7d or 1d12h: %w", err)
+	}
+	*d = duration(parsed)
+	return nil
+}
+
+// Type implements [pflag.Value].
+func (d *duration) Type() string { return "duration" }

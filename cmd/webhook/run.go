@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/cmd/internal/command"
+	"isolate.example.io/selectors"
+	"isolate.example.io/webhook"
+
+	"sigs.k8s.io/controller-runtime/pkg/client/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// serviceName is the name by which the API server calls the webhook.
+const serviceName = "isolate-webhook.isolate-system.svc"
+
+// Run serves admission reviews until the context ends. It implements
+// [command.Options].
+func (o *options) Run(ctx context.Context, process *command.Process) error {
+	cfg, err := config.GetConfig()
+	if err != nil {
+		return fmt.Errorf("finding the API server: %w", err)
+	}
+	client, err := kubernetes.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	if err := certs.SelfSigned(o.certDir, []string{serviceName, "localhost"}, []string{"127.0.0.1"}); err != nil {
+		return err
+	}
+	files := certs.NewFiles(o.certDir, clock.RealClock{})
+	watcher := selectors.NewWatcher(client)
+	hooks := o.server(files)
+	hooks.Register(webhook.Path, &admission.Webhook{
+		LogConstructor: webhook.Logger,
+		Handler: &webhook.Handler{
+			Rules:     o.rules,
+			Selectors: watcher,
+			Clock:     clock.RealClock{},
+			Metrics:   webhook.NewMetrics(metrics.Registry),
+		},
+	})
+	mgr, err := manager.New(cfg, manager.Options{
+		HealthProbeBindAddress: process.HealthAddress,
+		Metrics:                server.Options{BindAddress: process.MetricsAddress},
+	})
+	if err != nil {
+		return fmt.Errorf("preparing to run: %w", err)
+	}
+	if err := errors.Join(
+		mgr.Add(files), mgr.Add(watcher), mgr.Add(hooks),
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.AddReadyzCheck("certificate", files.Ready),
+		mgr.AddReadyzCheck("selectors", watcher.Ready),
+		mgr.AddReadyzCheck("server", hooks.StartedChecker()),
+	); err != nil {
+		return fmt.Errorf("preparing to run: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func (o *options) server(files *certs.Files) crwebhook.Server {
+	return crwebhook.NewServer(crwebhook.Options{
+		Host: o.host,
+		Port: o.port,
+		TLSOpts: []func(*tls.Config){func(c *tls.Config) {
+			c.GetCertificate = files.GetCertificate
+			// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on
+			// loopback. One protocol behaves, and is measured, alike everywhere.
+			c.NextProtos = []string{"http/1.1"}
+			c.MinVersion = tls.VersionTLS13
+		}},
+	})
+}
+
