@@ -60,7 +60,7 @@ func Binaries(ctx context.Context, progress io.Writer) (string, error) {
 	if err := os.MkdirAll(builds, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(builds, "kube.lock"))
+	unlock, err := Lock(filepath.Join(builds, "kube.lock"))
 	if err != nil {
 		return "", err
 	}
@@ -176,9 +176,9 @@ func removeOthers(builds, keep string) error {
 	return nil
 }
 
-// lock takes a file lock, waiting for it, and returns what gives it back. The
+// Lock takes a file lock, waiting for it, and returns what gives it back. The
 // kernel gives it back too when the process ends.
-func lock(path string) (unlock func(), err error) {
+func Lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err

@@ -97,7 +97,7 @@ func startOnce(ctx context.Context, options Options) (*ControlPlane, error) {
 }
 
 func (c *ControlPlane) start(ctx context.Context) error {
-	ports, err := freePorts(2)
+	ports, err := FreePorts(2)
 	if err != nil {
 		return err
 	}
@@ -200,8 +200,9 @@ func (c *ControlPlane) Kubectl() string { return filepath.Join(c.options.Binarie
 
 func (c *ControlPlane) path(name string) string { return filepath.Join(c.options.Dir, name) }
 
-// freePorts finds ports of the loopback address that nobody listens on.
-func freePorts(n int) ([]int, error) {
+// FreePorts finds ports of the loopback address that nobody listens on. Another
+// process may take one before it is used: be ready to try again.
+func FreePorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/installation"
+)
+
+// place is where everything about the control plane in the background is.
+type place struct{ dir string }
+
+func findPlace() (place, error) {
+	root, err := controlplane.Root()
+	if err != nil {
+		return place{}, err
+	}
+	return place{filepath.Join(root, ".build", "up")}, os.MkdirAll(filepath.Join(root, ".build"), 0o755)
+}
+
+// lock is held by whoever starts or ends it, alive by the one that runs.
+func (p place) lock() string       { return p.dir + ".lock" }
+func (p place) alive() string      { return p.dir + ".pid" }
+func (p place) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }
+func (p place) log() string        { return p.dir + ".log" }
+
+func build(ctx context.Context) error {
+	_, _, err := binaries(ctx)
+	return err
+}
+
+func binaries(ctx context.Context) (kube, programs string, err error) {
+	if kube, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
+		return "", "", err
+	}
+	programs, err = installation.Build(ctx, os.Stderr)
+	return kube, programs, err
+}
+
+// up starts the control plane unless it runs, and prints how to use it.
+func up(ctx context.Context) error {
+	p, err := findPlace()
+	if err != nil {
+		return err
+	}
+	kube, _, err := binaries(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := controlplane.Lock(p.lock())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	pid, err := p.runningPID()
+	if err != nil {
+		return err
+	}
+	if pid == 0 {
+		if err := p.start(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("export KUBECONFIG=%s\nkubectl: %s\n", p.kubeconfig(), filepath.Join(kube, "kubectl"))
+	return nil
+}
+
+// start starts this very program again, in a session of its own, and returns
+// when that says that everything is up. Until then, what ends this one ends it.
+func (p place) start(ctx context.Context) error {
+	fmt.Fprintln(os.Stderr, "starting a control plane with isolate; make down ends it")
+	log, err := os.Create(p.log())
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	answer, answers, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer answer.Close()
+	cmd := exec.Command(program, serveCommand)
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{answers}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	leash, err := cmd.StdinPipe() // Closed by the end of this process at the latest.
+	if err != nil {
+		return err
+	}
+	defer leash.Close()
+	if err := cmd.Start(); err != nil {
+		return errors.Join(err, answers.Close())
+	}
+	if err := answers.Close(); err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = leash.Close() })
+	defer stop()
+	said, err := io.ReadAll(answer) // Ends when the other closes it, or ends.
+	if err != nil {
+		return err
+	}
+	if string(said) == ready {
+		return nil
+	}
+	if err := cmd.Wait(); err == nil {
+		return fmt.Errorf("interrupted: %w", ctx.Err())
+	}
+	data, err := os.ReadFile(p.log())
+	return errors.Join(errors.New(strings.TrimSpace(string(data))), err)
+}
+
+// runningPID is the process that keeps the control plane, 0 if there is none.
+func (p place) runningPID() (int, error) {
+	file, err := os.OpenFile(p.alive(), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return 0, err
+	}
+	defer file.Close()
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err == nil {
+		return 0, nil
+	}
+	data, err := io.ReadAll(file)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(string(data))
+}
+
+// down ends the control plane, and returns when everything is gone.
+func down(context.Context) error {
+	p, err := findPlace()
+	if err != nil {
+		return err
+	}
+	unlock, err := controlplane.Lock(p.lock())
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	pid, err := p.runningPID()
+	if err != nil {
+		return err
+	}
+	if pid != 0 {
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return err
+		}
+		gone, err := controlplane.Lock(p.alive()) // Waits for its end.
+		if err != nil {
+			return err
+		}
+		gone()
+	}
+	return errors.Join(os.RemoveAll(p.dir), remove(p.alive()), remove(p.log()))
+}
+
+func remove(file string) error {
+	if err := os.Remove(file); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}

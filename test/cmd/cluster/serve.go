@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/installation"
+)
+
+const (
+	// serveCommand has this program be the one in the background.
+	serveCommand = "serve"
+
+	// ready is what that one says when everything is up.
+	ready = "ready"
+
+	// answerFile is the number of the file that it says it to.
+	answerFile = 3
+)
+
+// serve runs the control plane until it is told to end, or a part of it ends.
+func serve(ctx context.Context) error {
+	answer := os.NewFile(answerFile, "answer")
+	syscall.CloseOnExec(answerFile) // Or the programs would hold it open.
+	p, err := findPlace()
+	if err != nil {
+		return err
+	}
+	alive, err := p.takeOver()
+	if err != nil {
+		return err
+	}
+	defer alive.Close()
+	defer os.RemoveAll(p.dir)
+
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	up := make(chan struct{})
+	go func() {
+		// The one that started this has ended before its time.
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		select {
+		case <-up:
+		default:
+			cancel()
+		}
+	}()
+	c, i, err := p.startAll(starting)
+	if err != nil {
+		return endOf(starting, err)
+	}
+	defer c.Stop()
+	defer i.Stop()
+	close(up)
+	if _, err := answer.WriteString(ready); err != nil {
+		return nil // Nobody waits any more.
+	}
+	if err := answer.Close(); err != nil {
+		return err
+	}
+	return c.Wait(ctx)
+}
+
+// takeOver marks this process as the one that runs, for as long as it does.
+func (p place) takeOver() (*os.File, error) {
+	alive, err := os.OpenFile(p.alive(), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(alive.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, alive.Close())
+	}
+	_, err = alive.WriteString(strconv.Itoa(os.Getpid()))
+	return alive, err
+}
+
+func (p place) startAll(ctx context.Context) (*controlplane.ControlPlane, *installation.Installation, error) {
+	kube, programs, err := binaries(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	c, err := controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(p.dir, "control-plane"), Binaries: kube})
+	if err != nil {
+		return nil, nil, err
+	}
+	i, err := installation.Install(ctx, c, installation.Options{Dir: filepath.Join(p.dir, "isolate"), Programs: programs})
+	if err == nil {
+		// One of its own: whoever uses it may change it.
+		err = c.WriteKubeconfig(p.kubeconfig())
+	}
+	if err != nil {
+		c.Stop()
+		return nil, nil, fmt.Errorf("after the control plane was up: %w", err)
+	}
+	return c, i, nil
+}
+
+// endOf is no error when the start was cancelled.
+func endOf(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,127 @@
+package installation
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"isolate.example.io/test/controlplane"
+)
+
+// startAttempts is how often a program is started that ends before it is ready:
+// another process may have taken its port.
+const startAttempts = 3
+
+// Program is one running replica.
+type Program struct {
+	*controlplane.Process
+
+	// Dir is the replica's own folder.
+	Dir string
+
+	// HealthURL and MetricsURL are the roots that serve /readyz and /metrics.
+	HealthURL, MetricsURL string
+
+	// Port is where the webhook serves; 0 for the sweeper.
+	Port int
+}
+
+// StartWebhook starts a further replica of the webhook, and returns when it is
+// ready. No API server calls it until Route.
+func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Program, error) {
+	return i.start(ctx, "webhook", func(p *Program, ports []int) []string {
+		p.Port = ports[2]
+		return append([]string{
+			"--host=127.0.0.1",
+			"--port=" + strconv.Itoa(p.Port),
+			"--cert-dir=" + p.Dir,
+		}, append(i.options.WebhookFlags, flags...)...)
+	})
+}
+
+// StartSweeper starts a further replica of the sweeper, and returns when it is ready.
+func (i *Installation) StartSweeper(ctx context.Context, flags ...string) (*Program, error) {
+	return i.start(ctx, "sweeper", func(*Program, []int) []string {
+		return append([]string{"--leader-election-namespace=" + Namespace}, append(i.options.SweeperFlags, flags...)...)
+	})
+}
+
+func (i *Installation) start(ctx context.Context, name string, own func(p *Program, ports []int) []string) (*Program, error) {
+	i.mu.Lock()
+	i.started[name]++
+	replica := fmt.Sprintf("%s-%d", name, i.started[name])
+	i.mu.Unlock()
+	dir := filepath.Join(i.options.Dir, replica)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	config, err := i.controlPlane.ServiceAccountConfig(ctx, Namespace, "isolate-"+name)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := controlplane.WriteKubeconfig(config, kubeconfig); err != nil {
+		return nil, err
+	}
+	for range startAttempts {
+		var p *Program
+		if p, err = i.startOnce(ctx, name, dir, kubeconfig, own); err == nil {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.programs = append(i.programs, p)
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("starting %s: %w", replica, err)
+}
+
+func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig string, own func(p *Program, ports []int) []string) (*Program, error) {
+	ports, err := controlplane.FreePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
+	p := &Program{Dir: dir, HealthURL: "http://" + health, MetricsURL: "http://" + metrics}
+	flags := append(i.shippedFlags[name], own(p, ports)...)
+	flags = append(flags, "--kubeconfig="+kubeconfig, "--health-address="+health, "--metrics-address="+metrics)
+	if p.Process, err = controlplane.StartProcess(dir, name, filepath.Join(i.options.Programs, name), flags...); err != nil {
+		return nil, err
+	}
+	if err := p.waitReady(ctx); err != nil {
+		p.Kill()
+		return nil, err
+	}
+	return p, nil
+}
+
+// waitReady returns when the program says that it is ready, or has ended.
+func (p *Program) waitReady(ctx context.Context) error {
+	return poll(ctx, func(ctx context.Context) (bool, error) {
+		select {
+		case <-p.Done():
+			return false, p.Err()
+		default:
+			return p.Ready(ctx), nil
+		}
+	})
+}
+
+// Ready is whether the program says that it is.
+func (p *Program) Ready(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HealthURL+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}
