@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/controlplane"
+)
+
+const (
+	patience     = time.Minute
+	pollInterval = 5 * time.Millisecond
+)
+
+// services are the ways into the workload.
+var services = []string{workload, workload + "-metrics"}
+
+// stage shows commands and what they answer, and looks behind the scenes.
+type stage struct {
+	ctx          context.Context
+	controlPlane *controlplane.ControlPlane
+	client       kubernetes.Interface
+	titles       int
+}
+
+func newStage(ctx context.Context, c *controlplane.ControlPlane) (*stage, error) {
+	client, err := kubernetes.NewForConfig(c.Config())
+	return &stage{ctx: ctx, controlPlane: c, client: client}, err
+}
+
+func (s *stage) title(format string, args ...any) {
+	s.titles++
+	fmt.Printf("\n%d. %s\n", s.titles, fmt.Sprintf(format, args...))
+}
+
+// kubectl runs kubectl as a person would, who sees what it prints.
+func (s *stage) kubectl(args ...string) error {
+	cmd := exec.CommandContext(s.ctx, s.controlPlane.Kubectl(), args...)
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.controlPlane.Kubeconfig())
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
+	fmt.Printf("\n$ kubectl %s\n", quoted(args))
+	start := time.Now()
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("kubectl %s: %w", args[0], err)
+	}
+	fmt.Printf("(%s)\n", rounded(time.Since(start)))
+	return nil
+}
+
+// apply applies YAML without showing it.
+func (s *stage) apply(yaml string) error {
+	cmd := s.controlPlane.KubectlCommand(s.ctx, "apply", "-f", "-")
+	cmd.Stdin = strings.NewReader(yaml)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("creating the workload: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// quoted is how the arguments are typed in a shell.
+func quoted(args []string) string {
+	typed := make([]string, len(args))
+	for i, arg := range args {
+		if typed[i] = arg; strings.ContainsAny(arg, ` {}"`) {
+			typed[i] = "'" + arg + "'"
+		}
+	}
+	return strings.Join(typed, " ")
+}
+
+func (s *stage) until(what string, condition func() (bool, error)) error {
+	err := wait.PollUntilContextTimeout(s.ctx, pollInterval, patience, true, func(context.Context) (bool, error) { return condition() })
+	if err != nil {
+		return fmt.Errorf("waiting until %s: %w", what, err)
+	}
+	return nil
+}
+
+func (s *stage) pod(name string) (*corev1.Pod, error) {
+	return s.client.CoreV1().Pods(namespace).Get(s.ctx, name, metav1.GetOptions{})
+}
+
+// pods are the pods by name.
+func (s *stage) pods() (map[string]corev1.Pod, error) {
+	list, err := s.client.CoreV1().Pods(namespace).List(s.ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	pods := map[string]corev1.Pod{}
+	for _, pod := range list.Items {
+		pods[pod.Name] = pod
+	}
+	return pods, nil
+}
+
+// serving are the names of the pods that a Service sends traffic to.
+func (s *stage) serving(service string) ([]string, error) {
+	list, err := s.client.DiscoveryV1().EndpointSlices(namespace).List(s.ctx, metav1.ListOptions{
+		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
+	})
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, slice := range list.Items {
+		for _, endpoint := range slice.Endpoints {
+			if *endpoint.Conditions.Ready {
+				names = append(names, endpoint.TargetRef.Name)
+			}
+		}
+	}
+	return names, nil
+}
+
+// servesAll fails unless every Service has exactly these pods.
+func (s *stage) servesAll(pods map[string]corev1.Pod) error {
+	for _, service := range services {
+		names, err := s.serving(service)
+		if err != nil {
+			return err
+		}
+		if len(names) != len(pods) {
+			return fmt.Errorf("service %s has %d pods", service, len(names))
+		}
+		for _, name := range names {
+			if _, ok := pods[name]; !ok {
+				return fmt.Errorf("service %s has the pod %s", service, name)
+			}
+		}
+	}
+	return nil
+}
+
+// isOut is whether no Service has the pod.
+func (s *stage) isOut(pod corev1.Pod) (bool, error) {
+	for _, service := range services {
+		names, err := s.serving(service)
+		if err != nil || slices.Contains(names, pod.Name) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// isQuarantined fails unless the pod runs on, stamped and without an owner.
+func (s *stage) isQuarantined(name string) error {
+	pod, err := s.pod(name)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	expect := func(ok bool, message string) {
+		if !ok {
+			errs = append(errs, errors.New(message))
+		}
+	}
+	expect(pod.Status.Phase == corev1.PodRunning, "the pod does not run")
+	expect(len(pod.OwnerReferences) == 0, "the pod has an owner")
+	expect(pod.Labels[quarantine.LabelKey] == quarantine.LabelValue, "the pod lacks the label")
+	for _, key := range []string{quarantine.QuarantinedAtKey, quarantine.ExpiresAtKey, quarantine.QuarantinedByKey, quarantine.RecordKey} {
+		expect(pod.Annotations[key] != "", "the pod lacks the annotation "+key)
+	}
+	return errors.Join(errs...)
+}
