@@ -9,28 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// quarantined is the incident's pod as a quarantine leaves it.
-func quarantined(t testing.TB, changes ...func(*Metadata)) *Pod {
-	t.Helper()
-	rules := DefaultRules()
-	req := update(incident(), pod(), trigger)
-	stored := apply(t, req.New, rules.Decide(req))
-	for _, change := range changes {
-		change(stored)
-	}
-	return &Pod{Metadata: *stored}
-}
-
-func deleting(m *Metadata) { m.DeletionTimestamp = &metav1.Time{Time: now} }
-
-func create(changes ...func(*Metadata)) Request {
-	return Request{New: &pod(changes...).Metadata, User: "jane", Time: now, Selectors: incident()}
-}
-
-func without(key string) func(*Metadata) {
-	return func(m *Metadata) { delete(m.Annotations, key) }
-}
-
 // TestDecide is the table of transitions, a case a row.
 func TestDecide(t *testing.T) {
 	tests := []struct {
@@ -266,4 +244,10 @@ func TestDenialsSayWhatToDo(t *testing.T) {
 			}
 		})
 	}
+}
+
+func deleting(m *Metadata) { m.DeletionTimestamp = &metav1.Time{Time: now} }
+
+func create(changes ...func(*Metadata)) Request {
+	return Request{New: &pod(changes...).Metadata, User: "jane", Time: now, Selectors: incident()}
 }

@@ -64,8 +64,10 @@ const (
 	// LabelValue is the one value of [LabelKey].
 	LabelValue = "true"
 
-	// True and False are what the switches take: trigger, hold and force.
-	True, False = "true", "false"
+	// True turns a switch on: trigger, hold and force.
+	True = "true"
+	// False turns the trigger or the hold off, as removing it does.
+	False = "false"
 
 	// MaxReasonLength bounds [ReasonKey], in characters.
 	MaxReasonLength = 1024

@@ -27,13 +27,13 @@ const conflictRetry = 10 * time.Second
 type Outcome string
 
 const (
-	// OutcomeDeleted: the API server took the deletion.
+	// OutcomeDeleted means that the API server took the deletion.
 	OutcomeDeleted Outcome = "deleted"
-	// OutcomeGone: someone else was quicker.
+	// OutcomeGone means that someone else was quicker.
 	OutcomeGone Outcome = "gone"
-	// OutcomeConflict: the pod is no longer what was judged, and is judged again.
+	// OutcomeConflict means that the pod is no longer what was judged, and is judged again.
 	OutcomeConflict Outcome = "conflict"
-	// OutcomeFailed: the API server refused or could not be reached, and is asked
+	// OutcomeFailed means that the API server refused or could not be reached, and is asked
 	// again after a while.
 	OutcomeFailed Outcome = "failed"
 )

@@ -84,4 +84,3 @@ func (o *options) server(files *certs.Files) crwebhook.Server {
 		}},
 	})
 }
-

@@ -8,6 +8,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,6 +28,16 @@ import (
 )
 
 func main() {
+	run, err := program(os.Args[0])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	}
+	os.Exit(run())
+}
+
+// program is the one that this binary is called by the name of.
+func program(path string) (run func() int, err error) {
 	programs := map[string]func() int{
 		"etcd":                    runEtcd,
 		"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
@@ -35,18 +46,12 @@ func main() {
 		"kubectl":                 runKubectl,
 		"kwok":                    runKWOK,
 	}
-	name := filepath.Base(os.Args[0])
-	run, ok := programs[name]
-	if !ok {
-		names := make([]string, 0, len(programs))
-		for known := range programs {
-			names = append(names, known)
-		}
-		slices.Sort(names)
-		fmt.Fprintf(os.Stderr, "%s is none of the programs in this binary; link it to one of these names: %s\n", name, strings.Join(names, ", "))
-		os.Exit(2)
+	name := filepath.Base(path)
+	if run, ok := programs[name]; ok {
+		return run, nil
 	}
-	os.Exit(run())
+	names := slices.Sorted(maps.Keys(programs))
+	return nil, fmt.Errorf("%s is none of the programs in this binary; link it to one of these names: %s", name, strings.Join(names, ", "))
 }
 
 func runEtcd() int {

@@ -76,7 +76,7 @@ func (c *ControlPlane) nodesReady(ctx context.Context) error {
 	})
 }
 
-// poll waits until a condition no longer fails. A program that ends ends the wait.
+// poll waits until a condition no longer fails. A program's end ends the wait.
 func (c *ControlPlane) poll(ctx context.Context, what string, condition func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {

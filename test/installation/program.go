@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"isolate.example.io/test/controlplane"
@@ -88,8 +89,9 @@ func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig stri
 	}
 	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
 	p := &Program{Dir: dir, HealthURL: "http://" + health, MetricsURL: "http://" + metrics}
-	flags := append(i.shippedFlags[name], own(p, ports)...)
-	flags = append(flags, "--kubeconfig="+kubeconfig, "--health-address="+health, "--metrics-address="+metrics)
+	flags := slices.Concat(i.shippedFlags[name], own(p, ports), []string{
+		"--kubeconfig=" + kubeconfig, "--health-address=" + health, "--metrics-address=" + metrics,
+	})
 	if p.Process, err = controlplane.StartProcess(dir, name, filepath.Join(i.options.Programs, name), flags...); err != nil {
 		return nil, err
 	}

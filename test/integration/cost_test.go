@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"strconv"
 	"maps"
 	"slices"
 	"strings"
@@ -44,7 +45,7 @@ var shapes = map[string]change{
 	"many owners": func(pod *corev1.Pod) {
 		for i := range 8_000 {
 			pod.OwnerReferences = append(pod.OwnerReferences, metav1.OwnerReference{
-				APIVersion: "v1", Kind: "ConfigMap", Name: fmt.Sprint("c", i), UID: types.UID(fmt.Sprint(i)),
+				APIVersion: "v1", Kind: "ConfigMap", Name: fmt.Sprint("c", i), UID: types.UID(strconv.Itoa(i)),
 			})
 		}
 	},

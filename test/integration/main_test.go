@@ -1,26 +1,33 @@
 package integration
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
 
+	"github.com/go-logr/logr"
+
+	"isolate.example.io/test/controlplane"
+
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 )
 
 // root is the repository's folder, from where go test runs this package.
 const root = "../.."
 
-// assets is the folder with the API server, etcd and kubectl.
+// assets is the folder with the API server, etcd and kubectl: KUBEBUILDER_ASSETS,
+// or those that test/cluster builds.
 var assets = os.Getenv("KUBEBUILDER_ASSETS")
 
-// TestMain fails rather than skips where the programs are missing.
 func TestMain(m *testing.M) {
-	log.SetLogger(zap.New(zap.WriteTo(os.Stderr)))
+	log.SetLogger(logr.Discard())
 	if assets == "" {
-		fmt.Fprintln(os.Stderr, "KUBEBUILDER_ASSETS must name the folder with kube-apiserver, etcd and kubectl")
-		os.Exit(1)
+		var err error
+		if assets, err = controlplane.Binaries(context.Background(), os.Stderr); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
 	}
 	os.Exit(m.Run())
 }

@@ -54,13 +54,13 @@ func serve(ctx context.Context) error {
 	}()
 	c, i, err := p.startAll(starting)
 	if err != nil {
-		return endOf(starting, err)
+		return ignoreCancelled(starting, err)
 	}
 	defer c.Stop()
 	defer i.Stop()
 	close(up)
 	if _, err := answer.WriteString(ready); err != nil {
-		return nil // Nobody waits any more.
+		return fmt.Errorf("nobody waits any more: %w", err)
 	}
 	if err := answer.Close(); err != nil {
 		return err
@@ -102,10 +102,10 @@ func (p place) startAll(ctx context.Context) (*controlplane.ControlPlane, *insta
 	return c, i, nil
 }
 
-// endOf is no error when the start was cancelled.
-func endOf(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
+// ignoreCancelled drops an error that comes of a cancelled start.
+func ignoreCancelled(ctx context.Context, err error) error {
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }

@@ -1,0 +1,62 @@
+# Build, show and test isolate. `make help` says what there is; Go is all it needs.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+# One set of build flags for everything, so that nothing is compiled twice.
+export CGO_ENABLED := 0
+export GOFLAGS := -trimpath
+
+GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+FUZZTIME ?= 10s
+GOTEST := go test -count=1 -timeout=30m
+
+# The modules of the repository.
+MODULES := . test/cluster
+
+.PHONY: help build up down demo test lint unit fuzz integration e2e soak
+
+help: ## Say what there is
+	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /\1\t/' | expand -t 14
+
+build: ## Build the control plane (minutes, once) and isolate's programs
+	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
+	@.build/bin/cluster build
+
+up: ## Start a control plane with isolate on it, and leave it running
+	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
+	@.build/bin/cluster up
+
+down: ## End what `make up` has started
+	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
+	@.build/bin/cluster down
+
+demo: ## Play an incident from beginning to end, and check what it shows
+	@go run ./test/cmd/demo
+
+test: build lint unit fuzz integration e2e ## Run every check and every test
+
+lint: ## Look at the code: formatting, vet, import directions, habits
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	for module in $(MODULES); do (cd $$module && go mod tidy -diff && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+
+unit: ## Test each package by itself
+	$(GOTEST) $$(go list ./... | grep -v /test/)
+	cd test/cluster && $(GOTEST) ./...
+
+fuzz: ## Feed what strangers write for $(FUZZTIME) each
+	for package in ./quarantine ./selectors; do \
+		for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
+			go test -run=NONE -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package; \
+		done; \
+	done
+
+integration: ## Test on a real API server
+	$(GOTEST) ./test/controlplane ./test/selectors ./test/expiry ./test/integration
+
+e2e: ## Test on a whole control plane, with its controllers
+	$(GOTEST) ./test/e2e
+
+soak: FUZZTIME := 5m
+soak: fuzz ## Run the same checks with larger numbers
+	$(GOTEST) ./test/expiry -crowd=5000
