@@ -2,9 +2,9 @@ package integration
 
 import (
 	"fmt"
-	"strconv"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
