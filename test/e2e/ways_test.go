@@ -57,6 +57,7 @@ func patchWith(kind types.PatchType, patch string) func(n *namespace, pod string
 }
 
 func TestAnyWayToAnnotateQuarantines(t *testing.T) {
+	t.Parallel()
 	for name, annotate := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

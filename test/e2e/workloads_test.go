@@ -18,6 +18,7 @@ var web = map[string]string{"app": "web", "release": "stable"}
 const nodes = 3
 
 func TestAPodOfAnyOwnerIsOutAndReplaced(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name    string
 		owner   any
@@ -105,6 +106,7 @@ func TestLabelsThatNothingSelectsByStay(t *testing.T) {
 }
 
 func TestSelectorsWithExpressionsLetGo(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name        string
 		labels      map[string]string
