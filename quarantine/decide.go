@@ -15,13 +15,17 @@ func (r *Rules) Decide(req Request) Decision {
 	if req.Old.DeletionTimestamp != nil {
 		return decideDeleting(req)
 	}
-	if errs := r.invalidRequests(req); len(errs) > 0 {
+	status := StatusOf(req.Old.Labels, req.Old.Annotations)
+	if errs := r.invalidRequests(req, status); len(errs) > 0 {
 		return invalid(ReasonInvalidValue, errs...)
 	}
-	status := StatusOf(req.Old.Labels, req.Old.Annotations)
 	switch {
-	case status.State != Free:
-		return Decision{Action: ActionNone}
+	case status.State != Free && req.New.Annotations[TriggerKey] != True:
+		return r.release(req, status)
+	case status.State == Damaged:
+		return strip(req, ForceKey)
+	case status.State == Quarantined:
+		return r.keep(req, status)
 	case triggered(req):
 		return r.quarantine(req)
 	case changesRecord(req):

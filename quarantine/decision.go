@@ -53,6 +53,12 @@ const (
 	ActionNone Action = "None"
 	// ActionQuarantine takes the pod out.
 	ActionQuarantine Action = "Quarantine"
+	// ActionTakeOut takes a quarantined pod out again, of what has come to select it.
+	ActionTakeOut Action = "TakeOut"
+	// ActionExtend moves the time at which a quarantined pod is deleted.
+	ActionExtend Action = "Extend"
+	// ActionRelease ends a quarantine.
+	ActionRelease Action = "Release"
 	// ActionStrip removes requests that this pod can't be asked for.
 	ActionStrip Action = "Strip"
 	// ActionDeny refuses the request.
@@ -77,6 +83,20 @@ const (
 	ReasonInescapable Reason = "Inescapable"
 	// ReasonRecordProtected: only isolate writes the record.
 	ReasonRecordProtected Reason = "RecordProtected"
+	// ReasonReselected: the request changes labels so that a selector matches a quarantined pod.
+	ReasonReselected Reason = "Reselected"
+	// ReasonOwnerAdded: the request gives a quarantined pod an owner.
+	ReasonOwnerAdded Reason = "OwnerAdded"
+	// ReasonHeld: the release would have a held pod deleted.
+	ReasonHeld Reason = "Held"
+	// ReasonMirrorPod: the kubelet runs a static pod whatever the API server says.
+	ReasonMirrorPod Reason = "MirrorPod"
+	// ReasonStatefulSet: the pod's name stays taken, so no replacement can start.
+	ReasonStatefulSet Reason = "StatefulSet"
+	// ReasonHostPort: the replacement can't start beside a pod that has its port.
+	ReasonHostPort Reason = "HostPort"
+	// ReasonUnknownController: nobody knows what the controller does without the pod.
+	ReasonUnknownController Reason = "UnknownController"
 )
 
 // Denial is a refusal. It is a 422 where Invalid says which fields to write

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"gomodules.xyz/jsonpatch/v2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // edit collects what a decision changes in a pod's metadata. Nothing else of a
@@ -16,6 +17,9 @@ type edit struct {
 
 	// dropOwners removes all ownerReferences.
 	dropOwners bool
+
+	// owners are added.
+	owners []metav1.OwnerReference
 }
 
 func newEdit() *edit {
@@ -36,7 +40,20 @@ func (e *edit) patch(pod *Metadata) []jsonpatch.Operation {
 	if e.dropOwners && len(pod.OwnerReferences) > 0 {
 		ops = append(ops, jsonpatch.NewOperation("remove", "/metadata/ownerReferences", nil))
 	}
+	if len(e.owners) > 0 && len(pod.OwnerReferences) == 0 {
+		return append(ops, jsonpatch.NewOperation("add", "/metadata/ownerReferences", e.owners))
+	}
+	for _, owner := range e.owners {
+		ops = append(ops, jsonpatch.NewOperation("add", "/metadata/ownerReferences/-", owner))
+	}
 	return ops
+}
+
+// isWritten reports whether a key is as the edit has it.
+func (e *edit) isWritten(changes map[string]*string, current map[string]string, key string) bool {
+	want, ok := changes[key]
+	now, has := current[key]
+	return ok && ((want == nil && !has) || (want != nil && has && now == *want))
 }
 
 func mapOperations(path string, current map[string]string, changes map[string]*string) []jsonpatch.Operation {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -30,7 +31,7 @@ var mutations = []mutation{
 	{name: "selected once removed", also: selects(KindReplicaSet, "absent", absent("exists"), equals("pod-template-hash", "5d4f8"))},
 	{name: "in", also: selects(KindJob, "in", require("release", selection.In, "login-audit-trail-service", "other"))},
 	{name: "a budget for all", also: selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)},
-	{name: "an unknown controller", stored: controller("apps.kruise.io/v1", "CloneSet", "web")},
+	{name: "an unknown controller", stored: controller("apps.kruise.io/v1", "CloneSet", "web"), asked: annotation(ForceKey, "true")},
 	{name: "no owner", stored: withoutOwner()},
 	{name: "a hint that is set", stored: annotation(KarpenterHint, "false")},
 	{name: "Argo CD", stored: func(m *Metadata) {
@@ -109,7 +110,33 @@ func violation(t testing.TB, rules *Rules, req Request) string {
 	if problem := recordViolation(req, stored); problem != "" {
 		return problem
 	}
-	return againViolation(t, rules, req, stored)
+	if problem := againViolation(t, rules, req, stored); problem != "" {
+		return problem
+	}
+	return releaseViolation(t, rules, req, stored)
+}
+
+// releaseViolation releases the pod, and checks that it is what it was.
+func releaseViolation(t testing.TB, rules *Rules, req Request, stored *Metadata) string {
+	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"))
+	released := apply(t, release.New, rules.Decide(release))
+	want := clone(&req.Old.Metadata)
+	for key, value := range req.New.Labels {
+		if _, had := req.Old.Labels[key]; !had && key != LabelKey {
+			want.Labels[key] = value // set beside the trigger
+		}
+	}
+	want.OwnerReferences = nil
+	got := clone(released)
+	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
+		return "the restored is not the original:\n" + diff
+	}
+	again := release
+	again.New = clone(released)
+	if diff := cmp.Diff(got, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
+		return "releasing again changes something:\n" + diff
+	}
+	return ""
 }
 
 // recordViolation checks that the record tells how the stored pod was.

@@ -16,6 +16,9 @@ import (
 // in it, never from what an earlier call of ours has written, so that deciding
 // again changes nothing.
 func (r *Rules) quarantine(req Request) Decision {
+	if denial := r.refusal(req); denial != nil {
+		return denied(denial)
+	}
 	original := r.requestedLabels(req)
 	out := newEscape(r, req.Selectors, original)
 	out.run(r.keysToRewrite(req))
@@ -119,9 +122,10 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 		Annotations:     hints(req, changes),
 		Forced:          forced(req),
 		Extended:        extended(req),
+		Prefix:          r.Prefix,
 		LetGo:           letGo(req),
 	}
-	expires := req.Time.Add(r.keep(req, record.Extended))
+	expires := req.Time.Add(r.lifetime(req, record.Extended))
 	changes.setAnnotation(QuarantinedAtKey, stamp(req.Time))
 	changes.setAnnotation(ExpiresAtKey, stampUp(expires))
 	changes.setAnnotation(QuarantinedByKey, req.User)
@@ -137,12 +141,15 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 	}
 }
 
+// hintValues are what a quarantine sets, unless somebody has.
+var hintValues = map[string]string{KarpenterHint: "true", AutoscalerHint: "false"}
+
 // hints keeps autoscalers from evicting a pod that has no owner any more, and
 // Argo CD from pruning it. It returns the original values of what it changes.
 // What somebody has set stays.
 func hints(req Request, changes *edit) map[string]*string {
 	originals := map[string]*string{}
-	for key, value := range map[string]string{KarpenterHint: "true", AutoscalerHint: "false"} {
+	for key, value := range hintValues {
 		_, had := req.Old.Annotations[key]
 		now, has := req.New.Annotations[key]
 		if had || (has && now != value) {
@@ -183,9 +190,9 @@ func letGo(req Request) []string {
 	return names
 }
 
-// keep is how long the pod is kept: its ttl, or longer where it is extended in
+// lifetime is how long the pod is kept: its ttl, or longer where it is extended in
 // the same request. A ttl that was bad before this request counts as none.
-func (r *Rules) keep(req Request, extend string) time.Duration {
+func (r *Rules) lifetime(req Request, extend string) time.Duration {
 	kept := r.DefaultTTL
 	if ttl, err := r.duration(req.New.Annotations[TTLKey]); err == nil {
 		kept = ttl

@@ -36,7 +36,7 @@ func TestQuarantineTakesThePodOut(t *testing.T) {
 			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"login-audit-trail-service-5d4f8",` +
 			`"uid":"uid-login-audit-trail-service-5d4f8","controller":true,"blockOwnerDeletion":true}],` +
 			`"annotations":{"cluster-autoscaler.kubernetes.io/safe-to-evict":null,"karpenter.sh/do-not-disrupt":null},` +
-			`"letGo":["Service/login-audit-trail-service","Service/metrics","ReplicaSet/login-audit-trail-service-5d4f8"]}`,
+			`"prefix":"quarantined","letGo":["Service/login-audit-trail-service","Service/metrics","ReplicaSet/login-audit-trail-service-5d4f8"]}`,
 	}
 	if diff := cmp.Diff(wantAnnotations, stored.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)
@@ -339,7 +339,7 @@ func TestUnknownControllerHasEveryLabelRewritten(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			req := update(tt.selectors, pod(withoutOwner(), tt.owner), trigger, label("added", "now"))
+			req := update(tt.selectors, pod(withoutOwner(), tt.owner), trigger, label("added", "now"), annotation(ForceKey, "true"))
 			stored := apply(t, req.New, rules.Decide(req))
 			want := map[string]string{
 				"component": "quarantined-api-springboot", "release": "quarantined-login-audit-trail-service",

@@ -32,6 +32,9 @@ type Record struct {
 	Forced   bool   `json:"forced,omitempty"`
 	Extended string `json:"extended,omitempty"`
 
+	// Prefix is what went before the original values of the rewritten labels.
+	Prefix string `json:"prefix,omitempty"`
+
 	// LetGo names what selected or controlled the pod: Service/web.
 	LetGo []string `json:"letGo,omitempty"`
 
@@ -41,7 +44,7 @@ type Record struct {
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "letGo"}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "prefix", "letGo"}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Record) UnmarshalJSON(data []byte) error {

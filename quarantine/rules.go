@@ -7,6 +7,7 @@ import (
 	"time"
 
 	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -19,6 +20,10 @@ type Rules struct {
 
 	// ExtraKeys are further labels to rewrite at every quarantine.
 	ExtraKeys []string
+
+	// ReplacingKinds are further kinds of controllers that replace a pod which has
+	// lost its labels. Their selectors aren't known, so every label is rewritten.
+	ReplacingKinds []schema.GroupKind
 
 	// DefaultTTL is how long a pod is kept unless its ttl says otherwise, MaxTTL
 	// the longest a ttl or an extend may ask for.

@@ -19,6 +19,10 @@ var (
 	KindPodDisruptionBudget   = schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
 )
 
+// replacing are the kinds of controllers that start another pod for one that has
+// lost its labels. A StatefulSet can't: the name stays taken.
+var replacing = []schema.GroupKind{KindReplicationController, KindReplicaSet, KindDaemonSet, KindJob}
+
 // Selector is one object of the pod's namespace that selects pods, with the
 // little of it that a decision needs. It is shared and must not be changed.
 type Selector struct {

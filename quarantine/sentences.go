@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -13,11 +14,15 @@ import (
 // maxWarning characters, the rest must say what to do next.
 const maxWarning = 120
 
+// maxWarnings is how many there are at most in one answer.
+const maxWarnings = 8
+
 const (
 	warnCreated    = "isolate's annotations were removed: a new pod can't be quarantined, annotate it once it exists."
 	warnDeleting   = "This pod is already being deleted: it is not quarantined, and nothing keeps it."
 	warnExtendFree = "This pod is not quarantined, so there is nothing to extend; the annotation was removed."
 
+	problemTTLKept       = "is read when the pod is quarantined, and this one is already; to keep it longer, set " + ExtendKey + " instead"
 	problemSwitch        = `must be "true" or "false"`
 	problemForce         = `must be "true"; it goes by itself once it has been read`
 	problemCreated       = "a pod can't be created quarantined; create it without this label, then set the annotation " + TriggerKey + "=true"
@@ -35,6 +40,59 @@ func forbiddenLabel(value string) *field.Error {
 func messageRecordProtected(pod string) string {
 	return fmt.Sprintf("only isolate writes the label %s and the record's annotations; to quarantine the pod: kubectl annotate pod %s %s=true",
 		LabelKey, pod, TriggerKey)
+}
+
+func messageRecordKept(pod *Pod) string {
+	return fmt.Sprintf("only isolate changes the record of a quarantined pod; nothing was changed. "+
+		"To keep the pod longer: %s. To release it: %s", annotate(pod, ExtendKey+"=24h"), annotate(pod, TriggerKey+"-"))
+}
+
+func messageReselected(pod *Pod, by *Selector) string {
+	return fmt.Sprintf("with these labels %s would select pod %s, which is quarantined; nothing was changed. To release it: %s",
+		by, pod.Name, annotate(pod, TriggerKey+"-"))
+}
+
+func messageOwnerAdded(pod *Pod, ref *metav1.OwnerReference) string {
+	return fmt.Sprintf("pod %s is quarantined and has no owner; %s/%s can't become one, nothing was changed. To release the pod: %s",
+		pod.Name, ref.Kind, ref.Name, annotate(pod, TriggerKey+"-"))
+}
+
+func messageHeld(pod *Pod, f fate) string {
+	what := "deletes this pod"
+	if f.outcome == maybeDeleted {
+		what = "may delete this pod"
+	}
+	return fmt.Sprintf("pod %s is held, and once it is released %s has one pod too many and %s; nothing was changed. "+
+		"To release it anyway: %s", pod.Name, f.controller, what, annotate(pod, TriggerKey+"-", ForceKey+"=true"))
+}
+
+func messageMirrorPod(pod *Pod) string {
+	return fmt.Sprintf("pod %s is a static pod: its kubelet runs it from a file and doesn't look at its labels, so nothing was changed. "+
+		"Move its manifest away on the node instead", pod.Name)
+}
+
+func messageStatefulSet(pod *Pod, owner *Owner) string {
+	return fmt.Sprintf("%s can't start a replacement as long as pod %s has the name: the set would stay one pod short until this one is gone. "+
+		"Nothing was changed. %s", owner, pod.Name, goAhead(pod))
+}
+
+func messageHostPort(pod *Pod, owner *Owner) string {
+	return fmt.Sprintf("pod %s has a port of its node, so %s can't start a replacement beside it: the node would go without until this one is gone. "+
+		"Nothing was changed. %s", pod.Name, owner, goAhead(pod))
+}
+
+func messageUnknownController(pod *Pod, owner *Owner) string {
+	return fmt.Sprintf("pod %s belongs to %s, a kind that isolate does not know: it may not replace the pod, or may take it back. "+
+		"Nothing was changed. With every label rewritten, it leaves whatever selects it. %s", pod.Name, owner, goAhead(pod))
+}
+
+func goAhead(pod *Pod) string {
+	return "To go ahead anyway: " + annotate(pod, TriggerKey+"=true", ForceKey+"=true")
+}
+
+// annotate is the command that changes these annotations.
+func annotate(pod *Pod, annotations ...string) string {
+	return fmt.Sprintf("kubectl annotate pod -n %s %s %s", pod.Namespace, pod.Name, strings.Join(annotations, " "))
 }
 
 func messageInescapable(pod *Pod, by *Selector) string {
@@ -101,6 +159,77 @@ func warnRelease(pod *Pod) string {
 		}
 	}
 	return "To release it, remove its annotation " + TriggerKey + "."
+}
+
+func warnTakenOutAgain(by []*Selector) string {
+	return fit(fmt.Sprintf("Taken out again: %s had come to select this pod.", strings.Join(names(by), ", ")))
+}
+
+func warnStillSelected(by *Selector) string {
+	return fit(fmt.Sprintf("%s selects this quarantined pod, and no change of its labels takes it out.", by))
+}
+
+// keepWarnings says when the pod will be deleted now, where this request has
+// changed that.
+func keepWarnings(req Request, expires string) []string {
+	held, holds := req.Old.Annotations[HoldKey] == True, req.New.Annotations[HoldKey] == True
+	_, extends := req.New.Annotations[ExtendKey]
+	if !extends && held == holds && expires == req.Old.Annotations[ExpiresAtKey] {
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, expires)
+	switch {
+	case err != nil:
+		return nil
+	case holds:
+		return []string{warnExpiry(at, 0, true)}
+	case !req.Time.Before(at):
+		return []string{"No longer held, and its time is up: it is deleted at once."}
+	case extends && expires == req.Old.Annotations[ExpiresAtKey]:
+		return []string{fmt.Sprintf("It is kept longer than that already: it is deleted at %s, in %s.", expires, left(at, req.Time))}
+	}
+	return []string{fmt.Sprintf("It is deleted at %s, in %s.", expires, left(at, req.Time))}
+}
+
+func left(at, now time.Time) string { return shortDuration(at.Sub(now).Truncate(time.Second)) }
+
+// releaseWarnings say what becomes of the pod.
+func releaseWarnings(req Request, status Status, f fate, lost []metav1.OwnerReference) []string {
+	warnings := []string{warnReleased(status)}
+	if sentence := f.sentence(); sentence != "" {
+		warnings = append(warnings, fit(sentence))
+	}
+	for i := range lost {
+		warnings = append(warnings, fit(fmt.Sprintf("Not put back: the ownerReference to %s/%s, which isolate can't tell to exist.",
+			lost[i].Kind, lost[i].Name)))
+	}
+	return warnings[:min(len(warnings), maxWarnings)]
+}
+
+func warnReleased(status Status) string {
+	if status.State == Damaged {
+		return "Released, but its record was damaged: check labels and annotations, not all could be put back."
+	}
+	return "Released: it has its labels back, and what selects by them selects it again."
+}
+
+func (f fate) sentence() string {
+	switch f.outcome {
+	case surelyDeleted:
+		return fmt.Sprintf("%s has one pod too many: this one will be deleted at once.", f.controller)
+	case maybeDeleted:
+		return fmt.Sprintf("%s has one pod too many and deletes one: it may be this one.", f.controller)
+	case replacementGoes:
+		return fmt.Sprintf("%s takes it back and deletes the replacement.", f.controller)
+	case takenBack:
+		return fmt.Sprintf("%s takes it back.", f.controller)
+	case controllerUnknown:
+		return fmt.Sprintf("%s is not known to isolate: check whether it takes the pod back.", f.controller)
+	}
+	if f.controller != nil {
+		return fmt.Sprintf("%s is gone, so nobody owns this pod: delete it when you are done.", f.controller)
+	}
+	return ""
 }
 
 // fit cuts a sentence to the length of a warning.

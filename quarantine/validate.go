@@ -14,7 +14,7 @@ var requestAnnotations = []string{TriggerKey, TTLKey, ExtendKey, HoldKey, Reason
 
 // invalidRequests returns what is wrong with the request keys that this very
 // request sets or changes. A bad value that was there before hinders nobody.
-func (r *Rules) invalidRequests(req Request) field.ErrorList {
+func (r *Rules) invalidRequests(req Request, status Status) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range requestAnnotations {
 		value, ok := req.New.Annotations[key]
@@ -23,6 +23,8 @@ func (r *Rules) invalidRequests(req Request) field.ErrorList {
 		}
 		if problem := r.problem(key, value); problem != "" {
 			errs = append(errs, field.Invalid(annotationPath(key), clip(value), problem))
+		} else if key == TTLKey && status.State == Quarantined && req.New.Annotations[TriggerKey] == True {
+			errs = append(errs, field.Invalid(annotationPath(key), clip(value), problemTTLKept))
 		}
 	}
 	return errs

@@ -9,127 +9,227 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
 )
 
 var (
-	web    = map[string]string{"app": "web"}
-	byApp  = &metav1.LabelSelector{MatchLabels: web}
-	named  = metav1.ObjectMeta{Name: "web", UID: "uid"}
-	other  = map[string]string{"app": "other"}
-	finish = []batchv1.JobCondition{{Type: batchv1.JobComplete, Status: corev1.ConditionTrue}}
+	web   = map[string]string{"app": "web"}
+	byApp = &metav1.LabelSelector{MatchLabels: web}
+	named = metav1.ObjectMeta{Name: "web", UID: "uid"}
+	three = ptr.To(int32(3))
 )
 
-func TestExtractKeepsWhatADecisionNeeds(t *testing.T) {
-	deployment := &quarantine.Owner{Kind: quarantine.KindReplicaSet, Name: "web", UID: "1"}
-	deployment.Kind.Kind = "Deployment"
-	owned := named
-	owned.OwnerReferences = []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: ptr.To(true)}}
+// object is what the API server sends of one kind.
+type object interface {
+	metav1.Object
+	runtime.Object
+}
+
+func jobIn(conditionType batchv1.JobConditionType, status corev1.ConditionStatus) *batchv1.Job {
+	return &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
+		Status: batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: conditionType, Status: status}}}}
+}
+
+func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 	tests := []struct {
-		name   string
-		object metav1.Object
-		want   quarantine.Selector
+		name               string
+		object             metav1.Object
+		kind               schema.GroupKind
+		desired, available int32
 	}{
-		{"service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web}},
-			quarantine.Selector{Kind: quarantine.KindService}},
-		{"headless service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web, ClusterIP: corev1.ClusterIPNone}},
-			quarantine.Selector{Kind: quarantine.KindService}},
-		{"replication controller", &corev1.ReplicationController{ObjectMeta: named,
-			Spec:   corev1.ReplicationControllerSpec{Selector: web, Replicas: ptr.To(int32(3))},
+		{"a Service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web}},
+			quarantine.KindService, 0, 0},
+		{"a headless Service is a Service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web, ClusterIP: corev1.ClusterIPNone}},
+			quarantine.KindService, 0, 0},
+		{"a ReplicationController", &corev1.ReplicationController{ObjectMeta: named,
+			Spec:   corev1.ReplicationControllerSpec{Selector: web, Replicas: three},
 			Status: corev1.ReplicationControllerStatus{AvailableReplicas: 2}},
-			quarantine.Selector{Kind: quarantine.KindReplicationController, Desired: 3, Available: 2}},
-		{"replica set of a deployment", &appsv1.ReplicaSet{ObjectMeta: owned,
-			Spec:   appsv1.ReplicaSetSpec{Selector: byApp, Replicas: ptr.To(int32(3))},
+			quarantine.KindReplicationController, 3, 2},
+		{"a ReplicaSet", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: three},
 			Status: appsv1.ReplicaSetStatus{AvailableReplicas: 2}},
-			quarantine.Selector{Kind: quarantine.KindReplicaSet, Desired: 3, Available: 2, Controller: deployment}},
+			quarantine.KindReplicaSet, 3, 2},
 		{"replicas are one unless set", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp}},
-			quarantine.Selector{Kind: quarantine.KindReplicaSet, Desired: 1}},
-		{"stateful set", &appsv1.StatefulSet{ObjectMeta: named,
-			Spec:   appsv1.StatefulSetSpec{Selector: byApp, Replicas: ptr.To(int32(3))},
+			quarantine.KindReplicaSet, 1, 0},
+		{"replicas may be none", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: ptr.To(int32(0))}},
+			quarantine.KindReplicaSet, 0, 0},
+		{"a StatefulSet", &appsv1.StatefulSet{ObjectMeta: named, Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three},
 			Status: appsv1.StatefulSetStatus{AvailableReplicas: 2}},
-			quarantine.Selector{Kind: quarantine.KindStatefulSet, Desired: 3, Available: 2}},
-		{"daemon set", &appsv1.DaemonSet{ObjectMeta: named, Spec: appsv1.DaemonSetSpec{Selector: byApp},
+			quarantine.KindStatefulSet, 3, 2},
+		{"a DaemonSet", &appsv1.DaemonSet{ObjectMeta: named, Spec: appsv1.DaemonSetSpec{Selector: byApp},
 			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, NumberAvailable: 2}},
-			quarantine.Selector{Kind: quarantine.KindDaemonSet, Desired: 3, Available: 2}},
-		{"job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: ptr.To(int32(3))},
+			quarantine.KindDaemonSet, 3, 2},
+		{"a Job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
 			Status: batchv1.JobStatus{Ready: ptr.To(int32(2))}},
-			quarantine.Selector{Kind: quarantine.KindJob, Desired: 3, Available: 2}},
-		{"suspended job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Suspend: ptr.To(true)}},
-			quarantine.Selector{Kind: quarantine.KindJob}},
-		{"finished job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp}, Status: batchv1.JobStatus{Conditions: finish}},
-			quarantine.Selector{Kind: quarantine.KindJob}},
-		{"disruption budget", &policyv1.PodDisruptionBudget{ObjectMeta: named, Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}},
-			quarantine.Selector{Kind: quarantine.KindPodDisruptionBudget}},
+			quarantine.KindJob, 3, 2},
+		{"a suspended Job wants none", &batchv1.Job{ObjectMeta: named,
+			Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three, Suspend: ptr.To(true)}},
+			quarantine.KindJob, 0, 0},
+		{"a complete Job wants none", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0},
+		{"a failed Job wants none", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0},
+		{"a Job that is not complete wants some", jobIn(batchv1.JobComplete, corev1.ConditionFalse), quarantine.KindJob, 3, 0},
+		{"a Job that was suspended wants some", jobIn(batchv1.JobSuspended, corev1.ConditionTrue), quarantine.KindJob, 3, 0},
+		{"a PodDisruptionBudget", &policyv1.PodDisruptionBudget{ObjectMeta: named, Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}},
+			quarantine.KindPodDisruptionBudget, 0, 0},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			_, err := strip(test.object)
-			require.NoError(t, err)
 			got, err := extract(test.object)
 			require.NoError(t, err)
 			require.True(t, matches(got.Requirements, web))
-			require.False(t, matches(got.Requirements, other))
+			require.False(t, matches(got.Requirements, map[string]string{"app": "api"}))
+			require.False(t, matches(got.Requirements, nil))
 			got.Requirements = nil
-			test.want.Name, test.want.UID = "web", "uid"
-			require.Equal(t, &test.want, got)
+			require.Equal(t, &quarantine.Selector{
+				Kind: test.kind, Name: "web", UID: "uid", Desired: test.desired, Available: test.available,
+			}, got)
 		})
 	}
 }
 
-func TestExtractUnderstandsExpressions(t *testing.T) {
-	expression := func(operator metav1.LabelSelectorOperator, values ...string) *metav1.LabelSelector {
-		return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: operator, Values: values}}}
-	}
+func TestOnlyTheOwnerThatControlsIsTheController(t *testing.T) {
+	deployment := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: ptr.To(true)}
+	application := metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Application", Name: "shop", UID: "2"}
 	for _, test := range []struct {
-		name           string
-		selector       *metav1.LabelSelector
-		web, api, none bool
+		name   string
+		owners []metav1.OwnerReference
+		want   *quarantine.Owner
 	}{
-		{"in", expression(metav1.LabelSelectorOpIn, "web", "db"), true, false, false},
-		{"notin", expression(metav1.LabelSelectorOpNotIn, "web"), false, true, true},
-		{"exists", expression(metav1.LabelSelectorOpExists), true, true, false},
-		{"does not exist", expression(metav1.LabelSelectorOpDoesNotExist), false, false, true},
-		{"empty, as a disruption budget for all pods has it", &metav1.LabelSelector{}, true, true, true},
+		{"no owner", nil, nil},
+		{"an owner that doesn't control", []metav1.OwnerReference{application}, nil},
+		{"one that controls, after another", []metav1.OwnerReference{application, deployment},
+			&quarantine.Owner{Kind: schema.GroupKind{Group: "apps", Kind: "Deployment"}, Name: "web", UID: "1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			s, err := extract(&policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: test.selector}})
+			got, err := extract(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{OwnerReferences: test.owners}, Spec: appsv1.ReplicaSetSpec{Selector: byApp}})
 			require.NoError(t, err)
-			require.Equal(t, test.web, matches(s.Requirements, web))
-			require.Equal(t, test.api, matches(s.Requirements, map[string]string{"app": "api"}))
-			require.Equal(t, test.none, matches(s.Requirements, nil))
+			require.Equal(t, test.want, got.Controller)
 		})
+	}
+}
+
+func expression(operator metav1.LabelSelectorOperator, values ...string) *metav1.LabelSelector {
+	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: operator, Values: values}}}
+}
+
+// withSelector is one object of each kind whose selector has expressions.
+func withSelector(selector *metav1.LabelSelector) map[string]metav1.Object {
+	return map[string]metav1.Object{
+		"ReplicaSet":          &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: selector}},
+		"StatefulSet":         &appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: selector}},
+		"DaemonSet":           &appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Selector: selector}},
+		"Job":                 &batchv1.Job{Spec: batchv1.JobSpec{Selector: selector}},
+		"PodDisruptionBudget": &policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: selector}},
+	}
+}
+
+func TestExpressionsCountInEveryKindThatHasThem(t *testing.T) {
+	both := expression(metav1.LabelSelectorOpExists)
+	both.MatchLabels = map[string]string{"track": "stable"}
+	pods := map[string]map[string]string{
+		"web": web, "api": {"app": "api"}, "stable web": {"app": "web", "track": "stable"}, "unlabeled": nil, "stable": {"track": "stable"},
+	}
+	for _, test := range []struct {
+		name     string
+		selector *metav1.LabelSelector
+		want     []string
+	}{
+		{"In", expression(metav1.LabelSelectorOpIn, "web", "db"), []string{"web", "stable web"}},
+		{"NotIn", expression(metav1.LabelSelectorOpNotIn, "web", "db"), []string{"api", "unlabeled", "stable"}},
+		{"Exists", expression(metav1.LabelSelectorOpExists), []string{"web", "api", "stable web"}},
+		{"DoesNotExist", expression(metav1.LabelSelectorOpDoesNotExist), []string{"unlabeled", "stable"}},
+		{"labels and expressions together", both, []string{"stable web"}},
+		{"an empty selector matches all", &metav1.LabelSelector{}, []string{"web", "api", "stable web", "unlabeled", "stable"}},
+	} {
+		for kind, object := range withSelector(test.selector) {
+			t.Run(test.name+" of a "+kind, func(t *testing.T) {
+				s, err := extract(object)
+				require.NoError(t, err)
+				var matching []string
+				for name, podLabels := range pods {
+					if matches(s.Requirements, podLabels) {
+						matching = append(matching, name)
+					}
+				}
+				require.ElementsMatch(t, test.want, matching)
+			})
+		}
 	}
 }
 
 func TestWhatSelectsNothingIsLeftOut(t *testing.T) {
-	for name, object := range map[string]metav1.Object{
-		"service without a selector":           &corev1.Service{},
-		"disruption budget without a selector": &policyv1.PodDisruptionBudget{},
-	} {
+	objects := withSelector(nil)
+	objects["Service"] = &corev1.Service{}
+	objects["Service with an empty selector"] = &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{}}}
+	objects["ReplicationController"] = &corev1.ReplicationController{}
+	for kind, object := range objects {
 		s, err := extract(object)
-		require.NoError(t, err, name)
-		require.Nil(t, s, name)
+		require.NoError(t, err, kind)
+		require.Nil(t, s, kind)
 	}
 }
 
-func TestASelectorThatIsNotUnderstoodIsAnError(t *testing.T) {
-	_, err := extract(&appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{
-		MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: "Near"}},
-	}}})
-	require.EqualError(t, err, `"Near" is not a valid label selector operator`)
-	_, err = extract(&corev1.Pod{})
+func TestASelectorThatIsNotUnderstoodIsAnErrorInEveryKind(t *testing.T) {
+	for kind, object := range withSelector(expression("Near")) {
+		_, err := extract(object)
+		require.EqualError(t, err, `"Near" is not a valid label selector operator`, kind)
+	}
+	_, err := extract(&corev1.Pod{})
 	require.EqualError(t, err, "*v1.Pod binds no pods")
 }
 
-func TestATemplateIsNotKept(t *testing.T) {
-	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels.Set(web)}}
-	set := &appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{Labels: web, Annotations: web}, Spec: appsv1.ReplicaSetSpec{Template: template}}
-	_, err := strip(set)
+func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
+	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: corev1.PodSpec{NodeName: "node"}}
+	owned := metav1.ObjectMeta{Name: "web", Namespace: "ns", UID: "uid", ResourceVersion: "7", OwnerReferences: []metav1.OwnerReference{
+		{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: ptr.To(true)},
+	}}
+	for _, test := range []struct {
+		bare object
+		fill func(object)
+	}{
+		{&corev1.Service{Spec: corev1.ServiceSpec{Selector: web}}, func(object) {}},
+		{&corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Selector: web, Replicas: three}},
+			func(o object) { o.(*corev1.ReplicationController).Spec.Template = &template }},
+		{&appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: three}},
+			func(o object) { o.(*appsv1.ReplicaSet).Spec.Template = template }},
+		{&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three}}, func(o object) {
+			o.(*appsv1.StatefulSet).Spec.Template = template
+			o.(*appsv1.StatefulSet).Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{}}
+		}},
+		{&appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Selector: byApp}, Status: appsv1.DaemonSetStatus{NumberAvailable: 2}},
+			func(o object) { o.(*appsv1.DaemonSet).Spec.Template = template }},
+		{jobIn(batchv1.JobFailed, corev1.ConditionTrue),
+			func(o object) { o.(*batchv1.Job).Spec.Template = template }},
+		{&policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}}, func(object) {}},
+	} {
+		bare := test.bare
+		bare.SetName(owned.Name)
+		bare.SetNamespace(owned.Namespace)
+		bare.SetUID(owned.UID)
+		bare.SetResourceVersion(owned.ResourceVersion)
+		bare.SetOwnerReferences(owned.OwnerReferences)
+		full, _ := bare.DeepCopyObject().(object)
+		full.SetLabels(web)
+		full.SetAnnotations(web)
+		full.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl"}})
+		test.fill(full)
+		before, err := extract(full)
+		require.NoError(t, err)
+
+		stripped, err := strip(full)
+		require.NoError(t, err)
+		require.Equal(t, bare, stripped)
+		after, err := extract(full)
+		require.NoError(t, err)
+		require.Equal(t, before, after)
+	}
+}
+
+func TestStripLeavesAloneWhatIsNoObject(t *testing.T) {
+	stripped, err := strip("web")
 	require.NoError(t, err)
-	require.Empty(t, set.Spec.Template)
-	require.Empty(t, set.Labels)
-	require.Empty(t, set.Annotations)
+	require.Equal(t, "web", stripped)
 }

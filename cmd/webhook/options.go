@@ -7,6 +7,7 @@ import (
 
 	"github.com/prometheus/common/model"
 	"github.com/spf13/pflag"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"isolate.example.io/quarantine"
@@ -21,7 +22,8 @@ type options struct {
 	port    int
 	certDir string
 
-	rules quarantine.Rules
+	rules          quarantine.Rules
+	replacingKinds []string
 }
 
 // AddFlags implements [command.Options].
@@ -43,6 +45,9 @@ func (o *options) AddFlags(flags *pflag.FlagSet) {
 		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
 	flags.StringSliceVar(&o.rules.ExtraKeys, "rewrite-label", nil,
 		"A further label to rewrite at every quarantine, whether a selector requires it or not. May be given several times.")
+	flags.StringSliceVar(&o.replacingKinds, "replacing-kind", nil,
+		"A further kind of controller, as Kind.group, that starts another pod for one that has lost its labels, such as "+
+			"CloneSet.apps.kruise.io. Its pods are quarantined without force, with every label rewritten. May be given several times.")
 }
 
 // Validate implements [command.Options].
@@ -53,6 +58,15 @@ func (o *options) Validate() []error {
 	}
 	if o.certDir == "" {
 		errs = append(errs, errors.New("--cert-dir is empty: name the folder that has tls.crt and tls.key"))
+	}
+	o.rules.ReplacingKinds = nil
+	for _, kind := range o.replacingKinds {
+		parsed := schema.ParseGroupKind(kind)
+		if parsed.Kind == "" || parsed.Group == "" {
+			errs = append(errs, fmt.Errorf("--replacing-kind is %q, and must be a kind and its group, such as CloneSet.apps.kruise.io", kind))
+			continue
+		}
+		o.rules.ReplacingKinds = append(o.rules.ReplacingKinds, parsed)
 	}
 	for _, problem := range o.rules.Validate() {
 		errs = append(errs, fmt.Errorf("--%s is %v, and %s", ruleFlags[problem.Field], problem.BadValue, said(problem)))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/quarantine"
@@ -22,20 +23,24 @@ func TestFlagsAreTaken(t *testing.T) {
 	_, err := command.Parse("webhook", o, []string{
 		"--host=127.0.0.1", "--port=8443", "--cert-dir=certs", "--default-ttl=1d12h", "--max-ttl=7d",
 		"--label-prefix=crashed", "--rewrite-label=team", "--rewrite-label=example.com/group",
+		"--replacing-kind=CloneSet.apps.kruise.io",
 	})
 	require.NoError(t, err)
 	require.Equal(t, &options{host: "127.0.0.1", port: 8443, certDir: "certs", rules: quarantine.Rules{
 		Prefix: "crashed", ExtraKeys: []string{"team", "example.com/group"},
 		DefaultTTL: 36 * time.Hour, MaxTTL: 7 * 24 * time.Hour,
-	}}, o)
+		ReplacingKinds: []schema.GroupKind{{Group: "apps.kruise.io", Kind: "CloneSet"}},
+	}, replacingKinds: []string{"CloneSet.apps.kruise.io"}}, o)
 }
 
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	_, err := command.Parse("webhook", &options{}, []string{
 		"--port=0", "--cert-dir=", "--default-ttl=2d", "--max-ttl=1d", "--label-prefix=a_", "--rewrite-label=a b",
+		"--replacing-kind=CloneSet",
 	})
 	require.EqualError(t, err, "--port is 0, and must be between 1 and 65535\n"+
 		"--cert-dir is empty: name the folder that has tls.crt and tls.key\n"+
+		`--replacing-kind is "CloneSet", and must be a kind and its group, such as CloneSet.apps.kruise.io`+"\n"+
 		"--label-prefix is a_, and a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "+
 		"and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "+
 		"validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')\n"+

@@ -12,6 +12,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
@@ -57,10 +58,10 @@ func TestPodsRunOnSeveralControlPlanesSideBySide(t *testing.T) {
 		}
 		_, err = pods.Create(t.Context(), pod, metav1.CreateOptions{})
 		require.NoError(t, err)
-		require.Eventually(t, func() bool {
+		eventually(t, func() (bool, error) {
 			pod, err := pods.Get(t.Context(), "web", metav1.GetOptions{})
-			return err == nil && pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != ""
-		}, patience, 50*time.Millisecond)
+			return err == nil && pod.Status.Phase == corev1.PodRunning && pod.Status.PodIP != "", err
+		})
 	}
 }
 
@@ -88,7 +89,7 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 }
 
 func TestAStartThatFailsSaysWhyAndLeavesNothingRunning(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{
 		Dir: dir, Binaries: binaries(t), APIServerFlags: []string{"--no-such-flag"},
 	})
@@ -98,7 +99,7 @@ func TestAStartThatFailsSaysWhyAndLeavesNothingRunning(t *testing.T) {
 }
 
 func TestAStartThatIsCancelledLeavesNothingRunning(t *testing.T) {
-	dir := t.TempDir()
+	dir := tempDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	options := controlplane.Options{Dir: dir, Binaries: binaries(t)}
 	failed := make(chan error)
@@ -106,7 +107,7 @@ func TestAStartThatIsCancelledLeavesNothingRunning(t *testing.T) {
 		_, err := controlplane.Start(ctx, options)
 		failed <- err
 	}()
-	require.Eventually(t, func() bool { return len(runningIn(t, dir)) > 0 }, patience, time.Millisecond)
+	eventually(t, func() (bool, error) { return len(runningIn(t, dir)) > 0, nil })
 	cancel()
 	require.ErrorIs(t, <-failed, context.Canceled)
 	require.Empty(t, runningIn(t, dir))
@@ -118,11 +119,22 @@ func TestAProgramThatEndsIsNoticed(t *testing.T) {
 	require.ErrorContains(t, c.Wait(t.Context()), "kwok: it ended")
 }
 
+func eventually(t *testing.T, condition wait.ConditionFunc) {
+	t.Helper()
+	require.NoError(t, wait.PollUntilContextTimeout(t.Context(), 5*time.Millisecond, patience, true, condition.WithContext()))
+}
+
+// tempDir is a folder by the name that the kernel knows it by.
+func tempDir(t *testing.T) string {
+	t.Helper()
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	return dir
+}
+
 // runningIn finds the processes whose working directory is this one.
 func runningIn(t *testing.T, dir string) []string {
 	t.Helper()
-	dir, err := filepath.EvalSymlinks(dir)
-	require.NoError(t, err)
 	links, err := filepath.Glob("/proc/[0-9]*/cwd")
 	require.NoError(t, err)
 	var running []string

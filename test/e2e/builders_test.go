@@ -75,3 +75,9 @@ func headless(name string, selector map[string]string) *corev1.Service {
 func requires(key string, operator metav1.LabelSelectorOperator, values ...string) metav1.LabelSelectorRequirement {
 	return metav1.LabelSelectorRequirement{Key: key, Operator: operator, Values: values}
 }
+
+func statefulSet(name string, labels map[string]string) *appsv1.StatefulSet {
+	return &appsv1.StatefulSet{ObjectMeta: named(name), Spec: appsv1.StatefulSetSpec{
+		Selector: matching(labels), Template: template(labels),
+	}}
+}

@@ -1,0 +1,155 @@
+package quarantine
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// release gives the pod back what it had. What someone has changed meanwhile
+// stays as it is. The controller is not put back: it adopts the pod again by its
+// labels, and then has one too many.
+func (r *Rules) release(req Request, status Status) Decision {
+	record := status.Record
+	if status.State == Damaged { // As much of it as can be read.
+		_ = json.Unmarshal([]byte(req.Old.Annotations[RecordKey]), &record)
+	}
+	fate := fateOf(req, record)
+	if status.Held && fate.deletes() && req.New.Annotations[ForceKey] != True && !released(req) {
+		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, fate))
+	}
+	changes := newEdit()
+	r.restoreLabels(req, record, changes)
+	restoreAnnotations(req, record, changes)
+	kept, lost := restorableOwners(req, record)
+	changes.owners = missingOwners(req, kept)
+	changes.removeLabel(LabelKey)
+	for _, key := range slices.Concat(requestAnnotations, recordAnnotations) {
+		changes.removeAnnotation(key)
+	}
+	return Decision{
+		Action:   ActionRelease,
+		Warnings: releaseWarnings(req, status, fate, lost),
+		Patch:    changes.patch(req.New),
+	}
+}
+
+// released reports whether an earlier call in the same admission has released
+// the pod already, and force with it.
+func released(req Request) bool { return !carriesRecord(req.New.Labels, req.New.Annotations) }
+
+func (r *Rules) restoreLabels(req Request, record Record, changes *edit) {
+	as := *r
+	if record.Prefix != "" {
+		as.Prefix = record.Prefix
+	}
+	for key, original := range record.Labels {
+		now, has := req.New.Labels[key]
+		if !has || now == as.rewritten(original) {
+			changes.setLabel(key, original)
+		}
+	}
+}
+
+func restoreAnnotations(req Request, record Record, changes *edit) {
+	for key, original := range record.Annotations {
+		now, has := req.New.Annotations[key]
+		switch {
+		case original != nil && !has:
+			changes.setAnnotation(key, *original)
+		case original == nil && has && now == hintValues[key]:
+			changes.removeAnnotation(key)
+		}
+	}
+}
+
+// restorableOwners are the recorded owners, besides the controller, that still
+// exist, so that the garbage collector has no reason to delete the pod; and those
+// of which nobody here knows.
+func restorableOwners(req Request, record Record) (kept, lost []metav1.OwnerReference) {
+	for _, ref := range record.OwnerReferences {
+		if ref.Controller != nil && *ref.Controller {
+			continue
+		}
+		kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
+		if known := req.Selectors.Lookup(kind, ref.Name); known != nil && known.UID == ref.UID {
+			ref.BlockOwnerDeletion = nil
+			kept = append(kept, ref)
+		} else {
+			lost = append(lost, ref)
+		}
+	}
+	return kept, lost
+}
+
+func missingOwners(req Request, kept []metav1.OwnerReference) []metav1.OwnerReference {
+	return slices.DeleteFunc(slices.Clone(kept), func(ref metav1.OwnerReference) bool {
+		return slices.ContainsFunc(req.New.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == ref.UID })
+	})
+}
+
+// fate is what the former controller does with a released pod.
+type fate struct {
+	controller *Owner
+	outcome    outcome
+}
+
+type outcome int
+
+const (
+	staysAlone        outcome = iota // no controller, or it is gone
+	maybeDeleted                     // the controller deletes one of its pods
+	surelyDeleted                    // and this is the first to go
+	replacementGoes                  // the controller deletes the replacement
+	takenBack                        // the controller has waited for it
+	controllerUnknown                // nobody knows
+)
+
+func (f fate) deletes() bool { return f.outcome == maybeDeleted || f.outcome == surelyDeleted }
+
+// fateOf follows what Kubernetes' controllers do with one pod too many: see
+// getPodsToDelete in pkg/controller/replicaset and ActivePodsWithRanks in
+// pkg/controller.
+func fateOf(req Request, record Record) fate {
+	owner := (&Metadata{OwnerReferences: record.OwnerReferences}).controller()
+	if owner == nil {
+		return fate{outcome: staysAlone}
+	}
+	if !slices.Contains(replacing, owner.Kind) && owner.Kind != KindStatefulSet {
+		return fate{owner, controllerUnknown}
+	}
+	known := req.Selectors.Lookup(owner.Kind, owner.Name)
+	if known == nil || known.UID != owner.UID {
+		return fate{owner, staysAlone}
+	}
+	switch owner.Kind {
+	case KindStatefulSet:
+		return fate{owner, takenBack}
+	case KindDaemonSet, KindJob:
+		return fate{owner, replacementGoes}
+	}
+	if known.Desired == 0 || (!req.Old.Status.ready() && known.Available >= known.Desired) {
+		return fate{owner, surelyDeleted}
+	}
+	return fate{owner, maybeDeleted}
+}
+
+func (s *PodState) ready() bool {
+	return slices.ContainsFunc(s.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
+	})
+}
+
+// merged is the first map with the second over it.
+func merged(under, over map[string]string) map[string]string {
+	all := maps.Clone(under)
+	if all == nil {
+		all = map[string]string{}
+	}
+	maps.Copy(all, over)
+	return all
+}
