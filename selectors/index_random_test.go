@@ -40,7 +40,7 @@ func (d dice) object(t testing.TB) *quarantine.Selector {
 
 func (d dice) requirement(t testing.TB) labels.Requirement {
 	key := d.key()
-	switch d(10) {
+	switch d(11) {
 	case 0, 1:
 		return requirement(t, key, selection.Equals, d.value())
 	case 2:
@@ -52,10 +52,12 @@ func (d dice) requirement(t testing.TB) labels.Requirement {
 	case 5:
 		return requirement(t, key, selection.NotEquals, d.value())
 	case 6:
-		return requirement(t, key, selection.NotIn, d.value(), d.value())
+		return requirement(t, key, selection.NotIn, d.value())
 	case 7:
-		return requirement(t, key, selection.Exists)
+		return requirement(t, key, selection.NotIn, d.value(), d.value())
 	case 8:
+		return requirement(t, key, selection.Exists)
+	case 9:
 		return requirement(t, key, selection.DoesNotExist)
 	default:
 		if d(2) == 0 {
