@@ -33,7 +33,7 @@ func (r *Rules) release(req Request, status Status) Decision {
 	}
 	return Decision{
 		Action:   ActionRelease,
-		Warnings: releaseWarnings(req, status, fate, lost),
+		Warnings: releaseWarnings(status, fate, lost),
 		Patch:    changes.patch(req.New),
 	}
 }

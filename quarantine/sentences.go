@@ -194,7 +194,7 @@ func keepWarnings(req Request, expires string) []string {
 func left(at, now time.Time) string { return shortDuration(at.Sub(now).Truncate(time.Second)) }
 
 // releaseWarnings say what becomes of the pod.
-func releaseWarnings(req Request, status Status, f fate, lost []metav1.OwnerReference) []string {
+func releaseWarnings(status Status, f fate, lost []metav1.OwnerReference) []string {
 	warnings := []string{warnReleased(status)}
 	if sentence := f.sentence(); sentence != "" {
 		warnings = append(warnings, fit(sentence))
