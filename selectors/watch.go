@@ -105,7 +105,8 @@ type watched struct {
 	// err is why the index may lack objects of this kind: they were never read, or
 	// not again after a watch was lost. Only a whole list clears it.
 	err error
-	// watchErr is why changes don't arrive. A watch that is up again clears it.
+	// watchErr is why changes don't arrive. A watch that goes on from where it was
+	// lost clears it, or a whole list.
 	watchErr error
 }
 
@@ -127,15 +128,17 @@ func (k *watched) ListWithContext(ctx context.Context, options metav1.ListOption
 }
 
 // WatchWithContext implements [cache.WatcherWithContext]. A watch that begins
-// with the objects there are stands for a list.
+// with the objects there are stands for a list: it is not whole when it opens, but
+// when Replace is called.
 func (k *watched) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	stream, err := k.ListWatch.WatchWithContext(ctx, options)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if err != nil && options.SendInitialEvents != nil {
-		k.err = err
-	} else {
+	switch {
+	case options.SendInitialEvents == nil:
 		k.watchErr = err
+	case err != nil:
+		k.err = err
 	}
 	return stream, err
 }

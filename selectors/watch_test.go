@@ -1,0 +1,185 @@
+package selectors
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	batchv1 "k8s.io/api/batch/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/ptr"
+
+	"isolate.example.io/quarantine"
+)
+
+var errDown = errors.New("the API server is down")
+
+// server answers as the API server does, or fails.
+type server struct{ list, watch error }
+
+// newWatched is a watcher of Jobs alone, and of Services, which were read.
+func newWatched(s *server) (*Watcher, *watched) {
+	w := &Watcher{index: NewIndex()}
+	jobs := &watched{
+		ListWatch: &cache.ListWatch{
+			ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+				return &batchv1.JobList{}, s.list
+			},
+			WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
+				return watch.NewEmptyWatch(), s.watch
+			},
+		},
+		resource: "jobs", kind: quarantine.KindJob, object: &batchv1.Job{}, index: w.index, err: errors.New("not read yet"),
+	}
+	services := &watched{resource: "services", kind: quarantine.KindService, index: w.index}
+	w.kinds = []*watched{services, jobs}
+	return w, jobs
+}
+
+func requireComplete(t *testing.T, w *Watcher) {
+	t.Helper()
+	require.NoError(t, w.Ready(nil))
+	_, err := w.Namespace("ns")
+	require.NoError(t, err)
+}
+
+func requireIncomplete(t *testing.T, w *Watcher, why string) {
+	t.Helper()
+	require.EqualError(t, w.Ready(nil), "reading jobs: "+why)
+	_, err := w.Namespace("ns")
+	require.EqualError(t, err, "reading jobs: "+why)
+}
+
+// What the reflector does: it lists, or has a watch begin with what there is, and
+// watches on from there.
+func list(k *watched) { _, _ = k.ListWithContext(context.Background(), metav1.ListOptions{}) }
+func rewatch(k *watched) {
+	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{ResourceVersion: "7"})
+}
+func stream(k *watched) {
+	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: ptr.To(true)})
+}
+
+func job(name string, selector *metav1.LabelSelector) *batchv1.Job {
+	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Spec: batchv1.JobSpec{Selector: selector}}
+}
+
+func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
+	w, jobs := newWatched(&server{})
+	requireIncomplete(t, w, "not read yet")
+	stream(jobs)
+	requireIncomplete(t, w, "not read yet")
+	require.NoError(t, jobs.Add(job("web", byApp)))
+	requireIncomplete(t, w, "not read yet")
+	require.NoError(t, jobs.Replace(nil, ""))
+	requireComplete(t, w)
+}
+
+func TestAListThatFailedIsAnErrorUntilAWholeListArrived(t *testing.T) {
+	for name, read := range map[string]func(*watched){"list": list, "watch that begins with a list": stream} {
+		t.Run(name, func(t *testing.T) {
+			s := &server{}
+			w, jobs := newWatched(s)
+			require.NoError(t, jobs.Replace(nil, ""))
+			s.list, s.watch = errDown, errDown
+			read(jobs)
+			requireIncomplete(t, w, errDown.Error())
+			require.ErrorIs(t, w.Ready(nil), errDown)
+
+			*s = server{}
+			read(jobs)
+			rewatch(jobs)
+			requireIncomplete(t, w, errDown.Error())
+			require.NoError(t, jobs.Replace(nil, ""))
+			requireComplete(t, w)
+		})
+	}
+}
+
+func TestAWatchThatFailedIsAnErrorUntilItIsUpAgain(t *testing.T) {
+	s := &server{watch: errDown}
+	w, jobs := newWatched(s)
+	require.NoError(t, jobs.Replace(nil, ""))
+	rewatch(jobs)
+	requireIncomplete(t, w, errDown.Error())
+	s.watch = nil
+	rewatch(jobs)
+	requireComplete(t, w)
+}
+
+// Where a lost watch can't go on from where it was, all is read again. Until that
+// has arrived, the index is as old as when the watch was lost.
+func TestAWatchThatFailedIsAnErrorUntilAllIsReadAgain(t *testing.T) {
+	s := &server{watch: errDown}
+	w, jobs := newWatched(s)
+	require.NoError(t, jobs.Replace(nil, ""))
+	rewatch(jobs)
+	s.watch = nil
+	stream(jobs)
+	requireIncomplete(t, w, errDown.Error())
+	require.NoError(t, jobs.Replace(nil, ""))
+	requireComplete(t, w)
+}
+
+func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {
+	for i, resource := range []string{"services", "jobs"} {
+		w, jobs := newWatched(&server{})
+		jobs.err = nil
+		requireComplete(t, w)
+		w.kinds[i].err = errDown
+		require.EqualError(t, w.Ready(nil), "reading "+resource+": the API server is down")
+	}
+}
+
+func TestAWholeListTakesOutWhatItLacks(t *testing.T) {
+	w, jobs := newWatched(&server{})
+	w.index.Set("ns", service(t, "web", "app", "web"))
+	require.NoError(t, jobs.Replace([]any{job("stays", byApp), job("goes", byApp), job("odd", expression("Near"))}, ""))
+	require.NoError(t, jobs.Replace([]any{job("stays", byApp), job("new", byApp)}, ""))
+	var names []string
+	for _, s := range matching(t, w.index, "ns", web) {
+		names = append(names, s.String())
+	}
+	require.Equal(t, []string{"Service/web", "Job/new", "Job/stays"}, names)
+}
+
+func TestEveryChangeReachesTheIndex(t *testing.T) {
+	w, jobs := newWatched(&server{})
+	require.NoError(t, jobs.Replace(nil, ""))
+	require.NoError(t, jobs.Add(job("web", byApp)))
+	require.Len(t, matching(t, w.index, "ns", web), 1)
+
+	require.NoError(t, jobs.Update(job("web", expression("Near"))))
+	_, err := w.Namespace("ns")
+	require.EqualError(t, err, `reading the selector of Job ns/web: "Near" is not a valid label selector operator`)
+	_, err = w.Namespace("other")
+	require.NoError(t, err)
+	require.NoError(t, w.Ready(nil), "one object must not make every namespace fail")
+
+	require.NoError(t, jobs.Update(job("web", expression(metav1.LabelSelectorOpDoesNotExist))))
+	require.Len(t, matching(t, w.index, "ns", nil), 1)
+	require.NoError(t, jobs.Update(job("web", nil)))
+	require.Empty(t, matching(t, w.index, "ns", nil))
+
+	require.NoError(t, jobs.Add(job("web", byApp)))
+	require.NoError(t, jobs.Delete(job("web", byApp)))
+	require.Empty(t, matching(t, w.index, "ns", web))
+	require.NoError(t, jobs.Resync())
+}
+
+func TestWhatIsNoObjectIsAnError(t *testing.T) {
+	w, jobs := newWatched(&server{})
+	for _, store := range []func(any) error{jobs.Add, jobs.Update, jobs.Delete} {
+		require.EqualError(t, store("web"), "string is no object")
+	}
+	require.EqualError(t, jobs.Replace([]any{"web"}, ""), "string is no object")
+	requireIncomplete(t, w, "not read yet")
+	require.NoError(t, jobs.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}}))
+	_, err := w.index.Namespace("ns")
+	require.EqualError(t, err, "reading the selector of Job ns/web: *v1.Pod binds no pods")
+}
