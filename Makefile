@@ -59,4 +59,4 @@ e2e: ## Test on a whole control plane, with its controllers
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers
-	$(GOTEST) ./test/expiry -crowd=5000
+	$(GOTEST) ./test/expiry -run=ManyPods -pods=5000

@@ -21,7 +21,7 @@ func (r *Rules) Decide(req Request) Decision {
 	}
 	switch {
 	case status.State != Free && req.New.Annotations[TriggerKey] != True:
-		return r.release(req, status)
+		return release(req, status)
 	case status.State == Damaged:
 		return strip(req, ForceKey)
 	case status.State == Quarantined:

@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -73,20 +74,16 @@ func (r *Rules) takeOutAgain(req Request, changes *edit, record *Record, origina
 	}
 	out.run(keys)
 	changed := out.changed()
+	became := results(changed, out.labels)
 	record.Labels = merged(changed, record.Labels)
+	record.Rewritten = merged(record.Rewritten, became)
 	record.LetGo = slices.Clone(record.LetGo)
 	for _, name := range names(selecting) {
 		if !slices.Contains(record.LetGo, name) {
 			record.LetGo = append(record.LetGo, name)
 		}
 	}
-	for key := range changed {
-		if value, ok := out.labels[key]; ok {
-			changes.setLabel(key, value)
-		} else {
-			changes.removeLabel(key)
-		}
-	}
+	maps.Copy(changes.labels, became)
 	if left := binding(req.Selectors.Matching(out.labels)); len(left) > 0 {
 		return []string{warnStillSelected(left[0])}
 	}

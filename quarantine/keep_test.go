@@ -141,6 +141,13 @@ func TestKeep(t *testing.T) {
 			if diff := cmp.Diff(stored, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
 				t.Errorf("deciding again changes something:\n%s", diff)
 			}
+			release := update(incident(), &Pod{Metadata: *stored}, without(TriggerKey), annotation(ForceKey, "true"))
+			released := apply(t, release.New, rules.Decide(release))
+			for key, original := range pod().Labels {
+				if released.Labels[key] != original {
+					t.Errorf("released with %s=%s", key, released.Labels[key])
+				}
+			}
 		})
 	}
 }

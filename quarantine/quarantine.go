@@ -106,13 +106,8 @@ func stillMatching(req Request, result, changed map[string]string) (binding, bud
 // takeOut writes the decision down.
 func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets []*Selector) Decision {
 	changes := newEdit()
-	for key := range changed {
-		if value, ok := result[key]; ok {
-			changes.setLabel(key, value)
-		} else {
-			changes.removeLabel(key)
-		}
-	}
+	rewritten := results(changed, result)
+	maps.Copy(changes.labels, rewritten)
 	changes.setLabel(LabelKey, LabelValue)
 	changes.dropOwners = true
 
@@ -122,7 +117,7 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 		Annotations:     hints(req, changes),
 		Forced:          forced(req),
 		Extended:        extended(req),
-		Prefix:          r.Prefix,
+		Rewritten:       rewritten,
 		LetGo:           letGo(req),
 	}
 	expires := req.Time.Add(r.lifetime(req, record.Extended))
@@ -139,6 +134,19 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 		Patch:    changes.patch(req.New),
 		LetGo:    record.LetGo,
 	}
+}
+
+// results are what the changed labels became, nil for one that was removed.
+func results(changed, result map[string]string) map[string]*string {
+	became := map[string]*string{}
+	for key := range changed {
+		if value, ok := result[key]; ok {
+			became[key] = &value
+		} else {
+			became[key] = nil
+		}
+	}
+	return became
 }
 
 // hintValues are what a quarantine sets, unless somebody has.

@@ -32,8 +32,9 @@ type Record struct {
 	Forced   bool   `json:"forced,omitempty"`
 	Extended string `json:"extended,omitempty"`
 
-	// Prefix is what went before the original values of the rewritten labels.
-	Prefix string `json:"prefix,omitempty"`
+	// Rewritten is what Labels became, null for one that was removed: a label that
+	// is no longer so was changed by someone since.
+	Rewritten map[string]*string `json:"rewritten,omitempty"`
 
 	// LetGo names what selected or controlled the pod: Service/web.
 	LetGo []string `json:"letGo,omitempty"`
@@ -44,7 +45,7 @@ type Record struct {
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "prefix", "letGo"}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "letGo"}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Record) UnmarshalJSON(data []byte) error {

@@ -13,7 +13,7 @@ import (
 // release gives the pod back what it had. What someone has changed meanwhile
 // stays as it is. The controller is not put back: it adopts the pod again by its
 // labels, and then has one too many.
-func (r *Rules) release(req Request, status Status) Decision {
+func release(req Request, status Status) Decision {
 	record := status.Record
 	if status.State == Damaged { // As much of it as can be read.
 		_ = json.Unmarshal([]byte(req.Old.Annotations[RecordKey]), &record)
@@ -23,7 +23,7 @@ func (r *Rules) release(req Request, status Status) Decision {
 		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, fate))
 	}
 	changes := newEdit()
-	r.restoreLabels(req, record, changes)
+	restoreLabels(req, record, changes)
 	restoreAnnotations(req, record, changes)
 	kept, lost := restorableOwners(req, record)
 	changes.owners = missingOwners(req, kept)
@@ -42,14 +42,11 @@ func (r *Rules) release(req Request, status Status) Decision {
 // the pod already, and force with it.
 func released(req Request) bool { return !carriesRecord(req.New.Labels, req.New.Annotations) }
 
-func (r *Rules) restoreLabels(req Request, record Record, changes *edit) {
-	as := *r
-	if record.Prefix != "" {
-		as.Prefix = record.Prefix
-	}
+func restoreLabels(req Request, record Record, changes *edit) {
 	for key, original := range record.Labels {
 		now, has := req.New.Labels[key]
-		if !has || now == as.rewritten(original) {
+		wrote := record.Rewritten[key]
+		if (wrote == nil && !has) || (wrote != nil && has && now == *wrote) {
 			changes.setLabel(key, original)
 		}
 	}
@@ -145,10 +142,10 @@ func (s *PodState) ready() bool {
 }
 
 // merged is the first map with the second over it.
-func merged(under, over map[string]string) map[string]string {
+func merged[V any](under, over map[string]V) map[string]V {
 	all := maps.Clone(under)
 	if all == nil {
-		all = map[string]string{}
+		all = map[string]V{}
 	}
 	maps.Copy(all, over)
 	return all

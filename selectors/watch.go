@@ -25,6 +25,10 @@ import (
 
 // Watcher keeps an index of what the cluster has, by one list and watch a kind.
 type Watcher struct {
+	// Changed, if set before Start, is told the namespace of every selector that
+	// appears or changes. It must not wait.
+	Changed func(namespace string)
+
 	index *Index
 	kinds []*watched
 }
@@ -60,6 +64,7 @@ func (w *Watcher) add(client rest.Interface, resource string, kind schema.GroupK
 func (w *Watcher) Start(ctx context.Context) error {
 	var group sync.WaitGroup
 	for _, k := range w.kinds {
+		k.changed = w.Changed
 		reflector := cache.NewReflectorWithOptions(k, k.object, k, cache.ReflectorOptions{Name: "selectors/" + k.resource})
 		group.Go(func() { reflector.RunWithContext(ctx) })
 	}
@@ -100,6 +105,7 @@ type watched struct {
 	kind     schema.GroupKind
 	object   runtime.Object
 	index    *Index
+	changed  func(namespace string)
 
 	mu sync.Mutex
 	// err is why the index may lack objects of this kind: they were never read, or
@@ -159,6 +165,9 @@ func (k *watched) Add(object any) error {
 		k.index.Delete(o.GetNamespace(), k.kind, o.GetName())
 	default:
 		k.index.Set(o.GetNamespace(), s)
+		if k.changed != nil {
+			k.changed(o.GetNamespace())
+		}
 	}
 	return nil
 }

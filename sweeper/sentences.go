@@ -19,6 +19,13 @@ const (
 	logConflict = "The pod changed a moment ago, looking again"
 )
 
+// What it says of a pod that something has come to select.
+const (
+	logLeaked   = "Something had come to select the pod; it was taken out again"
+	logUnknown  = "What selects the pod is not known yet, looking again"
+	logUnlisted = "The quarantined pods of a namespace could not be listed after a selector changed there"
+)
+
 // What it says of the clocks.
 const (
 	logSkewed   = "This machine's clock and the API server's differ, the later moment counts; check time synchronization"
@@ -30,5 +37,6 @@ const (
 var (
 	errStampOrder = fmt.Errorf("annotation %s is before %s", quarantine.ExpiresAtKey, quarantine.QuarantinedAtKey)
 	errNoTime     = errors.New("the API server's answers carry no Date header, so nothing is deleted")
+	errLeaks      = errors.New("something selects the pod, and the webhook has not taken it out")
 	errNotSynced  = errors.New("the quarantined pods are not read yet")
 )

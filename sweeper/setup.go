@@ -35,6 +35,10 @@ type Options struct {
 	// ServerTime must wrap the manager's rest.Config.
 	ServerTime *ServerTime
 
+	// Selectors say what selects a pod, and Changes is told where one has changed.
+	Selectors Selectors
+	Changes   *Changes
+
 	// Local is this machine's clock.
 	Local clock.PassiveClock
 
@@ -66,21 +70,47 @@ func Setup(mgr manager.Manager, options Options) error {
 		ask: func(ctx context.Context) error {
 			return discover.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
 		}}
+	if err := setupLeaks(mgr, options); err != nil {
+		return err
+	}
 	return builder.ControllerManagedBy(mgr).
 		Named("expiry").
 		For(newPod()).
 		WatchesRawSource(newSteps(clocks, options.Elapsed, mgr.GetCache())).
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: options.Workers,
-			RateLimiter:             workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast),
+			RateLimiter:             backoff(),
 		}).
-		WithLogConstructor(func(request *reconcile.Request) logr.Logger {
-			if request == nil {
-				return mgr.GetLogger()
-			}
-			return mgr.GetLogger().WithValues("namespace", request.Namespace, "pod", request.Name)
-		}).
+		WithLogConstructor(logs(mgr)).
 		Complete(&expiry{reader: mgr.GetCache(), writer: mgr.GetClient(), local: options.Local, clocks: clocks, metrics: metrics})
+}
+
+func setupLeaks(mgr manager.Manager, options Options) error {
+	metrics, err := newLeakMetrics(options.Metrics)
+	if err != nil {
+		return err
+	}
+	return builder.ControllerManagedBy(mgr).
+		Named("leaks").
+		For(newPod()).
+		WatchesRawSource(&woken{changes: options.Changes, pods: mgr.GetCache()}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers, RateLimiter: backoff()}).
+		WithLogConstructor(logs(mgr)).
+		Complete(&leaks{reader: mgr.GetCache(), writer: mgr.GetClient(), selectors: options.Selectors, clock: options.Local, metrics: metrics})
+}
+
+func backoff() workqueue.TypedRateLimiter[reconcile.Request] {
+	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast)
+}
+
+// logs name the pod in every line.
+func logs(mgr manager.Manager) func(*reconcile.Request) logr.Logger {
+	return func(request *reconcile.Request) logr.Logger {
+		if request == nil {
+			return mgr.GetLogger()
+		}
+		return mgr.GetLogger().WithValues("namespace", request.Namespace, "pod", request.Name)
+	}
 }
 
 // checkReady has every replica read the pods, and say that it is ready once it

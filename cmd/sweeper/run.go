@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/cmd/internal/command"
+	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
 
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -35,8 +38,20 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return err
 	}
+	changes := sweeper.NewChanges()
+	kube, err := kubernetes.NewForConfigAndClient(cfg, mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client: %w", err)
+	}
+	watcher := selectors.NewWatcher(kube)
+	watcher.Changed = changes.Add
+	if err := errors.Join(mgr.Add(watcher), mgr.AddReadyzCheck("selectors", watcher.Ready)); err != nil {
+		return err
+	}
 	if err := sweeper.Setup(mgr, sweeper.Options{
 		Workers:    o.workers,
+		Selectors:  watcher,
+		Changes:    changes,
 		ServerTime: serverTime,
 		Local:      clock.RealClock{},
 		Elapsed:    clock.RealClock{},

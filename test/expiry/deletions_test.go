@@ -66,7 +66,7 @@ func (d *deletions) wait(t *testing.T, n int, prefix string) map[string]time.Tim
 		select {
 		case <-d.news:
 		case <-deadline:
-			t.Fatalf("waited %s for %d pods to go", patience, n)
+			t.Fatalf("waited %s for %d pods to go, %d have", patience, n, len(d.with(prefix)))
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 
+	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
 
 	"sigs.k8s.io/controller-runtime/pkg/cache"
@@ -64,6 +65,8 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	require.NoError(t, sweeper.Setup(mgr, sweeper.Options{
 		Workers:    options.Controller.MaxConcurrentReconciles,
 		ServerTime: serverTime,
+		Selectors:  selectors.NewIndex(),
+		Changes:    sweeper.NewChanges(),
 		Local:      r.local,
 		Elapsed:    r.ticker,
 		Metrics:    r.metrics,
