@@ -90,7 +90,8 @@ func (f *Files) read(ctx context.Context) {
 		}
 		return
 	}
-	f.problem.Store(nil)
+	// In this order: whoever finds no certificate finds a problem.
+	defer f.problem.Store(nil)
 	if current := f.current.Load(); current == nil || !current.Leaf.Equal(cert.Leaf) {
 		f.current.Store(&cert)
 		logger.Info("Serving with a new certificate", "serial", cert.Leaf.SerialNumber.String(), "notAfter", cert.Leaf.NotAfter)
