@@ -118,7 +118,7 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 		Forced:          forced(req),
 		Extended:        extended(req),
 		Rewritten:       rewritten,
-		LetGo:           letGo(req),
+		LetGo:           letGo(req, budgets),
 	}
 	expires := req.Time.Add(r.lifetime(req, record.Extended))
 	changes.setAnnotation(QuarantinedAtKey, stamp(req.Time))
@@ -186,11 +186,14 @@ func extended(req Request) string {
 	return StatusOf(req.New.Labels, req.New.Annotations).Record.Extended
 }
 
-// letGo names what has the pod until now, its controller last.
-func letGo(req Request) []string {
+// letGo names what has the pod until now, its controller last, without the
+// budgets that go on counting it.
+func letGo(req Request, budgets []*Selector) []string {
 	var names []string
 	for _, s := range req.Selectors.Matching(req.Old.Labels) {
-		names = append(names, s.String())
+		if !slices.Contains(budgets, s) {
+			names = append(names, s.String())
+		}
 	}
 	if owner := req.Old.controller(); owner != nil && !slices.Contains(names, owner.String()) {
 		names = append(names, owner.String())

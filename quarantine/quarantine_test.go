@@ -61,6 +61,7 @@ func TestQuarantineSaysWhatItDidAndWhatToDoNext(t *testing.T) {
 				"ReplicaSet/login-audit-trail-service-5d4f8 starts a replacement.",
 				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
 				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
+				"Connections that are open stay open.",
 			},
 		},
 		{
@@ -78,7 +79,7 @@ func TestQuarantineSaysWhatItDidAndWhatToDoNext(t *testing.T) {
 			name: "a budget that selects everything, and a ReplicaSet that is known no more",
 			req:  update(namespace{selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)}, pod(), trigger),
 			want: []string{
-				"Quarantined: out of PodDisruptionBudget/all, ReplicaSet/login-audit-trail-service-5d4f8.",
+				"Quarantined: out of ReplicaSet/login-audit-trail-service-5d4f8.",
 				"ReplicaSet/login-audit-trail-service-5d4f8 is not known to isolate: check whether it starts a replacement.",
 				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
 				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",

@@ -111,7 +111,31 @@ func (r *Rules) quarantineWarnings(req Request, record Record, expires time.Time
 	for _, budget := range budgets {
 		warnings = append(warnings, fit(fmt.Sprintf("%s goes on counting this pod as healthy: its selector can't be escaped.", budget)))
 	}
-	return warnings
+	warnings = append(warnings, cautions(req)...)
+	return warnings[:min(len(warnings), maxWarnings)]
+}
+
+// cautions say what a quarantine doesn't do, or makes worse, the important first.
+func cautions(req Request) []string {
+	pod, owner := req.Old, req.Old.controller()
+	var sentences []string
+	add := func(applies bool, format string, args ...any) {
+		if applies {
+			sentences = append(sentences, fit(fmt.Sprintf(format, args...)))
+		}
+	}
+	if owner != nil {
+		known := req.Selectors.Lookup(owner.Kind, owner.Name)
+		add(known != nil && known.Desired > 0 && known.Available <= 1 && pod.Status.ready(),
+			"This was the last available pod of %s: nothing serves until its replacement is Ready.", owner)
+		for _, obstacle := range pod.obstacles() {
+			add(true, "Its replacement may not start while this pod runs: %s.", obstacle)
+		}
+		add(owner.Kind == KindJob, "%s does the work of this pod a second time.", owner)
+	}
+	add(pod.Spec.probed(), "Its liveness probe still restarts the container, and a restart loses what is in memory.")
+	add(isServed(req), "Connections that are open stay open.")
+	return sentences
 }
 
 func warnLetGo(names []string) string {
@@ -132,11 +156,19 @@ func warnLetGo(names []string) string {
 
 func warnReplacement(req Request) string {
 	owner := req.Old.controller()
-	switch {
-	case owner == nil:
+	if owner == nil {
 		return "No controller owns this pod, so no replacement starts."
-	case req.Selectors.Lookup(owner.Kind, owner.Name) == nil:
+	}
+	known := req.Selectors.Lookup(owner.Kind, owner.Name)
+	switch {
+	case known == nil:
 		return fit(fmt.Sprintf("%s is not known to isolate: check whether it starts a replacement.", owner))
+	case req.Old.Status.finished():
+		return fit(fmt.Sprintf("The pod has finished already: nothing of it runs, and %s may not replace it.", owner))
+	case known.Desired == 0:
+		return fit(fmt.Sprintf("%s wants no pods, so no replacement starts.", owner))
+	case owner.Kind == KindStatefulSet:
+		return fit(fmt.Sprintf("%s can't start a replacement until this pod is gone: its name is taken.", owner))
 	}
 	return fit(fmt.Sprintf("%s starts a replacement.", owner))
 }
