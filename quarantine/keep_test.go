@@ -205,8 +205,10 @@ func TestReleaseKeepsWhatOthersChanged(t *testing.T) {
 // An owner that is gone would have the garbage collector delete the pod.
 func TestReleaseRestoresOnlyOwnersThatExist(t *testing.T) {
 	rules := DefaultRules()
-	all := append(incident(), selects(KindService, "front", equals("front", "x")))
-	first := update(all, pod(owner("v1", "Service", "front"), owner("v1", "ConfigMap", "settings")), trigger)
+	all := append(incident(), selects(KindService, "front", equals("front", "x")), selects(KindService, "back", equals("back", "x")))
+	all[len(all)-1].UID = "uid of another of that name"
+	first := update(all, pod(owner("v1", "Service", "front"), owner("v1", "Service", "back"), owner("v1", "ConfigMap", "settings")), trigger)
+	first.Old.OwnerReferences[1].BlockOwnerDeletion = ptr.To(true)
 	stored := clone(apply(t, first.New, rules.Decide(first)))
 	req := update(all, &Pod{Metadata: *stored}, without(TriggerKey))
 	decision := rules.Decide(req)
