@@ -1,6 +1,7 @@
 package selectors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -116,10 +117,11 @@ type watched struct {
 	watchErr error
 }
 
+// problem is one error, for people to read in one line.
 func (k *watched) problem() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return errors.Join(k.err, k.watchErr)
+	return cmp.Or(k.err, k.watchErr)
 }
 
 // ListWithContext implements [cache.ListerWithContext].

@@ -126,6 +126,16 @@ func TestAWatchThatFailedIsAnErrorUntilAllIsReadAgain(t *testing.T) {
 	requireComplete(t, w)
 }
 
+func TestAFailureOfWatchAndListIsReportedOnce(t *testing.T) {
+	s := &server{list: errors.New("may not list"), watch: errors.New("may not watch")}
+	w, jobs := newWatched(s)
+	require.NoError(t, jobs.Replace(nil, ""))
+	rewatch(jobs)
+	requireIncomplete(t, w, "may not watch")
+	list(jobs)
+	requireIncomplete(t, w, "may not list")
+}
+
 func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {
 	for i, resource := range []string{"services", "jobs"} {
 		w, jobs := newWatched(&server{})

@@ -1,0 +1,115 @@
+package selectors
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestEveryKindIsFollowedAsItComesChangesAndGoes(t *testing.T) {
+	watcher := start(t, config)
+	waitReady(t, watcher)
+	for _, example := range examples {
+		t.Run(example.kind.Kind, func(t *testing.T) {
+			namespace, elsewhere := newNamespace(t), newNamespace(t)
+			meta := metav1.ObjectMeta{Namespace: namespace, Name: "web"}
+			known := func(object client.Object) match {
+				return match{object: example.kind.Kind + "/web", uid: object.GetUID(), desired: example.desired}
+			}
+
+			first := example.object(meta, blue)
+			create(t, first)
+			waitMatching(t, watcher, namespace, blue, known(first))
+			waitMatching(t, watcher, namespace, green)
+			waitMatching(t, watcher, elsewhere, blue)
+
+			if example.scale != nil {
+				scaled := known(first)
+				scaled.desired, scaled.available = 3, 2
+				example.scale(first)
+				require.NoError(t, admin.Update(t.Context(), first))
+				example.scale(first) // The answer came without the status.
+				require.NoError(t, admin.Status().Update(t.Context(), first))
+				waitMatching(t, watcher, namespace, blue, scaled)
+			}
+			if example.selectOther != nil {
+				changed := known(first)
+				if example.scale != nil {
+					changed.desired, changed.available = 3, 2
+				}
+				example.selectOther(first, green)
+				require.NoError(t, admin.Update(t.Context(), first))
+				waitMatching(t, watcher, namespace, green, changed)
+				waitMatching(t, watcher, namespace, blue)
+			}
+
+			remove(t, first)
+			second := example.object(meta, green)
+			create(t, second)
+			waitMatching(t, watcher, namespace, green, known(second))
+			waitMatching(t, watcher, namespace, blue)
+
+			remove(t, second)
+			waitMatching(t, watcher, namespace, green)
+		})
+	}
+}
+
+func TestWhatWasThereBeforeIsKnownFromTheFirstAnswerOn(t *testing.T) {
+	namespace := newNamespace(t)
+	_, want := createEach(t, namespace, "web")
+	watcher := newWatcher(t, config)
+	require.EqualError(t, watcher.Ready(nil), "reading services: not read yet")
+	_, err := watcher.Namespace(namespace)
+	require.EqualError(t, err, "reading services: not read yet")
+
+	watcher = start(t, config)
+	eventually(t, "an answer", func() error {
+		found, err := matching(watcher, namespace, blue)
+		if err == nil {
+			require.Equal(t, want, found)
+		}
+		return err
+	})
+}
+
+// Whether it came through the watch or was there before: those go different ways.
+func TestEveryKindIsKnownWithItsController(t *testing.T) {
+	namespace := newNamespace(t)
+	watcher := start(t, config)
+	waitReady(t, watcher)
+	_, want := createEach(t, namespace, "web",
+		metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Application", Name: "shop", UID: "1"},
+		metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2", Controller: ptr.To(true)})
+	for i := range want {
+		want[i].controller = "Deployment.apps/web"
+	}
+	waitMatching(t, watcher, namespace, blue, want...)
+	waitMatching(t, start(t, config), namespace, blue, want...)
+}
+
+func TestABudgetForAllPodsSelectsEachAndOneForNoneNone(t *testing.T) {
+	namespace := newNamespace(t)
+	watcher := start(t, config)
+	waitReady(t, watcher)
+	budget := func(name string, selector *metav1.LabelSelector) match {
+		object := &policyv1.PodDisruptionBudget{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
+			Spec:       policyv1.PodDisruptionBudgetSpec{Selector: selector},
+		}
+		create(t, object)
+		return match{object: "PodDisruptionBudget/" + name, uid: object.UID}
+	}
+	budget("none", nil)
+	all := budget("all", &metav1.LabelSelector{})
+	unlabeled := budget("unlabeled", &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{
+		{Key: "app", Operator: metav1.LabelSelectorOpDoesNotExist},
+	}})
+	waitMatching(t, watcher, namespace, nil, all, unlabeled)
+	waitMatching(t, watcher, namespace, blue, all)
+}

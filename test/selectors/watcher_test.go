@@ -1,0 +1,146 @@
+package selectors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"isolate.example.io/selectors"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// patience bounds every wait.
+	patience = time.Minute
+	// interval is how often a condition is looked at.
+	interval = 5 * time.Millisecond
+)
+
+// labels are those of a pod, or what selects it.
+type labels = map[string]string
+
+var blue, green = labels{"app": "blue"}, labels{"app": "green"}
+
+// match is an object that selects a pod, as the watcher knows it.
+type match struct {
+	object             string
+	uid                types.UID
+	desired, available int32
+	controller         string
+}
+
+func newNamespace(t *testing.T) string {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "selectors-"}}
+	require.NoError(t, admin.Create(t.Context(), namespace))
+	return namespace.Name
+}
+
+func newWatcher(t *testing.T, config *rest.Config) *selectors.Watcher {
+	t.Helper()
+	client, err := kubernetes.NewForConfig(config)
+	require.NoError(t, err)
+	return selectors.NewWatcher(client)
+}
+
+// start has a new watcher watch until the test ends.
+func start(t *testing.T, config *rest.Config) *selectors.Watcher {
+	t.Helper()
+	watcher := newWatcher(t, config)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- watcher.Start(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		require.NoError(t, <-ended)
+	})
+	return watcher
+}
+
+func waitReady(t *testing.T, watcher *selectors.Watcher) {
+	t.Helper()
+	eventually(t, "all kinds to be read", func() error { return watcher.Ready(nil) })
+}
+
+// waitFailing waits until the watcher is not ready for this reason, and as long
+// answers for no namespace.
+func waitFailing(t *testing.T, watcher *selectors.Watcher, because func(error) bool) {
+	t.Helper()
+	for what, answer := range map[string]func() error{
+		"the watcher not to be ready": func() error { return watcher.Ready(nil) },
+		"a namespace to be an error": func() error {
+			_, err := watcher.Namespace("default")
+			return err
+		},
+	} {
+		eventually(t, what, func() error {
+			if err := answer(); err == nil || !because(err) {
+				return fmt.Errorf("it answers: %w", err)
+			}
+			return nil
+		})
+	}
+}
+
+// waitMatching waits until these objects, and no others, select such a pod.
+func waitMatching(t *testing.T, watcher *selectors.Watcher, namespace string, pod labels, want ...match) {
+	t.Helper()
+	eventually(t, fmt.Sprintf("%v to select %v", want, pod), func() error {
+		found, err := matching(watcher, namespace, pod)
+		if err == nil && !slices.Equal(want, found) {
+			err = fmt.Errorf("%v select it", found)
+		}
+		return err
+	})
+}
+
+func matching(watcher *selectors.Watcher, namespace string, pod labels) ([]match, error) {
+	known, err := watcher.Namespace(namespace)
+	if err != nil {
+		return nil, err
+	}
+	var found []match
+	for _, s := range known.Matching(pod) {
+		m := match{object: s.String(), uid: s.UID, desired: s.Desired, available: s.Available}
+		if s.Controller != nil {
+			m.controller = s.Controller.Kind.String() + "/" + s.Controller.Name
+		}
+		found = append(found, m)
+	}
+	return found, nil
+}
+
+// eventually waits until the condition is no error any more.
+func eventually(t *testing.T, what string, condition func() error) {
+	t.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, func(context.Context) (bool, error) {
+		last = condition()
+		return last == nil, nil
+	})
+	if err != nil {
+		t.Fatalf("waiting for %s: %v; last seen: %v", what, err, last)
+	}
+}
+
+func create(t *testing.T, object client.Object) {
+	t.Helper()
+	require.NoError(t, admin.Create(t.Context(), object))
+}
+
+func remove(t *testing.T, object client.Object) {
+	t.Helper()
+	// Some kinds would otherwise wait for a garbage collector, which doesn't run.
+	require.NoError(t, admin.Delete(t.Context(), object, client.PropagationPolicy(metav1.DeletePropagationBackground)))
+}
