@@ -182,6 +182,21 @@ func TestEveryChangeReachesTheIndex(t *testing.T) {
 	require.NoError(t, jobs.Resync())
 }
 
+func TestTheNamespaceOfASelectorThatComesOrChangesIsTold(t *testing.T) {
+	w, jobs := newWatched(&server{})
+	var told []string
+	jobs.changed = func(namespace string) {
+		require.NotEmpty(t, matching(t, w.index, namespace, web), "it is told when it can be seen")
+		told = append(told, namespace)
+	}
+	require.NoError(t, jobs.Replace([]any{job("web", byApp)}, ""))
+	require.NoError(t, jobs.Update(job("web", byApp)))
+	require.NoError(t, jobs.Add(job("api", byApp)))
+	require.NoError(t, jobs.Add(job("none", nil)))
+	require.NoError(t, jobs.Delete(job("api", byApp)))
+	require.Equal(t, []string{"ns", "ns", "ns"}, told)
+}
+
 func TestWhatIsNoObjectIsAnError(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	for _, store := range []func(any) error{jobs.Add, jobs.Update, jobs.Delete} {

@@ -13,7 +13,6 @@ var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
 // One rule for each resource, so that each is left out once.
 func TestAKindThatMayNotBeReadIsAnErrorThatNamesItUntilItMay(t *testing.T) {
 	t.Parallel()
-	t.Parallel()
 	shipped := shippedRules(t)
 	tried := 0
 	for _, rule := range without(shipped, schema.GroupResource{}, nil) {
