@@ -52,7 +52,7 @@ fuzz: ## Feed what strangers write for $(FUZZTIME) each
 	done
 
 integration: ## Test on a real API server
-	$(GOTEST) ./test/controlplane ./test/expiry ./test/integration ./test/selectors
+	$(GOTEST) ./test/controlplane ./test/expiry ./test/integration ./test/selectors ./test/services
 
 e2e: ## Test on a whole control plane, with its controllers
 	$(GOTEST) ./test/e2e

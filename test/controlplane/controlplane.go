@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"isolate.example.io/test/services"
 )
 
 const (
@@ -52,6 +54,7 @@ type ControlPlane struct {
 	authority  *authority
 	url        string
 	kubeconfig string
+	services   *services.Proxy
 	// processes are in the order in which they were started.
 	processes []*Process
 }
@@ -112,6 +115,12 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	if err := os.WriteFile(c.path("stages.yaml"), stages, 0o644); err != nil {
 		return err
 	}
+	if c.services, err = services.Listen(); err != nil {
+		return err
+	}
+	if err := c.writeEgress(); err != nil {
+		return err
+	}
 	for _, program := range []struct {
 		name  string
 		flags []string
@@ -143,6 +152,9 @@ func (c *ControlPlane) start(ctx context.Context) error {
 func (c *ControlPlane) Stop() {
 	for _, process := range slices.Backward(c.processes) {
 		process.Kill()
+	}
+	if c.services != nil {
+		c.services.Close()
 	}
 }
 
@@ -191,6 +203,9 @@ func (c *ControlPlane) Config() *rest.Config { return c.authority.config(c.url, 
 func (c *ControlPlane) UserConfig(name string, groups ...string) *rest.Config {
 	return c.authority.config(c.url, name, groups...)
 }
+
+// Service is what stands in for kube-proxy at the address of a Service, host:port.
+func (c *ControlPlane) Service(address string) *services.Service { return c.services.Service(address) }
 
 // Kubeconfig is the path of a kubeconfig for whoever may do everything.
 func (c *ControlPlane) Kubeconfig() string { return c.kubeconfig }

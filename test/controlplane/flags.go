@@ -1,9 +1,27 @@
 package controlplane
 
-import "strconv"
+import (
+	"fmt"
+	"os"
+	"strconv"
+)
 
 // serviceAccountIssuer is who signs the tokens of ServiceAccounts.
 const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
+
+// egressFile tells the API server by what way it reaches Services.
+const egressFile = "egress.json"
+
+func (c *ControlPlane) writeEgress() error {
+	return os.WriteFile(c.path(egressFile), fmt.Appendf(nil, `{
+		"apiVersion": "apiserver.k8s.io/v1beta1",
+		"kind": "EgressSelectorConfiguration",
+		"egressSelections": [{"name": "cluster", "connection": {
+			"proxyProtocol": "HTTPConnect",
+			"transport": {"uds": {"udsName": %q}}
+		}}]
+	}`, c.services.Socket()), 0o600)
+}
 
 func (c *ControlPlane) etcdFlags(url string) []string {
 	return []string{
@@ -34,6 +52,7 @@ func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 		// The Service kubernetes may not have a loopback address as its endpoint.
 		"--endpoint-reconciler-type=none",
 		"--allow-privileged=true",
+		"--egress-selector-config-file=" + c.path(egressFile),
 	}, c.options.APIServerFlags...)
 }
 

@@ -62,9 +62,8 @@ func stopWebhooks(t *testing.T) {
 
 func startWebhook(t *testing.T) {
 	t.Helper()
-	program, err := isolated.StartWebhook(t.Context())
+	_, err := isolated.StartWebhook(t.Context())
 	require.NoError(t, err)
-	require.NoError(t, isolated.Route(t.Context(), program))
 }
 
 func (n *namespace) patch(body string) func(pod *corev1.Pod) error {

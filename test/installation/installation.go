@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -13,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
 
-	"isolate.example.io/certs"
 	"isolate.example.io/test/controlplane"
 	"isolate.example.io/test/manifests"
 
@@ -45,6 +43,11 @@ type Options struct {
 	// WebhookFlags and SweeperFlags are added to those that are shipped. They win.
 	WebhookFlags, SweeperFlags []string
 
+	// ProbePeriod is how often the Service's stand-in asks a replica of the webhook
+	// whether it is ready; 100 ms unless set. ProbeLag is how long the answer takes
+	// to reach the nodes.
+	ProbePeriod, ProbeLag time.Duration
+
 	// WithoutWebhook and WithoutSweeper leave starting the program to the caller.
 	WithoutWebhook, WithoutSweeper bool
 }
@@ -72,6 +75,9 @@ func Install(ctx context.Context, c *controlplane.ControlPlane, options Options)
 	defer cancel()
 	if options.Kustomization == "" {
 		options.Kustomization = "base"
+	}
+	if options.ProbePeriod == 0 {
+		options.ProbePeriod = 100 * time.Millisecond
 	}
 	api, err := client.New(c.Config(), client.Options{})
 	if err != nil {
@@ -140,9 +146,8 @@ func (i *Installation) startPrograms(ctx context.Context) error {
 	var errWebhook, errSweeper error
 	if !i.options.WithoutWebhook {
 		group.Go(func() {
-			var p *Program
-			if p, errWebhook = i.StartWebhook(ctx); errWebhook == nil {
-				errWebhook = i.Route(ctx, p)
+			if _, errWebhook = i.StartWebhook(ctx); errWebhook == nil {
+				errWebhook = i.call(ctx)
 			}
 		})
 	}
@@ -153,23 +158,6 @@ func (i *Installation) startPrograms(ctx context.Context) error {
 	return errors.Join(errWebhook, errSweeper)
 }
 
-// Route has the API server call this replica of the webhook, and returns once
-// it does.
-func (i *Installation) Route(ctx context.Context, webhook *Program) error {
-	ca, err := os.ReadFile(filepath.Join(webhook.Dir, certs.CAFile))
-	if err != nil {
-		return err
-	}
-	configuration, err := routed(i.configuration, webhook.Port, ca)
-	if err != nil {
-		return err
-	}
-	if err := i.controlPlane.Apply(ctx, configuration); err != nil {
-		return err
-	}
-	return i.waitForWebhook(ctx)
-}
-
 // Stop ends all programs. What is in the cluster stays.
 func (i *Installation) Stop() {
 	i.mu.Lock()
@@ -178,6 +166,9 @@ func (i *Installation) Stop() {
 		program.Kill()
 	}
 }
+
+// certDir is the folder with the webhook's certificate, which its replicas share.
+func (i *Installation) certDir() string { return filepath.Join(i.options.Dir, "tls") }
 
 // Programs are those that were started, in that order.
 func (i *Installation) Programs() []*Program {

@@ -28,25 +28,36 @@ type Program struct {
 
 	// Port is where the webhook serves; 0 for the sweeper.
 	Port int
+
+	// Delete takes the webhook out of its Service at once, as the deletion of its
+	// pod does. The program runs on.
+	Delete func()
 }
 
-// StartWebhook starts a further replica of the webhook, and returns when it is
-// ready. No API server calls it until Route.
+// StartWebhook starts a further replica of the webhook, and returns when its
+// Service sends connections to it.
 func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Program, error) {
-	return i.start(ctx, "webhook", func(p *Program, ports []int) []string {
+	if err := os.MkdirAll(i.certDir(), 0o755); err != nil {
+		return nil, err
+	}
+	p, err := i.start(ctx, "webhook", func(p *Program, ports []int) []string {
 		p.Port = ports[2]
 		return append([]string{
 			"--host=127.0.0.1",
 			"--port=" + strconv.Itoa(p.Port),
-			"--cert-dir=" + p.Dir,
-		}, append(i.options.WebhookFlags, flags...)...)
+			"--cert-dir=" + i.certDir(),
+		}, append(slices.Clip(i.options.WebhookFlags), flags...)...)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return p, i.serve(ctx, p)
 }
 
 // StartSweeper starts a further replica of the sweeper, and returns when it is ready.
 func (i *Installation) StartSweeper(ctx context.Context, flags ...string) (*Program, error) {
 	return i.start(ctx, "sweeper", func(*Program, []int) []string {
-		return append([]string{"--leader-election-namespace=" + Namespace}, append(i.options.SweeperFlags, flags...)...)
+		return append([]string{"--leader-election-namespace=" + Namespace}, append(slices.Clip(i.options.SweeperFlags), flags...)...)
 	})
 }
 

@@ -5,40 +5,77 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
+	"isolate.example.io/certs"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/services"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-// routed is the webhook configuration with a URL in place of the Service, and
-// the authority that signed for it.
-func routed(shipped *unstructured.Unstructured, port int, ca []byte) (*unstructured.Unstructured, error) {
-	configuration := shipped.DeepCopy()
+// call has the API server call the webhook, and returns once it does.
+func (i *Installation) call(ctx context.Context) error {
+	ca, err := os.ReadFile(filepath.Join(i.certDir(), certs.CAFile))
+	if err != nil {
+		return err
+	}
+	configuration := i.configuration.DeepCopy()
 	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for _, w := range webhooks {
 		webhook, ok := w.(map[string]any)
 		if !ok {
-			return nil, fmt.Errorf("a webhook of %s is %T", shipped.GetName(), w)
+			return fmt.Errorf("a webhook of %s is %T", configuration.GetName(), w)
 		}
-		path, _, err := unstructured.NestedString(webhook, "clientConfig", "service", "path")
-		if err != nil {
-			return nil, err
-		}
-		webhook["clientConfig"] = map[string]any{
-			"url":      fmt.Sprintf("https://127.0.0.1:%d%s", port, path),
-			"caBundle": base64.StdEncoding.EncodeToString(ca),
+		if err := unstructured.SetNestedField(webhook, base64.StdEncoding.EncodeToString(ca), "clientConfig", "caBundle"); err != nil {
+			return err
 		}
 	}
-	return configuration, unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks")
+	if err := unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks"); err != nil {
+		return err
+	}
+	if err := i.controlPlane.Apply(ctx, configuration); err != nil {
+		return err
+	}
+	return i.waitForWebhook(ctx)
+}
+
+// service is what stands in for the webhook's Service, at its address.
+func (i *Installation) service(ctx context.Context) (*services.Service, error) {
+	service := &corev1.Service{}
+	if err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: "isolate-webhook"}, service); err != nil {
+		return nil, err
+	}
+	port := strconv.Itoa(int(service.Spec.Ports[0].Port))
+	return i.controlPlane.Service(net.JoinHostPort(service.Spec.ClusterIP, port)), nil
+}
+
+// serve puts a replica of the webhook behind the Service, and returns once it
+// gets connections.
+func (i *Installation) serve(ctx context.Context, p *Program) error {
+	service, err := i.service(ctx)
+	if err != nil {
+		return err
+	}
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port))
+	p.Delete = service.Add(services.Backend{
+		Address: address, Ready: p.Ready, Period: i.options.ProbePeriod, Lag: i.options.ProbeLag,
+	})
+	return i.waitUntil(ctx, "the Service sends connections to "+address, func(context.Context) bool {
+		return slices.Contains(service.Serving(), address)
+	})
 }
 
 // waitForPolicies tries, without doing it, one write that each policy refuses,
