@@ -74,7 +74,8 @@ func mapOperations(path string, current map[string]string, changes map[string]*s
 	return ops
 }
 
-// escapePointer encodes a key as a token of a JSON pointer (RFC 6901, 3).
-func escapePointer(key string) string {
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(key)
-}
+// pointerEscapes are those of a JSON pointer (RFC 6901, 3).
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
+// escapePointer encodes a key as a token of a JSON pointer.
+func escapePointer(key string) string { return pointerEscapes.Replace(key) }

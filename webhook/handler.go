@@ -2,16 +2,13 @@ package webhook
 
 import (
 	"context"
-	"fmt"
+	"encoding/json"
 	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/utils/clock"
-	kjson "sigs.k8s.io/json"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // Path is where the webhook is served, as the shipped configuration has it.
@@ -31,44 +28,46 @@ type Handler struct {
 	Metrics   *Metrics
 }
 
-// Handle implements [admission.Handler].
-func (h *Handler) Handle(ctx context.Context, review admission.Request) admission.Response {
-	start := h.Clock.Now()
-	req, err := h.decode(review)
+// ServeHTTP implements [http.Handler].
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	req, err := read(w, r)
 	if err != nil {
-		return h.failed(ctx, http.StatusBadRequest, err)
+		h.failed(r.Context(), err)
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
 	}
-	if req.Selectors, err = h.Selectors.Namespace(review.Namespace); err != nil {
-		return h.failed(ctx, http.StatusInternalServerError, notDecided(err))
+	response := h.decide(r.Context(), req)
+	response.UID = req.UID
+	answer := admissionv1.AdmissionReview{Response: response}
+	answer.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
+	w.Header().Set("Content-Type", "application/json")
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		logFailure(r.Context(), err)
 	}
-	decision := h.Rules.Decide(req)
-	logDecision(ctx, review, req, decision)
+}
+
+// decide is the answer to a review, but for its UID.
+func (h *Handler) decide(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
+	start := h.Clock.Now()
+	selectors, err := h.Selectors.Namespace(req.Namespace)
+	if err != nil {
+		err = notDecided(err)
+		h.failed(ctx, err)
+		return errored(err)
+	}
+	decision := h.Rules.Decide(quarantine.Request{
+		Old:       req.OldObject,
+		New:       &req.Object.Metadata,
+		User:      req.UserInfo.Username,
+		Time:      start,
+		Selectors: selectors,
+	})
+	logDecision(ctx, req, decision)
 	h.Metrics.decided(decision, h.Clock.Since(start))
-	return respond(review, decision)
+	return respond(req, decision)
 }
 
-// decode reads the objects of a review no further than the rules look.
-func (h *Handler) decode(review admission.Request) (quarantine.Request, error) {
-	req := quarantine.Request{User: review.UserInfo.Username, Time: h.Clock.Now()}
-	var pod struct {
-		Metadata quarantine.Metadata `json:"metadata"`
-	}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(review.Object.Raw, &pod); err != nil {
-		return req, fmt.Errorf("decoding the pod: %w", err)
-	}
-	req.New = &pod.Metadata
-	if review.Operation == admissionv1.Create {
-		return req, nil
-	}
-	req.Old = &quarantine.Pod{}
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(review.OldObject.Raw, req.Old); err != nil {
-		return req, fmt.Errorf("decoding the stored pod: %w", err)
-	}
-	return req, nil
-}
-
-func (h *Handler) failed(ctx context.Context, code int32, err error) admission.Response {
+func (h *Handler) failed(ctx context.Context, err error) {
 	logFailure(ctx, err)
 	h.Metrics.failed()
-	return admission.Errored(code, err)
 }

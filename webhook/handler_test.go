@@ -1,10 +1,12 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -26,7 +28,6 @@ import (
 	"isolate.example.io/selectors"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // stored is a pod with fields that no client knows, in every place.
@@ -57,38 +58,63 @@ func newHandler(t *testing.T) *Handler {
 	}
 }
 
-// review is an update that sets these annotations.
-func review(annotations map[string]string) admission.Request {
+// update is the admission of an update that sets these annotations.
+func update(annotations map[string]string) *admissionv1.AdmissionRequest {
 	data, err := json.Marshal(annotations)
 	if err != nil {
 		panic(err)
 	}
 	updated := strings.Replace(stored, `"labels"`, `"annotations":`+string(data)+`,"labels"`, 1)
-	return admission.Request{AdmissionRequest: admissionv1.AdmissionRequest{
+	return &admissionv1.AdmissionRequest{
 		UID: "review-uid", Kind: metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
 		Resource: metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
 		Name:     "web", Namespace: "shop", Operation: admissionv1.Update,
 		UserInfo:  authenticationv1.UserInfo{Username: "jane"},
 		Object:    runtime.RawExtension{Raw: []byte(updated)},
 		OldObject: runtime.RawExtension{Raw: []byte(stored)},
-	}}
+	}
+}
+
+// post sends a body as the API server does.
+func post(ctx context.Context, handler http.Handler, body []byte) *httptest.ResponseRecorder {
+	request := httptest.NewRequestWithContext(ctx, http.MethodPost, Path, bytes.NewReader(body))
+	request.Header.Set("Content-Type", "application/json")
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	return recorder
+}
+
+// ask has the handler answer an admission, and returns the answer as the API
+// server reads it.
+func ask(ctx context.Context, t *testing.T, handler http.Handler, req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
+	t.Helper()
+	body, err := json.Marshal(admissionv1.AdmissionReview{Request: req})
+	require.NoError(t, err)
+	recorder := post(ctx, handler, body)
+	require.Equal(t, http.StatusOK, recorder.Code, recorder.Body)
+	answer := &admissionv1.AdmissionReview{}
+	require.NoError(t, json.Unmarshal(recorder.Body.Bytes(), answer))
+	require.Equal(t, admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"), answer.GroupVersionKind())
+	require.Equal(t, req.UID, answer.Response.UID)
+	return answer.Response
 }
 
 var trigger = map[string]string{quarantine.TriggerKey: "true"}
 
 func TestFieldsThatNoClientKnowsStayAsTheyAre(t *testing.T) {
-	req := review(trigger)
-	response := newHandler(t).Handle(t.Context(), req)
+	req := update(trigger)
+	response := ask(t.Context(), t, newHandler(t), req)
 	require.True(t, response.Allowed)
 
-	ops, err := json.Marshal(response.Patches)
-	require.NoError(t, err)
-	patch, err := jsonpatch.DecodePatch(ops)
+	require.Equal(t, admissionv1.PatchTypeJSONPatch, *response.PatchType)
+	patch, err := jsonpatch.DecodePatch(response.Patch)
 	require.NoError(t, err)
 	patched, err := patch.Apply(req.Object.Raw)
 	require.NoError(t, err)
-	for _, operation := range response.Patches {
-		require.Regexp(t, "^/metadata/(labels|annotations|ownerReferences)", operation.Path)
+	for _, operation := range patch {
+		path, err := operation.Path()
+		require.NoError(t, err)
+		require.Regexp(t, "^/metadata/(labels|annotations|ownerReferences)", path)
 	}
 	var before, after map[string]json.RawMessage
 	require.NoError(t, json.Unmarshal(req.Object.Raw, &before))
@@ -100,16 +126,16 @@ func TestFieldsThatNoClientKnowsStayAsTheyAre(t *testing.T) {
 
 func TestAQuarantineIsPatchedWarnedOfAndAudited(t *testing.T) {
 	handler := newHandler(t)
-	response := handler.Handle(t.Context(), review(trigger))
+	response := ask(t.Context(), t, handler, update(trigger))
 	require.True(t, response.Allowed)
-	require.NotEmpty(t, response.Patches)
+	require.NotEmpty(t, response.Patch)
 	require.Contains(t, response.Warnings[0], "Service/web")
 	require.Equal(t, map[string]string{"action": "Quarantine", "let-go": "Service/web,ReplicaSet/web"}, response.AuditAnnotations)
 	require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.decisions.WithLabelValues("Quarantine", "")), 0)
 }
 
 func TestABadValueIsA422ThatNamesTheField(t *testing.T) {
-	response := newHandler(t).Handle(t.Context(), review(map[string]string{quarantine.TTLKey: "soon"}))
+	response := ask(t.Context(), t, newHandler(t), update(map[string]string{quarantine.TTLKey: "soon"}))
 	require.False(t, response.Allowed)
 	require.Equal(t, int32(http.StatusUnprocessableEntity), response.Result.Code)
 	require.Equal(t, metav1.StatusReasonInvalid, response.Result.Reason)
@@ -121,7 +147,7 @@ func TestABadValueIsA422ThatNamesTheField(t *testing.T) {
 
 func TestARefusalIsA403ThatMachinesCanRead(t *testing.T) {
 	handler := newHandler(t)
-	response := handler.Handle(t.Context(), review(map[string]string{quarantine.RecordKey: "{}"}))
+	response := ask(t.Context(), t, handler, update(map[string]string{quarantine.RecordKey: "{}"}))
 	require.False(t, response.Allowed)
 	require.Equal(t, int32(http.StatusForbidden), response.Result.Code)
 	require.Equal(t, metav1.StatusReasonForbidden, response.Result.Reason)
@@ -132,9 +158,9 @@ func TestARefusalIsA403ThatMachinesCanRead(t *testing.T) {
 func TestAnIncompleteIndexIsA500WithTheReason(t *testing.T) {
 	handler := newHandler(t)
 	handler.Selectors = unavailable{errors.New("reading services: forbidden")}
-	response := handler.Handle(t.Context(), review(trigger))
+	response := ask(t.Context(), t, handler, update(trigger))
 	require.False(t, response.Allowed)
-	require.Empty(t, response.Patches)
+	require.Empty(t, response.Patch)
 	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
 	require.Equal(t, "isolate can't tell yet what selects this pod, nothing was changed; try again: reading services: forbidden",
 		response.Result.Message)
@@ -142,25 +168,37 @@ func TestAnIncompleteIndexIsA500WithTheReason(t *testing.T) {
 }
 
 func TestAReviewThatCannotBeReadIsA400(t *testing.T) {
-	for name, damage := range map[string]func(*admission.Request){
-		"pod":        func(r *admission.Request) { r.Object.Raw = []byte(`{"metadata":`) },
-		"stored pod": func(r *admission.Request) { r.OldObject.Raw = []byte(`[]`) },
+	for body, problem := range map[string]string{
+		`{"request":`: "decoding the review: unexpected end of JSON input",
+		`{"request":{"operation":"UPDATE","object":[],"oldObject":{}}}`: "decoding the review: json: cannot unmarshal array",
+		`{}`:                                 "decoding the review: it has no request",
+		`{"request":{"operation":"CREATE"}}`: "decoding the review: it has no object",
+		`{"request":{"operation":"UPDATE","object":{}}}`: "decoding the review: it has no oldObject",
 	} {
-		req := review(trigger)
-		damage(&req)
-		response := newHandler(t).Handle(t.Context(), req)
-		require.False(t, response.Allowed, name)
-		require.Equal(t, int32(http.StatusBadRequest), response.Result.Code, name)
-		require.Contains(t, response.Result.Message, "decoding the "+name)
+		handler := newHandler(t)
+		recorder := post(t.Context(), handler, []byte(body))
+		require.Equal(t, http.StatusBadRequest, recorder.Code, body)
+		require.Contains(t, recorder.Body.String(), problem)
+		require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.failures), 0)
 	}
+}
+
+func TestAReviewThatIsTooLargeIsA400(t *testing.T) {
+	recorder := post(t.Context(), newHandler(t), bytes.Repeat([]byte{' '}, maxReviewSize+1))
+	require.Equal(t, http.StatusBadRequest, recorder.Code)
+	require.Contains(t, recorder.Body.String(), "reading the review: http: request body too large")
+}
+
+func TestAKeyThatDiffersInCaseIsAnotherKey(t *testing.T) {
+	req := update(nil)
+	req.Object.Raw = []byte(strings.Replace(stored, `"metadata"`, `"Metadata":{"annotations":{"isolate.example.io/quarantine":"true"}},"metadata"`, 1))
+	require.Equal(t, "None", ask(t.Context(), t, newHandler(t), req).AuditAnnotations["action"])
 }
 
 func TestADecisionIsOneLineInTheLog(t *testing.T) {
 	var lines []string
 	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
-	req := review(trigger)
-	ctx := log.IntoContext(context.Background(), Logger(logger, &req))
-	newHandler(t).Handle(ctx, req)
+	ask(log.IntoContext(t.Context(), logger), t, newHandler(t), update(trigger))
 	require.Equal(t, []string{`"level"=0 "msg"="Decided" "namespace"="shop" "pod"="web" "user"="jane" "admission"="review-uid" ` +
 		`"action"="Quarantine" "reason"="" "uid"="pod-uid" "letGo"=["Service/web" "ReplicaSet/web"] "dryRun"=false`}, lines)
 }

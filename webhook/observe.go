@@ -4,12 +4,11 @@ import (
 	"context"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Metrics count what the webhook decides. No label names a pod or a user.
@@ -47,27 +46,19 @@ func (m *Metrics) decided(decision quarantine.Decision, took time.Duration) {
 
 func (m *Metrics) failed() { m.failures.Inc() }
 
-// Logger names in every line what is being admitted, and for whom. Its UID is that
-// of the admission, which the API server's audit log has too.
-func Logger(base logr.Logger, review *admission.Request) logr.Logger {
-	if review == nil {
-		return base
-	}
-	return base.WithValues("namespace", review.Namespace, "pod", review.Name,
-		"user", review.UserInfo.Username, "admission", review.UID)
-}
-
-// logDecision writes one line a decision.
-func logDecision(ctx context.Context, review admission.Request, req quarantine.Request, decision quarantine.Decision) {
+// logDecision writes one line a decision: what was done to which pod, and for
+// whom. The admission is named by its UID, which the API server's audit log has too.
+func logDecision(ctx context.Context, req *request, decision quarantine.Decision) {
 	if decision.Action == quarantine.ActionNone {
 		return
 	}
-	uid := req.New.UID
-	if req.Old != nil {
-		uid = req.Old.UID
+	uid := req.Object.Metadata.UID
+	if req.OldObject != nil {
+		uid = req.OldObject.UID
 	}
-	log.FromContext(ctx).Info("Decided", "action", decision.Action, "reason", reason(decision), "uid", uid,
-		"letGo", decision.LetGo, "dryRun", review.DryRun != nil && *review.DryRun)
+	log.FromContext(ctx).Info("Decided", "namespace", req.Namespace, "pod", req.Name, "user", req.UserInfo.Username,
+		"admission", req.UID, "action", decision.Action, "reason", reason(decision), "uid", uid,
+		"letGo", decision.LetGo, "dryRun", req.dryRun())
 }
 
 func logFailure(ctx context.Context, err error) {

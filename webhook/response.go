@@ -1,19 +1,19 @@
 package webhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 
+	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
-
-	admissionv1 "k8s.io/api/admission/v1"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // Keys of the audit annotations. The API server prefixes them with the name of
@@ -30,35 +30,44 @@ func notDecided(err error) error {
 	return fmt.Errorf("isolate can't tell yet what selects this pod, nothing was changed; try again: %w", err)
 }
 
-// respond turns a decision into the answer to its review.
-func respond(review admission.Request, decision quarantine.Decision) admission.Response {
-	response := admission.Response{
-		Patches: decision.Patch,
-		AdmissionResponse: admissionv1.AdmissionResponse{
-			Allowed:          decision.Denial == nil,
-			Warnings:         decision.Warnings,
-			AuditAnnotations: map[string]string{auditAction: string(decision.Action)},
-		},
+// respond turns a decision into the answer to its req.
+func respond(req *request, decision quarantine.Decision) *admissionv1.AdmissionResponse {
+	response := &admissionv1.AdmissionResponse{
+		Allowed:          decision.Denial == nil,
+		Warnings:         decision.Warnings,
+		AuditAnnotations: map[string]string{auditAction: string(decision.Action)},
 	}
 	if len(decision.LetGo) > 0 {
 		response.AuditAnnotations[auditLetGo] = strings.Join(decision.LetGo, ",")
 	}
 	if decision.Denial != nil {
 		response.AuditAnnotations[auditReason] = string(decision.Denial.Reason)
-		response.Result = status(review, decision.Denial)
+		response.Result = status(req, decision.Denial)
+	}
+	if len(decision.Patch) > 0 {
+		patch, err := json.Marshal(decision.Patch)
+		if err != nil {
+			return errored(err)
+		}
+		response.Patch, response.PatchType = patch, ptr.To(admissionv1.PatchTypeJSONPatch)
 	}
 	return response
 }
 
+// errored refuses what could not be decided, and says why.
+func errored(err error) *admissionv1.AdmissionResponse {
+	return &admissionv1.AdmissionResponse{Result: &metav1.Status{Code: http.StatusInternalServerError, Message: err.Error()}}
+}
+
 // status is a denial as the API has it: code, reason and, for machines, a cause
 // that names the field and the reason.
-func status(review admission.Request, denial *quarantine.Denial) *metav1.Status {
+func status(req *request, denial *quarantine.Denial) *metav1.Status {
 	if len(denial.Invalid) > 0 {
-		kind := schema.GroupKind{Group: review.Kind.Group, Kind: review.Kind.Kind}
-		return &apierrors.NewInvalid(kind, review.Name, denial.Invalid).ErrStatus
+		kind := schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}
+		return &apierrors.NewInvalid(kind, req.Name, denial.Invalid).ErrStatus
 	}
-	resource := schema.GroupResource{Group: review.Resource.Group, Resource: review.Resource.Resource}
-	result := apierrors.NewForbidden(resource, review.Name, errors.New(denial.Message)).ErrStatus
+	resource := schema.GroupResource{Group: req.Resource.Group, Resource: req.Resource.Resource}
+	result := apierrors.NewForbidden(resource, req.Name, errors.New(denial.Message)).ErrStatus
 	result.Code = http.StatusForbidden
 	result.Details.Causes = []metav1.StatusCause{{
 		Type:    metav1.CauseType(denial.Reason),

@@ -20,7 +20,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // serviceName is the name by which the API server calls the webhook.
@@ -43,14 +42,11 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	files := certs.NewFiles(o.certDir, clock.RealClock{})
 	watcher := selectors.NewWatcher(client)
 	hooks := o.server(files)
-	hooks.Register(webhook.Path, &admission.Webhook{
-		LogConstructor: webhook.Logger,
-		Handler: &webhook.Handler{
-			Rules:     o.rules,
-			Selectors: watcher,
-			Clock:     clock.RealClock{},
-			Metrics:   webhook.NewMetrics(metrics.Registry),
-		},
+	hooks.Register(webhook.Path, &webhook.Handler{
+		Rules:     o.rules,
+		Selectors: watcher,
+		Clock:     clock.RealClock{},
+		Metrics:   webhook.NewMetrics(metrics.Registry),
 	})
 	mgr, err := manager.New(cfg, manager.Options{
 		HealthProbeBindAddress: process.HealthAddress,

@@ -22,7 +22,6 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // startOurs starts isolate's own webhook in this process, with what the watcher
@@ -30,12 +29,12 @@ import (
 func startOurs(t *testing.T, watcher *selectors.Watcher) *standIn {
 	t.Helper()
 	s := &standIn{}
-	handler := &admission.Webhook{Handler: &webhook.Handler{
+	handler := &webhook.Handler{
 		Rules:     quarantine.DefaultRules(),
 		Selectors: watcher,
 		Clock:     clock.RealClock{},
 		Metrics:   webhook.NewMetrics(prometheus.NewRegistry()),
-	}}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {
 		s.reviews.Add(1)
