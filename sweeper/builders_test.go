@@ -46,3 +46,5 @@ func without(key string) change {
 func terminating(pod *metav1.PartialObjectMetadata) {
 	pod.DeletionTimestamp = &metav1.Time{Time: noon}
 }
+
+func metav1Cause(kind metav1.CauseType) metav1.StatusCause { return metav1.StatusCause{Type: kind} }

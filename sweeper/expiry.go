@@ -54,6 +54,7 @@ type expiry struct {
 	local   clock.PassiveClock
 	clocks  *clocks
 	metrics *metrics
+	events  *publisher
 	journal journal
 }
 
@@ -95,6 +96,10 @@ func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	case err == nil:
 		e.metrics.deleted(e.local.Now().Sub(status.ExpiresAt))
 		e.journal.write(ctx, pod, status, logDeleted)
+		e.events.publish(event{
+			regarding: podReference(pod), reason: ReasonExpired,
+			note: noteExpired(status), once: pod.Annotations[quarantine.ExpiresAtKey],
+		})
 		return reconcile.Result{}, nil
 	case apierrors.IsNotFound(err):
 		e.metrics.ended(OutcomeGone)

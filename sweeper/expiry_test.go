@@ -3,6 +3,7 @@ package sweeper
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func newExpiry(t *testing.T, w *world, cluster *onePod) *expiry {
 	t.Helper()
 	metrics, err := newMetrics(prometheus.NewRegistry())
 	require.NoError(t, err)
-	return &expiry{reader: cluster, writer: cluster, local: w.local, clocks: w.clocks, metrics: metrics}
+	return &expiry{reader: cluster, writer: cluster, local: w.local, clocks: w.clocks, metrics: metrics, events: newTestPublisher(w.local, cluster)}
 }
 
 var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
@@ -166,6 +167,7 @@ func TestHowADeletionEnds(t *testing.T) {
 			require.Len(t, cluster.deletes, 1)
 			require.InDelta(t, 1, testutil.ToFloat64(e.metrics.deletions.WithLabelValues(string(test.outcome))), 0)
 			require.Equal(t, test.log, lines.messages())
+			require.Equal(t, test.outcome == OutcomeDeleted, slices.Contains(published(e.events), "Pod Expired"), "only who deleted it tells")
 		})
 	}
 }

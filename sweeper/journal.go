@@ -55,7 +55,7 @@ func (j *journal) write(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		logger.Error(status.Problem, message)
 		return
 	}
-	logger.Info(message, "expires-at", status.ExpiresAt.UTC())
+	logger.Info(message, "expires-at", status.ExpiresAt.UTC(), "by", status.By, "reason", pod.Annotations[quarantine.ReasonKey])
 }
 
 // note reports whether this is news.

@@ -3,6 +3,7 @@ package sweeper
 import (
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/apimachinery/pkg/types"
@@ -14,20 +15,20 @@ type leakMetrics struct {
 	now   prometheus.Gauge
 
 	mu   sync.Mutex
-	pods map[types.NamespacedName]bool
+	pods map[types.NamespacedName]time.Time // since when
 }
 
 func newLeakMetrics(registry prometheus.Registerer) (*leakMetrics, error) {
 	m := &leakMetrics{
 		total: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "isolate_leaks_total",
-			Help: "How often something was found to select a quarantined pod.",
+			Help: "How often something had come to select a quarantined pod.",
 		}),
 		now: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "isolate_leaking_pods",
 			Help: "Quarantined pods that something selects and that could not be taken out again yet.",
 		}),
-		pods: map[types.NamespacedName]bool{},
+		pods: map[types.NamespacedName]time.Time{},
 	}
 	for _, collector := range []prometheus.Collector{m.total, m.now} {
 		if err := registry.Register(collector); err != nil {
@@ -39,17 +40,24 @@ func newLeakMetrics(registry prometheus.Registerer) (*leakMetrics, error) {
 
 func (m *leakMetrics) found() { m.total.Inc() }
 
-func (m *leakMetrics) leaking(pod types.NamespacedName) { m.note(pod, true) }
-
-func (m *leakMetrics) out(pod types.NamespacedName) { m.note(pod, false) }
-
-func (m *leakMetrics) note(pod types.NamespacedName, leaking bool) {
+// leaking notes that something selects the pod, and returns since when. It counts as
+// one leak until the pod is out.
+func (m *leakMetrics) leaking(pod types.NamespacedName, now time.Time) time.Time {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if leaking {
-		m.pods[pod] = true
-	} else {
-		delete(m.pods, pod)
+	since, known := m.pods[pod]
+	if !known {
+		since = now
+		m.pods[pod] = now
+		m.found()
+		m.now.Set(float64(len(m.pods)))
 	}
+	return since
+}
+
+func (m *leakMetrics) out(pod types.NamespacedName) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.pods, pod)
 	m.now.Set(float64(len(m.pods)))
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
@@ -28,6 +29,10 @@ type Selectors interface {
 // selects it.
 const unknownRetry = time.Second
 
+// leakPatience is how long the webhook may take to know what the leak guard knows,
+// before people are told that a pod can't be taken out.
+const leakPatience = 5 * time.Second
+
 // leaks is the leak guard: it looks whether something has come to select a
 // quarantined pod, whenever the pod or a selector appears or changes, and has
 // the webhook take the pod out again.
@@ -41,7 +46,9 @@ type leaks struct {
 	writer    client.Writer
 	selectors Selectors
 	clock     clock.PassiveClock
+	events    *publisher
 	metrics   *leakMetrics
+	seen      takings
 }
 
 // Reconcile implements [reconcile.Reconciler].
@@ -49,11 +56,17 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 	pod := newPod()
 	if err := l.reader.Get(ctx, request.NamespacedName, pod); err != nil {
 		l.metrics.out(request.NamespacedName)
+		l.seen.forget(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	if pod.DeletionTimestamp != nil || quarantine.StatusOf(pod.Labels, pod.Annotations).State != quarantine.Quarantined {
+	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
+	if pod.DeletionTimestamp != nil || status.State != quarantine.Quarantined {
 		l.metrics.out(request.NamespacedName)
 		return reconcile.Result{}, nil
+	}
+	for _, name := range l.seen.news(pod, status.Record.LetGo) {
+		l.metrics.found()
+		l.events.publish(leaked(pod, name))
 	}
 	selecting, err := l.selecting(pod)
 	if err != nil { // What could not be read is logged where it is read.
@@ -64,22 +77,52 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		l.metrics.out(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
-	l.metrics.found()
-	if err := l.recheck(ctx, pod); err != nil {
-		l.metrics.leaking(request.NamespacedName)
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+	return reconcile.Result{}, l.takeOut(ctx, pod, selecting)
+}
+
+// takeOut has the pod taken out of what selects it, and fails where that does not
+// help: it is tried again then.
+func (l *leaks) takeOut(ctx context.Context, pod *metav1.PartialObjectMetadata, selecting []string) error {
+	name := client.ObjectKeyFromObject(pod)
+	since := l.metrics.leaking(name, l.clock.Now())
+	err := l.recheck(ctx, pod)
+	if apierrors.IsNotFound(err) {
+		l.metrics.out(name)
+		return nil
 	}
-	left, err := l.selecting(pod)
+	left := selecting
+	if err == nil {
+		left, err = l.selecting(pod)
+	}
+	if err == nil && len(left) > 0 {
+		err = fmt.Errorf("%w: %s", errLeaks, strings.Join(left, ", "))
+	}
 	if err != nil {
-		return reconcile.Result{}, err
+		if l.clock.Now().Sub(since) >= leakPatience {
+			for _, by := range left {
+				l.events.publish(leaking(pod, by))
+			}
+		}
+		return err
 	}
-	if len(left) > 0 {
-		l.metrics.leaking(request.NamespacedName)
-		return reconcile.Result{}, fmt.Errorf("%w: %s", errLeaks, strings.Join(left, ", "))
+	l.metrics.out(name)
+	l.seen.news(pod, quarantine.StatusOf(pod.Labels, pod.Annotations).Record.LetGo) // It is told here.
+	for _, by := range selecting {
+		l.events.publish(leaked(pod, by))
 	}
-	l.metrics.out(request.NamespacedName)
 	log.FromContext(ctx).Info(logLeaked, "selectedBy", selecting, "uid", pod.UID)
-	return reconcile.Result{}, nil
+	return nil
+}
+
+// leaked tells of a pod that was taken out again; once, by the version that it has
+// since.
+func leaked(pod *metav1.PartialObjectMetadata, by string) event {
+	return event{regarding: podReference(pod), reason: ReasonLeaked, note: noteLeaked(pod, by), once: by + pod.ResourceVersion}
+}
+
+// leaking tells of a pod that could not be taken out.
+func leaking(pod *metav1.PartialObjectMetadata, by string) event {
+	return event{regarding: podReference(pod), reason: ReasonLeaked, warning: true, note: noteLeaking(pod, by), once: by}
 }
 
 // selecting names what selects the pod. A PodDisruptionBudget does no harm.

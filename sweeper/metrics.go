@@ -18,6 +18,8 @@ type metrics struct {
 	deletions *prometheus.CounterVec
 	lag       prometheus.Histogram
 	skew      prometheus.Gauge
+	untold    prometheus.Counter
+	missing   prometheus.Gauge
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -36,11 +38,16 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 			Help: "By how much the API server's clock is at least ahead of this machine's, or, negative, behind. " +
 				"Beyond 2 either way, pods are deleted at the later moment.",
 		}),
+		untold: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "isolate_events_failed_total",
+			Help: "Events that could not be published and were given up.",
+		}),
+		missing: newMissingGauge(),
 	}
 	for _, outcome := range []Outcome{OutcomeDeleted, OutcomeGone, OutcomeConflict, OutcomeFailed} {
 		m.deletions.WithLabelValues(string(outcome))
 	}
-	for _, collector := range []prometheus.Collector{m.deletions, m.lag, m.skew} {
+	for _, collector := range []prometheus.Collector{m.deletions, m.lag, m.skew, m.untold, m.missing} {
 		if err := registry.Register(collector); err != nil {
 			return nil, err
 		}
@@ -61,6 +68,7 @@ type census struct {
 	elected <-chan struct{}
 	pods    client.Reader
 	local   clock.PassiveClock
+	ignored *ignored
 }
 
 // scrapeTimeout bounds the wait for a cache that isn't complete.
@@ -71,13 +79,15 @@ var (
 	descHeld        = prometheus.NewDesc("isolate_held_pods", "Quarantined pods that a hold keeps.", nil, nil)
 	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not being deleted.", nil, nil)
 	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are being deleted. A finalizer or a lost node can keep one so.", nil, nil)
-	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Pods whose record can't be relied on. They are never deleted.", nil, nil)
-	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "How long the longest quarantined pod has been so, 0 if there is none.", nil, nil)
+	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Pods whose record can't be relied on. They are never deleted. "+
+		"Those that lack the label are counted once, when the leader starts.", nil, nil)
+	descIgnored = prometheus.NewDesc("isolate_ignored_triggers", "Pods that carried the trigger but were never quarantined when the leader started.", nil, nil)
+	descOldest  = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "How long the longest quarantined pod has been so, 0 if there is none.", nil, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (c *census) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{descQuarantined, descHeld, descOverdue, descTerminating, descDamaged, descOldest} {
+	for _, desc := range []*prometheus.Desc{descQuarantined, descHeld, descOverdue, descTerminating, descDamaged, descIgnored, descOldest} {
 		descs <- desc
 	}
 }
@@ -96,7 +106,12 @@ func (c *census) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(descQuarantined, err)
 		return
 	}
-	for desc, value := range count(pods.Items, c.local.Now()) {
+	counted := count(pods.Items, c.local.Now())
+	if found, ok := c.ignored.result(); ok {
+		counted[descIgnored] = float64(found.triggers)
+		counted[descDamaged] += float64(found.unlabelled)
+	}
+	for desc, value := range counted {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
 	}
 }

@@ -26,6 +26,14 @@ const (
 	logUnlisted = "The quarantined pods of a namespace could not be listed after a selector changed there"
 )
 
+// What it says of events, and of the look through all pods.
+const (
+	logUntold   = "An event could not be published and is given up"
+	logLooked   = "Looked through all pods for triggers that were ignored and records without their label"
+	logUnlooked = "Not all pods could be looked through, going on"
+	logNoReason = "Why a controller is not back at strength could not be read"
+)
+
 // What it says of the clocks.
 const (
 	logSkewed   = "This machine's clock and the API server's differ, the later moment counts; check time synchronization"

@@ -2,6 +2,7 @@ package sweeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"time"
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+	"sigs.k8s.io/controller-runtime/pkg/source"
 )
 
 const (
@@ -45,6 +47,13 @@ type Options struct {
 	// Elapsed measures how much time has passed, whatever Local is set to.
 	Elapsed clock.WithTicker
 
+	// ReplacementTimeout is how long after a quarantine the pod's former controller
+	// may be short of pods.
+	ReplacementTimeout time.Duration
+
+	// Instance names this replica in events.
+	Instance string
+
 	// Metrics is where the sweeper's metrics are registered.
 	Metrics prometheus.Registerer
 }
@@ -55,9 +64,14 @@ func Setup(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
 	}
-	counted := &census{elected: mgr.Elected(), pods: mgr.GetCache(), local: options.Local}
+	events := newPublisher(mgr.GetClient(), options.Local, options.Instance, metrics.untold)
+	look := &ignored{live: mgr.GetAPIReader(), clock: options.Elapsed, events: events}
+	counted := &census{elected: mgr.Elected(), pods: mgr.GetCache(), local: options.Local, ignored: look}
 	if err := options.Metrics.Register(counted); err != nil {
 		return fmt.Errorf("registering metrics: %w", err)
+	}
+	if err := errors.Join(mgr.Add(events), mgr.Add(look)); err != nil {
+		return err
 	}
 	if err := checkReady(mgr); err != nil {
 		return err
@@ -70,33 +84,36 @@ func Setup(mgr manager.Manager, options Options) error {
 		ask: func(ctx context.Context) error {
 			return discover.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
 		}}
-	if err := setupLeaks(mgr, options); err != nil {
-		return err
-	}
-	return builder.ControllerManagedBy(mgr).
-		Named("expiry").
-		For(newPod()).
-		WatchesRawSource(newSteps(clocks, options.Elapsed, mgr.GetCache())).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: options.Workers,
-			RateLimiter:             backoff(),
-		}).
-		WithLogConstructor(logs(mgr)).
-		Complete(&expiry{reader: mgr.GetCache(), writer: mgr.GetClient(), local: options.Local, clocks: clocks, metrics: metrics})
-}
-
-func setupLeaks(mgr manager.Manager, options Options) error {
-	metrics, err := newLeakMetrics(options.Metrics)
+	leakMetrics, err := newLeakMetrics(options.Metrics)
 	if err != nil {
 		return err
 	}
-	return builder.ControllerManagedBy(mgr).
-		Named("leaks").
+	return errors.Join(
+		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: mgr.GetClient(),
+			local: options.Local, clocks: clocks, metrics: metrics, events: events},
+			newSteps(clocks, options.Elapsed, mgr.GetCache())),
+		follow(mgr, "leaks", options.Workers, &leaks{reader: mgr.GetCache(), writer: mgr.GetClient(),
+			selectors: options.Selectors, clock: options.Local, events: events, metrics: leakMetrics},
+			&woken{changes: options.Changes, pods: mgr.GetCache()}),
+		follow(mgr, "announcements", 1, &announcements{reader: mgr.GetCache(), live: mgr.GetAPIReader(),
+			selectors: options.Selectors, local: options.Local, events: events}),
+		follow(mgr, "replacements", 1, &replacements{reader: mgr.GetCache(), live: mgr.GetAPIReader(),
+			selectors: options.Selectors, local: options.Local, events: events, timeout: options.ReplacementTimeout, gauge: metrics.missing}),
+	)
+}
+
+// follow has a reconciler called for every quarantined pod that changes, and for
+// those that the sources wake.
+func follow(mgr manager.Manager, name string, workers int, reconciler reconcile.Reconciler, sources ...source.Source) error {
+	following := builder.ControllerManagedBy(mgr).
+		Named(name).
 		For(newPod()).
-		WatchesRawSource(&woken{changes: options.Changes, pods: mgr.GetCache()}).
-		WithOptions(controller.Options{MaxConcurrentReconciles: options.Workers, RateLimiter: backoff()}).
-		WithLogConstructor(logs(mgr)).
-		Complete(&leaks{reader: mgr.GetCache(), writer: mgr.GetClient(), selectors: options.Selectors, clock: options.Local, metrics: metrics})
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers, RateLimiter: backoff()}).
+		WithLogConstructor(logs(mgr))
+	for _, s := range sources {
+		following = following.WatchesRawSource(s)
+	}
+	return following.Complete(reconciler)
 }
 
 func backoff() workqueue.TypedRateLimiter[reconcile.Request] {

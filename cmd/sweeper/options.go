@@ -20,7 +20,8 @@ const (
 
 // options are the command's flags.
 type options struct {
-	workers int
+	workers            int
+	replacementTimeout time.Duration
 
 	leaderElect             bool
 	leaderElectionNamespace string
@@ -31,6 +32,8 @@ type options struct {
 func (o *options) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.workers, "workers", 32,
 		"How many pods may be deleted at the same time.")
+	flags.DurationVar(&o.replacementTimeout, "replacement-timeout", 5*time.Minute,
+		"How long after a quarantine the pod's former controller may be short of pods before that is reported.")
 	flags.BoolVar(&o.leaderElect, "leader-elect", true,
 		"Have the replicas agree on one that deletes, by a lease. Without it there must be one replica only.")
 	flags.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", command.PodNamespace(defaultNamespace),
@@ -44,6 +47,9 @@ func (o *options) Validate() []error {
 	var errs []error
 	if o.workers < 1 {
 		errs = append(errs, fmt.Errorf("--workers is %d, and must be at least 1", o.workers))
+	}
+	if o.replacementTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("--replacement-timeout is %s, and must be more than 0s", o.replacementTimeout))
 	}
 	if o.leaderElect && o.leaderElectionNamespace == "" {
 		errs = append(errs, errors.New("--leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false"))

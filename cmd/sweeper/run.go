@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
@@ -48,14 +49,20 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err := errors.Join(mgr.Add(watcher), mgr.AddReadyzCheck("selectors", watcher.Ready)); err != nil {
 		return err
 	}
+	instance, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("finding a name for events: %w", err)
+	}
 	if err := sweeper.Setup(mgr, sweeper.Options{
-		Workers:    o.workers,
-		Selectors:  watcher,
-		Changes:    changes,
-		ServerTime: serverTime,
-		Local:      clock.RealClock{},
-		Elapsed:    clock.RealClock{},
-		Metrics:    metrics.Registry,
+		Workers:            o.workers,
+		ReplacementTimeout: o.replacementTimeout,
+		Instance:           instance,
+		Selectors:          watcher,
+		Changes:            changes,
+		ServerTime:         serverTime,
+		Local:              clock.RealClock{},
+		Elapsed:            clock.RealClock{},
+		Metrics:            metrics.Registry,
 	}); err != nil {
 		return err
 	}

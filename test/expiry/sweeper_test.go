@@ -63,13 +63,15 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	mgr, err := manager.New(rest, options)
 	require.NoError(t, err)
 	require.NoError(t, sweeper.Setup(mgr, sweeper.Options{
-		Workers:    options.Controller.MaxConcurrentReconciles,
-		ServerTime: serverTime,
-		Selectors:  selectors.NewIndex(),
-		Changes:    sweeper.NewChanges(),
-		Local:      r.local,
-		Elapsed:    r.ticker,
-		Metrics:    r.metrics,
+		Workers:            options.Controller.MaxConcurrentReconciles,
+		ReplacementTimeout: time.Minute,
+		Instance:           "sweeper-1",
+		ServerTime:         serverTime,
+		Selectors:          selectors.NewIndex(),
+		Changes:            sweeper.NewChanges(),
+		Local:              r.local,
+		Elapsed:            r.ticker,
+		Metrics:            r.metrics,
 	}))
 	r.elected = mgr.Elected()
 	r.run(t, mgr)
