@@ -79,15 +79,15 @@ var (
 	descHeld        = prometheus.NewDesc("isolate_held_pods", "Quarantined pods that a hold keeps.", nil, nil)
 	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not being deleted.", nil, nil)
 	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are being deleted. A finalizer or a lost node can keep one so.", nil, nil)
-	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Pods whose record can't be relied on. They are never deleted. "+
-		"Those that lack the label are counted once, when the leader starts.", nil, nil)
-	descIgnored = prometheus.NewDesc("isolate_ignored_triggers", "Pods that carried the trigger but were never quarantined when the leader started.", nil, nil)
-	descOldest  = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "How long the longest quarantined pod has been so, 0 if there is none.", nil, nil)
+	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Quarantined pods whose record can't be relied on. They are never deleted.", nil, nil)
+	descUnlabelled  = prometheus.NewDesc("isolate_unlabelled_records", "Pods that had a part of a record without the label when the leader started. They are never deleted.", nil, nil)
+	descIgnored     = prometheus.NewDesc("isolate_ignored_triggers", "Pods that carried the trigger but were never quarantined when the leader started.", nil, nil)
+	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "How long the longest quarantined pod has been so, 0 if there is none.", nil, nil)
 )
 
 // Describe implements [prometheus.Collector].
 func (c *census) Describe(descs chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{descQuarantined, descHeld, descOverdue, descTerminating, descDamaged, descIgnored, descOldest} {
+	for _, desc := range []*prometheus.Desc{descQuarantined, descHeld, descOverdue, descTerminating, descDamaged, descUnlabelled, descIgnored, descOldest} {
 		descs <- desc
 	}
 }
@@ -109,7 +109,7 @@ func (c *census) Collect(metrics chan<- prometheus.Metric) {
 	counted := count(pods.Items, c.local.Now())
 	if found, ok := c.ignored.result(); ok {
 		counted[descIgnored] = float64(found.triggers)
-		counted[descDamaged] += float64(found.unlabelled)
+		counted[descUnlabelled] = float64(found.unlabelled)
 	}
 	for desc, value := range counted {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)

@@ -1,6 +1,7 @@
 package expiry
 
 import (
+	"context"
 	"maps"
 	"strings"
 	"sync"
@@ -9,9 +10,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/watch"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/tools/cache"
 
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
 )
 
 // deletions are the pods of a namespace that were deleted, and when. Some are only
@@ -24,21 +26,36 @@ type deletions struct {
 	news chan struct{}
 }
 
-// watchDeletions watches until the test ends.
-func watchDeletions(t *testing.T, namespace string) *deletions {
+// watchDeletions watches until the test ends. An informer does, for an API server
+// under load ends the watch of a client that doesn't keep up.
+func watchDeletions(t testing.TB, namespace string) *deletions {
 	t.Helper()
-	watcher, err := admin.Watch(t.Context(), &corev1.PodList{}, client.InNamespace(namespace))
-	require.NoError(t, err)
 	d := &deletions{when: map[string]time.Time{}, news: make(chan struct{}, 1)}
-	go func() {
-		for event := range watcher.ResultChan() {
-			pod, ok := event.Object.(*corev1.Pod)
-			if ok && (event.Type == watch.Deleted || pod.DeletionTimestamp != nil) {
-				d.note(pod.Name, time.Now())
-			}
+	pods, err := crcache.New(unlimited(server.Config), crcache.Options{DefaultNamespaces: map[string]crcache.Config{namespace: {}}})
+	require.NoError(t, err)
+	kind := &metav1.PartialObjectMetadata{}
+	kind.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Pod"))
+	informer, err := pods.GetInformer(t.Context(), kind, crcache.BlockUntilSynced(false))
+	require.NoError(t, err)
+	see := func(object any, deleted bool) {
+		if unknown, ok := object.(cache.DeletedFinalStateUnknown); ok {
+			object = unknown.Obj
 		}
-	}()
-	t.Cleanup(watcher.Stop)
+		if pod, ok := object.(metav1.Object); ok && (deleted || pod.GetDeletionTimestamp() != nil) {
+			d.note(pod.GetName(), time.Now())
+		}
+	}
+	_, err = informer.AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    func(pod any) { see(pod, false) },
+		UpdateFunc: func(_, pod any) { see(pod, false) },
+		DeleteFunc: func(pod any) { see(pod, true) },
+	})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = pods.Start(ctx) })
+	t.Cleanup(func() { stop(); running.Wait() })
+	require.True(t, pods.WaitForCacheSync(t.Context()))
 	return d
 }
 
@@ -56,7 +73,7 @@ func (d *deletions) note(pod string, now time.Time) {
 }
 
 // wait returns when n pods with the prefix have been deleted.
-func (d *deletions) wait(t *testing.T, n int, prefix string) map[string]time.Time {
+func (d *deletions) wait(t testing.TB, n int, prefix string) map[string]time.Time {
 	t.Helper()
 	deadline := time.After(patience)
 	for {

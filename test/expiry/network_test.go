@@ -3,6 +3,7 @@ package expiry
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +15,7 @@ var errCut = errors.New("the network is cut")
 // and shows the API server's clock as a test wants it.
 type network struct {
 	mu      sync.Mutex
+	lines   []string // method and URL of what was answered
 	deletes []deletion
 	before  func(pod string) error
 	ahead   time.Duration
@@ -53,6 +55,7 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	n.lines = append(n.lines, request.Method+" "+request.URL.String())
 	if isDelete {
 		n.deletes = append(n.deletes, deletion{pod, response.StatusCode})
 	}
@@ -95,6 +98,20 @@ func (n *network) codes(pod string) []int {
 		}
 	}
 	return codes
+}
+
+// asked counts the requests of a method whose URL has all of these in it.
+func (n *network) asked(method string, parts ...string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := 0
+	for _, line := range n.lines {
+		missing := slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
+		if strings.HasPrefix(line, method+" ") && !missing {
+			count++
+		}
+	}
+	return count
 }
 
 // succeeded counts the deletions of each pod that the API server took.
