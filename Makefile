@@ -14,7 +14,7 @@ GOTEST := go test -count=1 -timeout=30m
 # The modules of the repository.
 MODULES := . test/cluster
 
-.PHONY: help build up down demo test lint unit fuzz integration e2e soak
+.PHONY: help build up down demo bench test lint unit fuzz integration e2e soak
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /\1\t/' | expand -t 14
@@ -33,6 +33,10 @@ down: ## End what `make up` has started
 
 demo: ## Play an incident from beginning to end, and check what it shows
 	@go run ./test/cmd/demo
+
+bench: ## Measure isolate beside its alternatives: ROWS=latency runs a part, QUICK=1 a smoke test
+	@mkdir -p .build/bin && go build -o .build/bin/bench ./test/bench
+	@.build/bin/bench --run='$(ROWS)' $(if $(QUICK),--quick) $(if $(or $(ROWS),$(QUICK)),,--markdown=docs/performance.md)
 
 test: build lint unit fuzz integration e2e ## Run every check and every test
 

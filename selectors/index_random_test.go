@@ -1,6 +1,7 @@
 package selectors
 
 import (
+	"flag"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -12,6 +13,8 @@ import (
 
 	"isolate.example.io/quarantine"
 )
+
+var cases = flag.Int("cases", 100_000, "how many random cases the index is compared in")
 
 // dice returns a number below n.
 type dice func(n int) int
@@ -142,7 +145,7 @@ func (c compared) check(t testing.TB, namespace string, podLabels map[string]str
 }
 
 func TestTheIndexAnswersAsALookAtEveryObjectDoes(t *testing.T) {
-	const seed, cases = 7, 100_000
+	const seed = 7
 	d := dice(rand.New(rand.NewPCG(seed, seed)).IntN)
 	c := newCompared()
 	step, matched := 0, 0
@@ -151,13 +154,13 @@ func TestTheIndexAnswersAsALookAtEveryObjectDoes(t *testing.T) {
 			t.Logf("at step %d of seed %d", step, seed)
 		}
 	}()
-	for step = range cases {
+	for step = range *cases {
 		c.change(t, d)
 		if c.check(t, d.pick("one", "two"), d.podLabels()) > 0 {
 			matched++
 		}
 	}
-	require.Greater(t, matched, cases/2, "what never matches proves little")
+	require.Greater(t, matched, *cases/2, "what never matches proves little")
 }
 
 // FuzzMatching has a stranger's bytes say what is set, deleted and asked.

@@ -42,6 +42,10 @@ type Options struct {
 	// Nodes is how many nodes KWOK plays; 3 unless set.
 	Nodes int
 
+	// APIServerOnly leaves out the controllers, the scheduler and the nodes. Then no
+	// namespace gets a ServiceAccount, and pods are admitted without one.
+	APIServerOnly bool
+
 	// APIServerFlags and ControllerManagerFlags are added to the flags. They win.
 	APIServerFlags         []string
 	ControllerManagerFlags []string
@@ -121,17 +125,18 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	if err := c.writeEgress(); err != nil {
 		return err
 	}
-	for _, program := range []struct {
-		name  string
-		flags []string
-		ready func(context.Context) error
-	}{
+	parts := []part{
 		{"etcd", c.etcdFlags(etcd), nil},
 		{"kube-apiserver", c.apiServerFlags(etcd, ports[1]), c.apiServerReady},
-		{"kube-controller-manager", c.controllerManagerFlags(), nil},
-		{"kube-scheduler", c.schedulerFlags(), nil},
-		{"kwok", c.kwokFlags(), c.createNodes},
-	} {
+	}
+	if !c.options.APIServerOnly {
+		parts = append(parts,
+			part{"kube-controller-manager", c.controllerManagerFlags(), nil},
+			part{"kube-scheduler", c.schedulerFlags(), nil},
+			part{"kwok", c.kwokFlags(), c.createNodes},
+		)
+	}
+	for _, program := range parts {
 		process, err := StartProcess(c.options.Dir, program.name, filepath.Join(c.options.Binaries, program.name), program.flags...)
 		if err != nil {
 			return err
@@ -144,7 +149,17 @@ func (c *ControlPlane) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.options.APIServerOnly {
+		return nil
+	}
 	return c.nodesReady(ctx)
+}
+
+// part is one of the programs that make up a control plane.
+type part struct {
+	name  string
+	flags []string
+	ready func(context.Context) error
 }
 
 // Stop ends all programs, and returns when they have ended. They are killed:

@@ -36,7 +36,7 @@ func (c *ControlPlane) etcdFlags(url string) []string {
 }
 
 func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
-	return append([]string{
+	flags := []string{
 		"--etcd-servers=" + etcd,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
@@ -53,7 +53,11 @@ func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 		"--endpoint-reconciler-type=none",
 		"--allow-privileged=true",
 		"--egress-selector-config-file=" + c.path(egressFile),
-	}, c.options.APIServerFlags...)
+	}
+	if c.options.APIServerOnly {
+		flags = append(flags, "--disable-admission-plugins=ServiceAccount")
+	}
+	return append(flags, c.options.APIServerFlags...)
 }
 
 func (c *ControlPlane) controllerManagerFlags() []string {

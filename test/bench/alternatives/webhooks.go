@@ -1,0 +1,164 @@
+package alternatives
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/ptr"
+	kjson "sigs.k8s.io/json"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
+	"isolate.example.io/test/workload"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+)
+
+// Path is where the webhooks are served.
+const Path = "/mutate"
+
+// serve serves a webhook just as isolate's is served.
+func serve(mgr manager.Manager, o options, handler http.Handler) error {
+	hooks := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: o.port, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
+		c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate(o.certDir) }
+		c.NextProtos = []string{"http/1.1"}
+		c.MinVersion = tls.VersionTLS13
+	}}})
+	hooks.Register(Path, handler)
+	return mgr.Add(hooks)
+}
+
+func certificate(dir string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(filepath.Join(dir, certs.CertFile), filepath.Join(dir, certs.KeyFile))
+	return &pair, err
+}
+
+// addFloor adds the least that a webhook can do: it reads the review, of which it
+// needs the UID, and answers with a patch that was made before, as large as one of
+// isolate's.
+func addFloor(mgr manager.Manager, o options) error {
+	patch, err := readyMade()
+	if err != nil {
+		return err
+	}
+	return serve(mgr, o, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		review := &admissionv1.AdmissionReview{}
+		if err := json.NewDecoder(r.Body).Decode(review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		review.Response = &admissionv1.AdmissionResponse{
+			UID: review.Request.UID, Allowed: true, Patch: patch, PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
+		}
+		review.Request = nil
+		w.Header().Set("Content-Type", "application/json")
+		_ = json.NewEncoder(w).Encode(review) // The API server says so where it fails.
+	}))
+}
+
+// readyMade is the patch that isolate writes for a pod of a workload that one
+// Service selects.
+func readyMade() ([]byte, error) {
+	app := workload.App{Namespace: "bench", Number: 1}
+	pod := app.Pod("floor")
+	old := &quarantine.Pod{Metadata: quarantine.Metadata{
+		Name: pod.Name, Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences,
+	}}
+	updated := old.Metadata
+	updated.Annotations = map[string]string{quarantine.TriggerKey: quarantine.True}
+	for key, value := range pod.Annotations {
+		updated.Annotations[key] = value
+	}
+	rules := quarantine.DefaultRules()
+	decision := rules.Decide(quarantine.Request{
+		Old: old, New: &updated, User: "kubernetes-admin", Time: time.Now(), Selectors: workload.Selectors(app),
+	})
+	return json.Marshal(decision.Patch)
+}
+
+// defaulter makes isolate's decision, and writes it into a typed pod for
+// controller-runtime to find out what has changed.
+type defaulter struct {
+	rules   quarantine.Rules
+	watcher *selectors.Watcher
+}
+
+func addDefaulter(mgr manager.Manager, o options) error {
+	client, err := kubernetes.NewForConfig(mgr.GetConfig())
+	if err != nil {
+		return err
+	}
+	d := &defaulter{rules: quarantine.DefaultRules(), watcher: selectors.NewWatcher(client)}
+	if err := mgr.Add(d.watcher); err != nil {
+		return err
+	}
+	if err := mgr.AddReadyzCheck("selectors", d.watcher.Ready); err != nil {
+		return err
+	}
+	return serve(mgr, o, admission.WithDefaulter(mgr.GetScheme(), d))
+}
+
+// Default implements [admission.Defaulter].
+func (d *defaulter) Default(ctx context.Context, pod *corev1.Pod) error {
+	req, err := admission.RequestFromContext(ctx)
+	if err != nil {
+		return err
+	}
+	stored := &quarantine.Pod{}
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(req.OldObject.Raw, stored); err != nil {
+		return err
+	}
+	known, err := d.watcher.Namespace(req.Namespace)
+	if err != nil {
+		return err
+	}
+	decision := d.rules.Decide(quarantine.Request{
+		Old: stored,
+		New: &quarantine.Metadata{
+			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID,
+			Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences,
+		},
+		User: req.UserInfo.Username, Time: time.Now(), Selectors: known,
+	})
+	for _, operation := range decision.Patch {
+		change(pod, operation)
+	}
+	return nil
+}
+
+// change makes in a typed pod the change that an operation makes in JSON.
+func change(pod *corev1.Pod, operation jsonpatch.Operation) {
+	path := strings.Split(operation.Path, "/")
+	if path[2] == "ownerReferences" {
+		pod.OwnerReferences = nil
+		return
+	}
+	changed := &pod.Labels
+	if path[2] == "annotations" {
+		changed = &pod.Annotations
+	}
+	if *changed == nil {
+		*changed = map[string]string{}
+	}
+	if len(path) == 3 {
+		return
+	}
+	key := strings.NewReplacer("~1", "/", "~0", "~").Replace(path[3])
+	if value, ok := operation.Value.(string); ok {
+		(*changed)[key] = value
+	} else {
+		delete(*changed, key)
+	}
+}

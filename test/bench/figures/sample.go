@@ -1,0 +1,50 @@
+package figures
+
+import (
+	"math"
+	"slices"
+)
+
+// Sample is one figure as several rounds found it.
+type Sample []float64
+
+// Quantile is the value below which a share q of the sample lies, between two
+// values if need be. It is NaN for an empty sample.
+func (s Sample) Quantile(q float64) float64 {
+	if len(s) == 0 {
+		return math.NaN()
+	}
+	sorted := slices.Sorted(slices.Values(s))
+	place := q * float64(len(sorted)-1)
+	below := int(place)
+	if below == len(sorted)-1 {
+		return sorted[below]
+	}
+	return sorted[below] + (place-float64(below))*(sorted[below+1]-sorted[below])
+}
+
+// Median is the middle of the sample.
+func (s Sample) Median() float64 { return s.Quantile(0.5) }
+
+// Over is the ratio to another sample of the same run, round by round where both
+// have the same rounds, else to its median.
+func (s Sample) Over(control Sample) Sample {
+	ratios := make(Sample, len(s))
+	for i := range s {
+		of := control.Median()
+		if len(control) == len(s) {
+			of = control[i]
+		}
+		ratios[i] = s[i] / of
+	}
+	return ratios
+}
+
+// Minus is the difference to another sample of the same rounds.
+func (s Sample) Minus(other Sample) Sample {
+	differences := make(Sample, len(s))
+	for i := range s {
+		differences[i] = s[i] - other[i]
+	}
+	return differences
+}

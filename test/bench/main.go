@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/spf13/pflag"
+
+	"isolate.example.io/test/bench/alternatives"
+	"isolate.example.io/test/bench/figures"
+	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/installation"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+// alternative is the first argument of this program when it is one of the programs
+// that isolate is measured against.
+const alternative = "alternative"
+
+func main() {
+	run := measure
+	if len(os.Args) > 1 && os.Args[1] == alternative {
+		run = func() error { return alternatives.Main(os.Args[2:]) }
+	}
+	if err := run(); err != nil && !errors.Is(err, pflag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// rows are the benchmarks, in the order in which they run.
+var rows = []struct {
+	name string
+	run  func(*bench) error
+}{
+	{"lookup", (*bench).lookup},
+	{"cost", (*bench).cost},
+	{"unrelated", (*bench).unrelated},
+	{"latency", (*bench).latency},
+	{"at-once", (*bench).atOnce},
+	{"traffic", (*bench).traffic},
+	{"expiry", (*bench).expiry},
+	{"together", (*bench).together},
+	{"memory", (*bench).memory},
+}
+
+// outputs are where the results go.
+type outputs struct{ json, markdown string }
+
+func measure() error {
+	var filter string
+	var out outputs
+	var b bench
+	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
+	flags.StringVar(&filter, "run", "", "The rows to run, as a regular expression; all unless given.")
+	flags.BoolVar(&b.quick, "quick", false, "Run everything with small numbers, to see that it runs. The results mean nothing.")
+	flags.StringVar(&out.json, "json", ".build/bench/results.json", "Where to write the results as JSON.")
+	flags.StringVar(&out.markdown, "markdown", "", "The document whose table to replace, such as docs/performance.md.")
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		return err
+	}
+	selected, err := regexp.Compile(filter)
+	if err != nil {
+		return err
+	}
+	log.SetLogger(logr.Discard())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.prepare(ctx); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+	start := time.Now()
+	var failures []error
+	for _, row := range rows {
+		if !selected.MatchString(row.name) {
+			continue
+		}
+		began := time.Now()
+		fmt.Fprintf(os.Stderr, "%s: ", row.name)
+		err := b.runRow(row.name, row.run)
+		fmt.Fprintln(os.Stderr, time.Since(began).Round(time.Second))
+		if err != nil {
+			err = fmt.Errorf("%s: %w", row.name, err)
+			fmt.Fprintln(os.Stderr, err)
+			failures, b.failed = append(failures, err), append(b.failed, row.name)
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return errors.Join(append(failures, b.write(out, time.Since(start)))...)
+}
+
+func (b *bench) prepare(ctx context.Context) (err error) {
+	b.ctx = ctx
+	if b.binaries, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
+		return err
+	}
+	if b.programs, err = installation.Build(ctx, os.Stderr); err != nil {
+		return err
+	}
+	b.dir, err = os.MkdirTemp("", "isolate-bench-")
+	return err
+}
+
+// write shows the results, and keeps them.
+func (b *bench) write(out outputs, took time.Duration) error {
+	environment := b.environment(took)
+	table := environment.String() + "\n" + figures.Table(b.figures)
+	fmt.Printf("\n%s", table)
+	data, err := json.MarshalIndent(map[string]any{"environment": environment, "figures": b.figures}, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(out.json), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(out.json, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	if out.markdown == "" {
+		return nil
+	}
+	document, err := os.ReadFile(out.markdown)
+	if err != nil {
+		return err
+	}
+	replaced, err := figures.Replace(string(document), table)
+	if err != nil {
+		return fmt.Errorf("%s: %w", out.markdown, err)
+	}
+	return os.WriteFile(out.markdown, []byte(replaced), 0o644)
+}

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/controlplane"
+)
+
+// process is a program under measure: isolate's or an alternative.
+type process struct {
+	*controlplane.Process
+	metricsURL string
+
+	// Of a webhook.
+	port    int
+	certDir string
+}
+
+// startAlternative starts a program that isolate is measured against, and returns
+// when it is ready.
+func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	ports, err := controlplane.FreePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	dir := filepath.Join(c.dir, name)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if err := certs.SelfSigned(dir, []string{"localhost"}, []string{"127.0.0.1"}); err != nil {
+		return nil, err
+	}
+	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
+	p := &process{metricsURL: "http://" + metrics, port: ports[2], certDir: dir}
+	p.Process, err = controlplane.StartProcess(dir, name, executable, alternative, name, "--kubeconfig="+c.Kubeconfig(),
+		"--health-address="+health, "--metrics-address="+metrics, "--port="+strconv.Itoa(p.port), "--cert-dir="+dir)
+	if err != nil {
+		return nil, err
+	}
+	b.cleanups = append(b.cleanups, p.Kill)
+	return p, b.until(name+" is ready", func(ctx context.Context) bool {
+		response, err := get(ctx, "http://"+health+"/readyz")
+		if err != nil {
+			return false
+		}
+		response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+}
+
+func get(ctx context.Context, url string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return http.DefaultClient.Do(request)
+}
+
+// measures are a program's metrics at one moment.
+type measures map[string]*dto.MetricFamily
+
+func (p *process) measures(ctx context.Context) (measures, error) {
+	response, err := get(ctx, p.metricsURL+"/metrics")
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	return parser.TextToMetricFamilies(response.Body)
+}
+
+// sum adds up a metric over all of its labels, or those that have these pairs.
+func (m measures) sum(name string, pairs ...string) float64 {
+	var total float64
+	for _, metric := range m[name].GetMetric() {
+		if has(metric, pairs) {
+			total += metric.GetCounter().GetValue() + metric.GetGauge().GetValue() + metric.GetUntyped().GetValue() +
+				float64(metric.GetHistogram().GetSampleCount())
+		}
+	}
+	return total
+}
+
+func has(metric *dto.Metric, pairs []string) bool {
+	values := map[string]string{}
+	for _, label := range metric.GetLabel() {
+		values[label.GetName()] = label.GetValue()
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if values[pairs[i]] != pairs[i+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// memory is what a program needs once everything is read.
+type memory struct {
+	heap     float64 // what is alive of it after a collection
+	resident float64
+	peak     float64 // the most that was ever resident
+}
+
+// settled waits for two garbage collections to pass, and measures the memory then.
+// Asking for metrics makes the garbage that it takes.
+func (b *bench) settled(p *process) (memory, error) {
+	const cycles = "go_gc_cycles_total_gc_cycles_total"
+	first, err := p.measures(b.ctx)
+	if err != nil {
+		return memory{}, err
+	}
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		m, err := p.measures(b.ctx)
+		if err != nil {
+			return memory{}, err
+		}
+		if m.sum(cycles) >= first.sum(cycles)+2 {
+			return memory{
+				heap:     m.sum("go_gc_heap_live_bytes"),
+				resident: m.sum("process_resident_memory_bytes"),
+				peak:     peak(p.PID()),
+			}, nil
+		}
+	}
+	return memory{}, fmt.Errorf("%s: no garbage was collected for %s", p.Name, patience)
+}
+
+// peak is the most memory that a process has had, 0 where the system doesn't say.
+func peak(pid int) float64 {
+	kilobytes, _, _ := strings.Cut(lineOf(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:"), " ")
+	n, _ := strconv.ParseFloat(kilobytes, 64)
+	return n * 1024
+}

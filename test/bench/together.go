@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/test/bench/figures"
+)
+
+// together measures how fast pods are deleted that expire in the same second, beside
+// a client that does nothing but delete.
+func (b *bench) together() error {
+	c, err := b.startSweepable()
+	if err != nil {
+		return err
+	}
+	best, err := b.bestWorkers(c)
+	if err != nil {
+		return err
+	}
+	n := b.size(5000, 100)
+	var own, bare, requests figures.Sample
+	for round := range b.size(4, 1) {
+		for i := range 2 {
+			if (i+round)%2 == 0 {
+				rate, asked, err := b.sweep(c, n)
+				if err != nil {
+					return err
+				}
+				own, requests = append(own, rate), append(requests, asked/float64(n))
+				continue
+			}
+			rate, err := b.deleteBare(c, n, best)
+			if err != nil {
+				return err
+			}
+			bare = append(bare, rate)
+		}
+	}
+	b.add(figures.Figure{What: fmt.Sprintf("%d pods that expire in the same second", n), Value: own,
+		Control: fmt.Sprintf("a bare client, %d workers (the best number)", best), ControlValue: bare,
+		Unit: figures.PerSecond, Goal: figures.AtLeast(0.9)})
+	b.add(figures.Figure{What: "requests a deletion", Value: requests, Control: "the bare client",
+		ControlValue: figures.Sample{1}, Goal: figures.ValueAtMost(1, figures.Count)})
+	return nil
+}
+
+// bestWorkers tries with how many workers a bare client deletes the fastest.
+func (b *bench) bestWorkers(c *cluster) (int, error) {
+	best, bestRate := 0, 0.0
+	for _, workers := range []int{8, 16, 32, 64, 128} {
+		rate, err := b.deleteBare(c, b.size(1500, 50), workers)
+		if err != nil {
+			return 0, err
+		}
+		if rate > bestRate {
+			best, bestRate = workers, rate
+		}
+	}
+	return best, nil
+}
+
+// expiring creates pods that expire at one moment.
+func (b *bench) expiring(c *cluster, n int, at time.Time) ([]*corev1.Pod, error) {
+	pods := make([]*corev1.Pod, n)
+	for i := range pods {
+		pods[i] = quarantined(plainPod(fmt.Sprintf("same-%d-%d", at.UnixNano(), i)), at)
+	}
+	return pods, b.createPods(c, pods)
+}
+
+// deleteBare is how many pods a second a client deletes that does nothing else.
+func (b *bench) deleteBare(c *cluster, n, workers int) (rate float64, err error) {
+	pods, err := b.expiring(c, n, time.Now().Add(time.Hour))
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	err = many(b.ctx, workers, n, func(ctx context.Context, i int) error {
+		return c.client.CoreV1().Pods(namespace).Delete(ctx, pods[i].Name, metav1.DeleteOptions{})
+	})
+	return float64(n) / time.Since(start).Seconds(), err
+}
+
+// sweep is how many pods a second the sweeper deletes that expire together, from
+// their time on, and how many requests of all kinds the API server got meanwhile.
+func (b *bench) sweep(c *cluster, n int) (rate, requests float64, err error) {
+	sweeper, err := c.isolate.StartSweeper(b.ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer sweeper.Kill()
+	gone, err := c.watchDeletions(b.ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer gone.Stop()
+	due := time.Now().Add(time.Duration(n/200+5) * time.Second).Truncate(time.Second)
+	if _, err := b.expiring(c, n, due); err != nil {
+		return 0, 0, err
+	}
+	if time.Now().After(due) {
+		return 0, 0, fmt.Errorf("creating %d pods took %s too long: they had expired", n, time.Since(due))
+	}
+	before, err := c.podRequests(b.ctx)
+	if err != nil {
+		return 0, 0, err
+	}
+	var last time.Time
+	for range n {
+		if _, last, err = gone.next(b.ctx); err != nil {
+			return 0, 0, err
+		}
+	}
+	after, err := c.podRequests(b.ctx)
+	return float64(n) / last.Sub(due).Seconds(), after - before, err
+}
+
+// podRequests is how many requests the API server has had for pods and for events
+// about them, watches left out.
+func (c *cluster) podRequests(ctx context.Context) (float64, error) {
+	m, err := c.measures(ctx)
+	var total float64
+	for _, resource := range []string{"pods", "events"} {
+		const name = "apiserver_request_total"
+		total += m.sum(name, "resource", resource) - m.sum(name, "resource", resource, "verb", "WATCH")
+	}
+	return total, err
+}
