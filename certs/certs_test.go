@@ -17,9 +17,9 @@ import (
 
 func issued(t *testing.T) *Pair {
 	t.Helper()
-	ca, err := NewCA(time.Hour)
+	ca, err := NewCA(time.Now(), time.Hour)
 	require.NoError(t, err)
-	leaf, err := ca.Issue([]string{"isolate-webhook.isolate-system.svc"}, nil, time.Hour)
+	leaf, err := ca.Issue(time.Now(), []string{"isolate-webhook.isolate-system.svc"}, nil, time.Hour)
 	require.NoError(t, err)
 	return leaf
 }
@@ -31,9 +31,9 @@ func write(t *testing.T, dir string, cert, key []byte) {
 }
 
 func TestALeafIsTrustedByItsAuthorityForItsNamesAlone(t *testing.T) {
-	ca, err := NewCA(time.Hour)
+	ca, err := NewCA(time.Now(), time.Hour)
 	require.NoError(t, err)
-	leaf, err := ca.Issue([]string{"webhook.ns.svc"}, []string{"127.0.0.1"}, time.Minute)
+	leaf, err := ca.Issue(time.Now(), []string{"webhook.ns.svc"}, []string{"127.0.0.1"}, time.Minute)
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(ca.CertPEM))
@@ -49,17 +49,6 @@ func TestALeafIsTrustedByItsAuthorityForItsNamesAlone(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, elliptic.P256(), key.Curve)
 	require.False(t, leaf.Cert.IsCA)
-}
-
-func TestASelfSignedCertificateIsWrittenOnce(t *testing.T) {
-	dir := t.TempDir()
-	require.NoError(t, SelfSigned(dir, []string{"localhost"}, []string{"127.0.0.1"}))
-	first, err := os.ReadFile(filepath.Join(dir, CertFile))
-	require.NoError(t, err)
-	require.NoError(t, SelfSigned(dir, []string{"localhost"}, nil))
-	second, err := os.ReadFile(filepath.Join(dir, CertFile))
-	require.NoError(t, err)
-	require.Equal(t, first, second)
 }
 
 // following reads the files of a folder whenever the clock is stepped.

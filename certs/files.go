@@ -3,7 +3,6 @@ package certs
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -25,9 +24,6 @@ const (
 // readInterval is how often the files are read. Reading them costs less than
 // finding out reliably that a mounted Secret has changed.
 const readInterval = time.Second
-
-// errNone is said until there is a certificate.
-var errNone = errors.New("not read yet")
 
 // Files is the certificate in a folder that something else fills, such as a
 // mounted Secret. It follows every change. Files that can't be read, or a
@@ -86,7 +82,7 @@ func (f *Files) read(ctx context.Context) {
 	if err != nil {
 		err = fmt.Errorf("reading the serving certificate: %w", err)
 		if known := f.problem.Swap(&err); known == nil || (*known).Error() != err.Error() {
-			logger.Error(err, "Going on with the certificate read before, if any")
+			logger.Error(err, logGoingOn)
 		}
 		return
 	}
@@ -94,6 +90,6 @@ func (f *Files) read(ctx context.Context) {
 	defer f.problem.Store(nil)
 	if current := f.current.Load(); current == nil || !current.Leaf.Equal(cert.Leaf) {
 		f.current.Store(&cert)
-		logger.Info("Serving with a new certificate", "serial", cert.Leaf.SerialNumber.String(), "notAfter", cert.Leaf.NotAfter)
+		logger.Info(logTaken, "serial", cert.Leaf.SerialNumber.String(), "notAfter", cert.Leaf.NotAfter)
 	}
 }

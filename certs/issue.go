@@ -5,14 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/cert-manager/cert-manager/pkg/util/pki"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // keySize is that of P-256, which is cheapest in a TLS handshake.
@@ -27,27 +23,34 @@ type Pair struct {
 	CertPEM, KeyPEM []byte
 }
 
+// backdate is how long before its issue a certificate becomes valid, for clocks
+// that are a little behind.
+const backdate = time.Minute
+
 // NewCA returns a new authority, which signs itself, valid from now on.
-func NewCA(validity time.Duration) (*Pair, error) {
-	return issue(nil, cmapi.CertificateSpec{
+func NewCA(now time.Time, validity time.Duration) (*Pair, error) {
+	return issue(nil, now, now.Add(validity), cmapi.CertificateSpec{
 		CommonName: "isolate-ca",
 		IsCA:       true,
 		Usages:     []cmapi.KeyUsage{cmapi.UsageCertSign, cmapi.UsageDigitalSignature},
-		Duration:   &metav1.Duration{Duration: validity},
 	})
 }
 
 // Issue returns a new serving certificate for these host names and IP addresses.
-func (ca *Pair) Issue(names, addresses []string, validity time.Duration) (*Pair, error) {
-	return issue(ca, cmapi.CertificateSpec{
+// It ends no later than the authority does.
+func (ca *Pair) Issue(now time.Time, names, addresses []string, validity time.Duration) (*Pair, error) {
+	notAfter := now.Add(validity)
+	if notAfter.After(ca.Cert.NotAfter) {
+		notAfter = ca.Cert.NotAfter
+	}
+	return issue(ca, now, notAfter, cmapi.CertificateSpec{
 		DNSNames:    names,
 		IPAddresses: addresses,
 		Usages:      []cmapi.KeyUsage{cmapi.UsageServerAuth, cmapi.UsageDigitalSignature},
-		Duration:    &metav1.Duration{Duration: validity},
 	})
 }
 
-func issue(ca *Pair, spec cmapi.CertificateSpec) (*Pair, error) {
+func issue(ca *Pair, now, notAfter time.Time, spec cmapi.CertificateSpec) (*Pair, error) {
 	spec.PrivateKey = &cmapi.CertificatePrivateKey{Algorithm: cmapi.ECDSAKeyAlgorithm, Size: keySize}
 	key, err := pki.GenerateECPrivateKey(keySize)
 	if err != nil {
@@ -57,6 +60,7 @@ func issue(ca *Pair, spec cmapi.CertificateSpec) (*Pair, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describing a certificate: %w", err)
 	}
+	template.NotBefore, template.NotAfter = now.Add(-backdate), notAfter
 	pair := &Pair{Key: key}
 	if ca == nil {
 		ca = &Pair{Cert: template, Key: key}
@@ -70,31 +74,28 @@ func issue(ca *Pair, spec cmapi.CertificateSpec) (*Pair, error) {
 	return pair, nil
 }
 
-// selfSignedValidity outlives every process that is started without a certificate.
-const selfSignedValidity = 365 * 24 * time.Hour
+// parsePair reads what a Secret of type kubernetes.io/tls holds.
+func parsePair(cert, key []byte) (*Pair, error) {
+	pair := &Pair{CertPEM: cert, KeyPEM: key}
+	var err error
+	if pair.Cert, err = pki.DecodeX509CertificateBytes(cert); err != nil {
+		return nil, fmt.Errorf("reading the certificate: %w", err)
+	}
+	if pair.Key, err = pki.DecodePrivateKeyBytes(key); err != nil {
+		return nil, fmt.Errorf("reading the key: %w", err)
+	}
+	if fits, err := pki.PublicKeyMatchesCertificate(pair.Key.Public(), pair.Cert); err != nil || !fits {
+		return nil, errors.Join(errors.New("the key is not the certificate's"), err)
+	}
+	return pair, nil
+}
 
-// SelfSigned fills a folder that has no certificate with one for these host
-// names and IP addresses, and with the authority that signed it. A folder that
-// has one is left as it is.
-func SelfSigned(dir string, names, addresses []string) error {
-	if _, err := os.Stat(filepath.Join(dir, CertFile)); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	ca, err := NewCA(selfSignedValidity)
-	if err != nil {
-		return err
-	}
-	leaf, err := ca.Issue(names, addresses, selfSignedValidity)
-	if err != nil {
-		return err
-	}
-	for _, file := range []struct {
-		name string
-		data []byte
-	}{{CAFile, ca.CertPEM}, {KeyFile, leaf.KeyPEM}, {CertFile, leaf.CertPEM}} {
-		if err := os.WriteFile(filepath.Join(dir, file.name), file.data, 0o600); err != nil {
-			return fmt.Errorf("writing a self-signed certificate: %w", err)
-		}
-	}
-	return nil
+// renewal is when two thirds of a certificate's validity have passed.
+func renewal(cert *x509.Certificate) time.Time {
+	return cert.NotAfter.Add(-cert.NotAfter.Sub(cert.NotBefore.Add(backdate)) / 3)
+}
+
+// valid is whether a certificate is valid at that time.
+func valid(cert *x509.Certificate, now time.Time) bool {
+	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }

@@ -58,6 +58,16 @@ func (s *ServerTime) bounds() (earliest, latest time.Time, age time.Duration, ok
 	return earliest, earliest.Add(roundTrip + dateResolution), age, true
 }
 
+// Ahead is by how much the API server's clock is certainly ahead of another, which
+// shows local now, or, negative, behind; 0 before the first answer.
+func (s *ServerTime) Ahead(local time.Time) time.Duration {
+	earliest, latest, _, ok := s.bounds()
+	if !ok {
+		return 0
+	}
+	return skew(local, earliest, latest)
+}
+
 func (s *ServerTime) note(header string, sent time.Time) {
 	date, err := http.ParseTime(header)
 	if err != nil { // Not every proxy's error page has one.

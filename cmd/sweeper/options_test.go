@@ -6,8 +6,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"isolate.example.io/certs"
 	"isolate.example.io/cmd/internal/command"
 )
+
+var certificates = certs.Settings{
+	Names:      []string{"isolate-webhook.isolate-system.svc"},
+	CAValidity: 5 * 365 * day, ServingValidity: 90 * day, Propagation: 5 * time.Minute,
+}
 
 func TestFlagsAreOptional(t *testing.T) {
 	o := &options{}
@@ -19,6 +25,7 @@ func TestFlagsAreOptional(t *testing.T) {
 		leaderElect:             true,
 		leaderElectionNamespace: "isolate-system",
 		leaseDuration:           15 * time.Second,
+		certificates:            certificates,
 	}, o)
 
 	manager := managerOptions(o, process)
@@ -37,20 +44,27 @@ func TestFlagsAreTaken(t *testing.T) {
 	o := &options{}
 	_, err := command.Parse("sweeper", o, []string{
 		"--workers=4", "--replacement-timeout=1m", "--leader-elect=false", "--leader-election-namespace=", "--lease-duration=5s",
+		"--self-signed", "--ca-validity=1y", "--certificate-validity=12h", "--propagation-delay=90s",
 	})
 	require.NoError(t, err)
-	require.Equal(t, &options{workers: 4, replacementTimeout: time.Minute, leaseDuration: 5 * time.Second}, o)
+	require.Equal(t, &options{workers: 4, replacementTimeout: time.Minute, leaseDuration: 5 * time.Second, selfSigned: true, certificates: certs.Settings{
+		Names:      certificates.Names,
+		CAValidity: 365 * day, ServingValidity: 12 * time.Hour, Propagation: 90 * time.Second,
+	}}, o)
 }
 
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
 	_, err := command.Parse("sweeper", &options{}, []string{
 		"--workers=0", "--replacement-timeout=0s", "--leader-election-namespace=", "--lease-duration=1s",
+		"--self-signed", "--ca-validity=10m", "--certificate-validity=20m", "--propagation-delay=4m",
 		"--health-address=8081", "--metrics-address=:99999",
 	})
 	require.EqualError(t, err, "--workers is 0, and must be at least 1\n"+
 		"--replacement-timeout is 0s, and must be more than 0s\n"+
 		"--leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false\n"+
 		"--lease-duration is 1s, and must be at least 3s\n"+
+		"--certificate-validity is 20m0s, and must be at least 6 times --propagation-delay, 24m0s: a rotation must fit into its last third\n"+
+		"--ca-validity is 10m0s, and must be at least --certificate-validity, 20m0s\n"+
 		`--health-address is "8081", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 8081: missing port in address`+"\n"+
 		`--metrics-address is ":99999", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 99999: invalid port`)
 }

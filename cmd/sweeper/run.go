@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 
+	"isolate.example.io/certs"
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
@@ -65,6 +67,17 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		Metrics:            metrics.Registry,
 	}); err != nil {
 		return err
+	}
+	if o.selfSigned {
+		if err := certs.Setup(mgr, certs.Options{
+			Settings:  o.certificates,
+			Namespace: command.PodNamespace(defaultNamespace),
+			Clock:     clock.RealClock{},
+			Ahead:     func() time.Duration { return serverTime.Ahead(time.Now()) },
+			Metrics:   metrics.Registry,
+		}); err != nil {
+			return err
+		}
 	}
 	return mgr.Start(ctx)
 }

@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"time"
 
-	"github.com/prometheus/common/model"
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/quarantine"
 )
 
@@ -33,13 +32,12 @@ func (o *options) AddFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.port, "port", 10250,
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	flags.StringVar(&o.certDir, "cert-dir", "/tls",
-		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed. "+
-			"Where it has none at start, a self-signed certificate is written there.")
+		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
 
 	o.rules = quarantine.DefaultRules()
-	flags.Var((*duration)(&o.rules.DefaultTTL), "default-ttl",
+	flags.Var((*command.Duration)(&o.rules.DefaultTTL), "default-ttl",
 		"How long a quarantined pod is kept unless its ttl says otherwise, such as 90m, 36h or 7d.")
-	flags.Var((*duration)(&o.rules.MaxTTL), "max-ttl",
+	flags.Var((*command.Duration)(&o.rules.MaxTTL), "max-ttl",
 		"The longest that a ttl or an extension may ask for.")
 	flags.StringVar(&o.rules.Prefix, "label-prefix", o.rules.Prefix,
 		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
@@ -88,22 +86,3 @@ func said(problem *field.Error) string {
 	}
 	return problem.Detail
 }
-
-// duration is a flag in the format of the ttl annotation.
-type duration time.Duration
-
-// String implements [pflag.Value].
-func (d *duration) String() string { return model.Duration(*d).String() }
-
-// Set implements [pflag.Value].
-func (d *duration) Set(s string) error {
-	parsed, err := model.ParseDuration(s)
-	if err != nil {
-		return fmt.Errorf("write it as 90s, 30m, 36h, 7d or 1d12h: %w", err)
-	}
-	*d = duration(parsed)
-	return nil
-}
-
-// Type implements [pflag.Value].
-func (d *duration) Type() string { return "duration" }

@@ -22,9 +22,6 @@ import (
 	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
-// serviceName is the name by which the API server calls the webhook.
-const serviceName = "isolate-webhook.isolate-system.svc"
-
 // Run serves admission reviews until the context ends. It implements
 // [command.Options].
 func (o *options) Run(ctx context.Context, process *command.Process) error {
@@ -35,9 +32,6 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	client, err := kubernetes.NewForConfig(cfg)
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
-	}
-	if err := certs.SelfSigned(o.certDir, []string{serviceName, "localhost"}, []string{"127.0.0.1"}); err != nil {
-		return err
 	}
 	files := certs.NewFiles(o.certDir, clock.RealClock{})
 	watcher := selectors.NewWatcher(client)
@@ -56,6 +50,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
 	if err := errors.Join(
+		metrics.Registry.Register(certs.NewServingMetric(files)),
 		mgr.Add(files), mgr.Add(watcher), mgr.Add(hooks),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),

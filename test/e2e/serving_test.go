@@ -29,12 +29,12 @@ func TestTheWebhookOffersHTTP1Alone(t *testing.T) {
 
 func negotiated(t *testing.T, program *installation.Program) string {
 	t.Helper()
-	ca, err := os.ReadFile(filepath.Join(program.Dir, certs.CAFile))
+	ca, err := os.ReadFile(filepath.Join(program.CertDir, certs.CAFile))
 	require.NoError(t, err)
 	roots := x509.NewCertPool()
 	require.True(t, roots.AppendCertsFromPEM(ca))
 	connection, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(program.Port)),
-		&tls.Config{RootCAs: roots, NextProtos: []string{"h2", "http/1.1"}})
+		&tls.Config{RootCAs: roots, ServerName: "isolate-webhook.isolate-system.svc", NextProtos: []string{"h2", "http/1.1"}})
 	require.NoError(t, err)
 	defer connection.Close()
 	return connection.ConnectionState().NegotiatedProtocol

@@ -25,8 +25,6 @@ const (
 	// installTimeout bounds the installation. It takes three seconds on two idle cores.
 	installTimeout = 2 * time.Minute
 	pollInterval   = 20 * time.Millisecond
-
-	webhookConfiguration = "MutatingWebhookConfiguration"
 )
 
 // Options say what to install. The zero value of each but Dir and Programs is fine.
@@ -37,7 +35,7 @@ type Options struct {
 	// Programs is the folder of the programs; see Build.
 	Programs string
 
-	// Kustomization is the one of the manifests' folder to apply; base unless set.
+	// Kustomization is the one of the manifests' folder to apply; overlays/default unless set.
 	Kustomization string
 
 	// WebhookFlags and SweeperFlags are added to those that are shipped. They win.
@@ -47,6 +45,10 @@ type Options struct {
 	// whether it is ready; 100 ms unless set. ProbeLag is how long the answer takes
 	// to reach the nodes.
 	ProbePeriod, ProbeLag time.Duration
+
+	// MountDelays are how long after a change of it the webhook's Secret reaches the
+	// replicas, in turn; at once unless set. A kubelet takes a minute and more.
+	MountDelays []time.Duration
 
 	// WithoutWebhook and WithoutSweeper leave starting the program to the caller.
 	WithoutWebhook, WithoutSweeper bool
@@ -58,8 +60,10 @@ type Installation struct {
 	controlPlane *controlplane.ControlPlane
 	client       client.Client
 
-	// configuration is the webhook configuration as it is shipped.
-	configuration *unstructured.Unstructured
+	// running ends with Stop.
+	running context.Context
+	stop    context.CancelFunc
+
 	// shippedFlags are those of the Deployments' containers, by container.
 	shippedFlags map[string][]string
 
@@ -74,7 +78,7 @@ func Install(ctx context.Context, c *controlplane.ControlPlane, options Options)
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
 	if options.Kustomization == "" {
-		options.Kustomization = "base"
+		options.Kustomization = "overlays/default"
 	}
 	if options.ProbePeriod == 0 {
 		options.ProbePeriod = 100 * time.Millisecond
@@ -84,6 +88,7 @@ func Install(ctx context.Context, c *controlplane.ControlPlane, options Options)
 		return nil, err
 	}
 	i := &Installation{options: options, controlPlane: c, client: api, started: map[string]int{}, shippedFlags: map[string][]string{}}
+	i.running, i.stop = context.WithCancel(context.Background())
 	if err := i.install(ctx); err != nil {
 		i.Stop()
 		return nil, fmt.Errorf("installing isolate: %w", err)
@@ -101,18 +106,12 @@ func (i *Installation) install(ctx context.Context) error {
 		return err
 	}
 	for _, object := range objects {
-		switch object.GetKind() {
-		case webhookConfiguration:
-			i.configuration = object
-		case "Deployment":
+		if object.GetKind() == "Deployment" {
 			if err := i.noteFlags(object); err != nil {
 				return err
 			}
 		}
 	}
-	// The webhook is called only once it is there, as in a cluster its Service would
-	// have it; until then no pod of a Deployment could be created.
-	objects = slices.DeleteFunc(objects, func(o *unstructured.Unstructured) bool { return o == i.configuration })
 	if err := i.controlPlane.Apply(ctx, objects...); err != nil {
 		return err
 	}
@@ -147,7 +146,7 @@ func (i *Installation) startPrograms(ctx context.Context) error {
 	if !i.options.WithoutWebhook {
 		group.Go(func() {
 			if _, errWebhook = i.StartWebhook(ctx); errWebhook == nil {
-				errWebhook = i.call(ctx)
+				errWebhook = i.waitForWebhook(ctx)
 			}
 		})
 	}
@@ -160,15 +159,13 @@ func (i *Installation) startPrograms(ctx context.Context) error {
 
 // Stop ends all programs. What is in the cluster stays.
 func (i *Installation) Stop() {
+	i.stop()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, program := range i.programs {
 		program.Kill()
 	}
 }
-
-// certDir is the folder with the webhook's certificate, which its replicas share.
-func (i *Installation) certDir() string { return filepath.Join(i.options.Dir, "tls") }
 
 // Programs are those that were started, in that order.
 func (i *Installation) Programs() []*Program {

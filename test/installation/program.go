@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"isolate.example.io/test/controlplane"
 )
@@ -26,6 +27,9 @@ type Program struct {
 	// HealthURL and MetricsURL are the roots that serve /readyz and /metrics.
 	HealthURL, MetricsURL string
 
+	// CertDir is the folder with the webhook's mounted Secret.
+	CertDir string
+
 	// Port is where the webhook serves; 0 for the sweeper.
 	Port int
 
@@ -37,15 +41,22 @@ type Program struct {
 // StartWebhook starts a further replica of the webhook, and returns when its
 // Service sends connections to it.
 func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Program, error) {
-	if err := os.MkdirAll(i.certDir(), 0o755); err != nil {
+	i.mu.Lock()
+	var delay time.Duration
+	if n := len(i.options.MountDelays); n > 0 {
+		delay = i.options.MountDelays[i.started["webhook"]%n]
+	}
+	dir := filepath.Join(i.options.Dir, fmt.Sprintf("webhook-%d", i.started["webhook"]+1), "tls")
+	i.mu.Unlock()
+	if err := i.mount(ctx, dir, delay); err != nil {
 		return nil, err
 	}
 	p, err := i.start(ctx, "webhook", func(p *Program, ports []int) []string {
-		p.Port = ports[2]
+		p.Port, p.CertDir = ports[2], dir
 		return append([]string{
 			"--host=127.0.0.1",
 			"--port=" + strconv.Itoa(p.Port),
-			"--cert-dir=" + i.certDir(),
+			"--cert-dir=" + dir,
 		}, append(slices.Clip(i.options.WebhookFlags), flags...)...)
 	})
 	if err != nil {

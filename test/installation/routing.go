@@ -2,55 +2,21 @@ package installation
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"isolate.example.io/certs"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/services"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
-
-// call has the API server call the webhook, and returns once it does.
-func (i *Installation) call(ctx context.Context) error {
-	ca, err := os.ReadFile(filepath.Join(i.certDir(), certs.CAFile))
-	if err != nil {
-		return err
-	}
-	configuration := i.configuration.DeepCopy()
-	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
-	if err != nil {
-		return err
-	}
-	for _, w := range webhooks {
-		webhook, ok := w.(map[string]any)
-		if !ok {
-			return fmt.Errorf("a webhook of %s is %T", configuration.GetName(), w)
-		}
-		if err := unstructured.SetNestedField(webhook, base64.StdEncoding.EncodeToString(ca), "clientConfig", "caBundle"); err != nil {
-			return err
-		}
-	}
-	if err := unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks"); err != nil {
-		return err
-	}
-	if err := i.controlPlane.Apply(ctx, configuration); err != nil {
-		return err
-	}
-	return i.waitForWebhook(ctx)
-}
 
 // service is what stands in for the webhook's Service, at its address.
 func (i *Installation) service(ctx context.Context) (*services.Service, error) {

@@ -1,0 +1,101 @@
+package installation
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"isolate.example.io/certs"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// dataLink is what a kubelet exchanges to change all files of a mount at once.
+const dataLink = "..data"
+
+// mount plays the kubelet for one replica: it brings the webhook's Secret to a
+// folder, and every change of it after the delay, all files at once. It returns
+// when the Secret is there, without which no container would start. A Secret that
+// is deleted stays mounted.
+func (i *Installation) mount(ctx context.Context, dir string, delay time.Duration) error {
+	var mounted map[string][]byte
+	if err := i.waitUntil(ctx, "there is a Secret "+certs.ServingSecret, func(ctx context.Context) bool {
+		mounted = i.servingSecret(ctx)
+		return len(mounted) > 0
+	}); err != nil {
+		return err
+	}
+	if err := project(dir, 0, mounted); err != nil {
+		return err
+	}
+	go func() {
+		for version := 1; ; version++ {
+			changed, ok := i.change(mounted, delay)
+			if !ok {
+				return
+			}
+			mounted = changed
+			if err := project(dir, version, mounted); err != nil {
+				return // The folder is gone: the test is over.
+			}
+		}
+	}()
+	return nil
+}
+
+// change returns what the Secret has, once that has differed from what is mounted
+// for the delay. ok is false when the installation is stopped.
+func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (changed map[string][]byte, ok bool) {
+	err := poll(i.running, func(ctx context.Context) (bool, error) {
+		changed = i.servingSecret(ctx)
+		return len(changed) > 0 && !maps.EqualFunc(changed, mounted, bytes.Equal), nil
+	})
+	if err != nil {
+		return nil, false
+	}
+	select {
+	case <-time.After(delay):
+		return changed, true
+	case <-i.running.Done():
+		return nil, false
+	}
+}
+
+// servingSecret is what the Secret has; nothing where it can't be read now.
+func (i *Installation) servingSecret(ctx context.Context) map[string][]byte {
+	secret := &corev1.Secret{}
+	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: certs.ServingSecret}, secret)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return nil
+	}
+	return secret.Data
+}
+
+// project writes files as a kubelet does: into a folder of their own, to which
+// one link is then exchanged.
+func project(dir string, version int, files map[string][]byte) error {
+	data := fmt.Sprintf("..%d", version)
+	if err := os.MkdirAll(filepath.Join(dir, data), 0o755); err != nil {
+		return err
+	}
+	for name, content := range files {
+		if err := os.WriteFile(filepath.Join(dir, data, name), content, 0o600); err != nil {
+			return err
+		}
+		if err := os.Symlink(filepath.Join(dataLink, name), filepath.Join(dir, name)); err != nil && !os.IsExist(err) {
+			return err
+		}
+	}
+	next := filepath.Join(dir, "..next")
+	if err := os.Symlink(data, next); err != nil {
+		return err
+	}
+	return os.Rename(next, filepath.Join(dir, dataLink))
+}
