@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/cert-manager/cert-manager/pkg/util/pki"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -146,7 +145,7 @@ func (a *selfSigned) newCA(ctx context.Context, step Step, s State, now time.Tim
 	if err != nil {
 		return err
 	}
-	bundle, err := pki.EncodeX509Chain(step.Bundle)
+	bundle, err := encode(step.Bundle)
 	if err != nil {
 		return err
 	}
@@ -165,7 +164,7 @@ func (a *selfSigned) keepCA(ctx context.Context, s State, step Step, reason, mes
 	bundle := s.CA.Data[CAFile]
 	if step.Bundle != nil {
 		var err error
-		if bundle, err = pki.EncodeX509Chain(step.Bundle); err != nil {
+		if bundle, err = encode(step.Bundle); err != nil {
 			return err
 		}
 	}

@@ -154,6 +154,20 @@ func certificates(data []byte) []*x509.Certificate {
 	return certs
 }
 
+// encode is the opposite. Of cert-manager's functions the one for a chain leaves
+// out certificates that sign themselves.
+func encode(certs []*x509.Certificate) ([]byte, error) {
+	var data []byte
+	for _, c := range certs {
+		encoded, err := pki.EncodeX509(c)
+		if err != nil {
+			return nil, err
+		}
+		data = append(data, encoded...)
+	}
+	return data, nil
+}
+
 func isP256(c *x509.Certificate) bool {
 	key, ok := c.PublicKey.(*ecdsa.PublicKey)
 	return ok && key.Curve == elliptic.P256()

@@ -98,6 +98,9 @@ func Next(s State, now time.Time, settings Settings) Step {
 		return Step{Action: ActionBundle, Why: WhyDamaged, Bundle: append([]*x509.Certificate{ca.Cert}, others...)}
 	}
 	serving := readServing(s.Serving)
+	if signer := unlisted(s, ca, serving, now); signer != nil {
+		return Step{Action: ActionBundle, Why: WhyDamaged, Bundle: append(slices.Clip(ca.bundle), signer)}
+	}
 	if step := trust(s, ca, serving, now); step != nil {
 		return *step
 	}
@@ -105,6 +108,24 @@ func Next(s State, now time.Time, settings Settings) Step {
 		return serve(s, ca, serving, why, now, settings)
 	}
 	return settle(s, ca, serving, now, settings)
+}
+
+// unlisted is an authority that API servers trust and that signed what is served,
+// and that the bundle lacks: the authority's Secret was exchanged as a whole.
+func unlisted(s State, ca *authority, serving *Pair, now time.Time) *x509.Certificate {
+	signer := func(c *x509.Certificate) bool {
+		return c.IsCA && valid(c, now) && serving.Cert.CheckSignatureFrom(c) == nil
+	}
+	if serving == nil || s.Configuration == nil || slices.ContainsFunc(ca.bundle, signer) {
+		return nil
+	}
+	for i := range s.Configuration.Webhooks {
+		trusted := certificates(s.Configuration.Webhooks[i].ClientConfig.CABundle)
+		if n := slices.IndexFunc(trusted, signer); n >= 0 {
+			return trusted[n]
+		}
+	}
+	return nil
 }
 
 // trust has the API server trust the bundle, and notes since when it does.
