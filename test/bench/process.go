@@ -43,7 +43,7 @@ func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	if err := certs.SelfSigned(dir, []string{"localhost"}, []string{"127.0.0.1"}); err != nil {
+	if err := writeCertificate(dir); err != nil {
 		return nil, err
 	}
 	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
@@ -62,6 +62,24 @@ func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
+}
+
+// writeCertificate fills a folder with a certificate for this machine.
+func writeCertificate(dir string) error {
+	ca, err := certs.NewCA(time.Now(), time.Hour)
+	if err != nil {
+		return err
+	}
+	leaf, err := ca.Issue(time.Now(), []string{"localhost"}, []string{"127.0.0.1"}, time.Hour)
+	if err != nil {
+		return err
+	}
+	for name, data := range map[string][]byte{certs.CAFile: ca.CertPEM, certs.KeyFile: leaf.KeyPEM, certs.CertFile: leaf.CertPEM} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func get(ctx context.Context, url string) (*http.Response, error) {
