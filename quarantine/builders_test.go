@@ -50,7 +50,7 @@ func matches(requirements labels.Requirements, podLabels map[string]string) bool
 }
 
 func selects(kind schema.GroupKind, name string, requirements ...labels.Requirement) *Selector {
-	return &Selector{Kind: kind, Name: name, UID: types.UID("uid-" + name), Requirements: requirements, Desired: 2, Available: 2}
+	return &Selector{Kind: kind, Name: name, UID: types.UID("uid-" + name), Requirements: requirements, Desired: 2, Current: 2, Ready: 2, Available: 2}
 }
 
 func require(key string, op selection.Operator, values ...string) labels.Requirement {

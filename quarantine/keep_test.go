@@ -152,42 +152,6 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-func TestReleaseSaysWhatTheControllerDoes(t *testing.T) {
-	const rs = "login-audit-trail-service-5d4f8"
-	ready := func(p *Pod) {
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}
-	}
-	scaled := func(desired, available int32) namespace {
-		all := incident()
-		all[2].Desired, all[2].Available = desired, available
-		return all
-	}
-	tests := []struct {
-		name      string
-		selectors namespace
-		change    func(*Pod)
-		want      string
-	}{
-		{"not ready, at strength", incident(), func(*Pod) {}, "ReplicaSet/" + rs + " has one pod too many: this one will be deleted at once."},
-		{"ready", incident(), ready, "ReplicaSet/" + rs + " has one pod too many and deletes one: it may be this one."},
-		{"below strength", scaled(2, 1), func(*Pod) {}, "ReplicaSet/" + rs + " has one pod too many and deletes one: it may be this one."},
-		{"scaled down", scaled(0, 0), ready, "ReplicaSet/" + rs + " has one pod too many: this one will be deleted at once."},
-		{"gone", incident()[:2], ready, "ReplicaSet/" + rs + " is gone, so nobody owns this pod: delete it when you are done."},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			rules := DefaultRules()
-			before := quarantined(t)
-			tt.change(before)
-			decision := rules.Decide(update(tt.selectors, before, without(TriggerKey)))
-			want := []string{"Released: it has its labels back, and what selects by them selects it again.", fit(tt.want)}
-			if decision.Action != ActionRelease || !cmp.Equal(decision.Warnings, want) {
-				t.Errorf("%s: %q, want %q", decision.Action, decision.Warnings, want)
-			}
-		})
-	}
-}
-
 func TestReleaseKeepsWhatOthersChanged(t *testing.T) {
 	rules := DefaultRules()
 	before := quarantined(t, label("component", "mine"), label("new", "x"), annotation(KarpenterHint, "false"), annotation("other", "x"))

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
@@ -18,16 +17,16 @@ func release(req Request, status Status) Decision {
 	if status.State == Damaged { // As much of it as can be read.
 		_ = json.Unmarshal([]byte(req.Old.Annotations[RecordKey]), &record)
 	}
-	fate := fateOf(req, record)
+	changes := newEdit()
+	changes.removeLabel(LabelKey)
+	restoreLabels(req, record, changes)
+	fate := fateOf(req, status, record, labelsAfter(req.New, changes))
 	if status.Held && fate.deletes() && req.New.Annotations[ForceKey] != True && !released(req) {
 		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, fate))
 	}
-	changes := newEdit()
-	restoreLabels(req, record, changes)
 	restoreAnnotations(req, record, changes)
 	kept, lost := restorableOwners(req, record)
 	changes.owners = missingOwners(req, kept)
-	changes.removeLabel(LabelKey)
 	for _, key := range slices.Concat(requestAnnotations, recordAnnotations) {
 		changes.removeAnnotation(key)
 	}
@@ -86,58 +85,6 @@ func restorableOwners(req Request, record Record) (kept, lost []metav1.OwnerRefe
 func missingOwners(req Request, kept []metav1.OwnerReference) []metav1.OwnerReference {
 	return slices.DeleteFunc(slices.Clone(kept), func(ref metav1.OwnerReference) bool {
 		return slices.ContainsFunc(req.New.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == ref.UID })
-	})
-}
-
-// fate is what the former controller does with a released pod.
-type fate struct {
-	controller *Owner
-	outcome    outcome
-}
-
-type outcome int
-
-const (
-	staysAlone        outcome = iota // no controller, or it is gone
-	maybeDeleted                     // the controller deletes one of its pods
-	surelyDeleted                    // and this is the first to go
-	replacementGoes                  // the controller deletes the replacement
-	takenBack                        // the controller has waited for it
-	controllerUnknown                // nobody knows
-)
-
-func (f fate) deletes() bool { return f.outcome == maybeDeleted || f.outcome == surelyDeleted }
-
-// fateOf follows what Kubernetes' controllers do with one pod too many: see
-// getPodsToDelete in pkg/controller/replicaset and ActivePodsWithRanks in
-// pkg/controller.
-func fateOf(req Request, record Record) fate {
-	owner := (&Metadata{OwnerReferences: record.OwnerReferences}).controller()
-	if owner == nil {
-		return fate{outcome: staysAlone}
-	}
-	if !slices.Contains(replacing, owner.Kind) && owner.Kind != KindStatefulSet {
-		return fate{owner, controllerUnknown}
-	}
-	known := req.Selectors.Lookup(owner.Kind, owner.Name)
-	if known == nil || known.UID != owner.UID {
-		return fate{owner, staysAlone}
-	}
-	switch owner.Kind {
-	case KindStatefulSet:
-		return fate{owner, takenBack}
-	case KindDaemonSet, KindJob:
-		return fate{owner, replacementGoes}
-	}
-	if known.Desired == 0 || (!req.Old.Status.ready() && known.Available >= known.Desired) {
-		return fate{owner, surelyDeleted}
-	}
-	return fate{owner, maybeDeleted}
-}
-
-func (s *PodState) ready() bool {
-	return slices.ContainsFunc(s.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
 

@@ -39,10 +39,14 @@ type Selector struct {
 	// where there is none.
 	Controller *Owner
 
-	// Desired is how many pods the object wants, and Available how many it has
-	// that are available, as its spec and status say; both 0 for a kind that has
-	// no such number (Service, PodDisruptionBudget).
-	Desired, Available int32
+	// Desired is how many pods the object wants, Current how many it has, Ready and
+	// Available how many of those are, as its spec and status say; all 0 for a kind
+	// that has no such numbers (Service, PodDisruptionBudget).
+	Desired, Current, Ready, Available int32
+
+	// Ended says that a Job has completed or failed: it starts, adopts and deletes
+	// no pods any more.
+	Ended bool
 }
 
 // Owner names the controller of an object.

@@ -59,11 +59,15 @@ func messageOwnerAdded(pod *Pod, ref *metav1.OwnerReference) string {
 
 func messageHeld(pod *Pod, f fate) string {
 	what := "deletes this pod"
-	if f.outcome == maybeDeleted {
+	if f.outcome == maybeDeleted || f.outcome == unreadyGoFirst {
 		what = "may delete this pod"
 	}
-	return fmt.Sprintf("pod %s is held, and once it is released %s has one pod too many and %s; nothing was changed. "+
-		"To release it anyway: %s", pod.Name, f.controller, what, annotate(pod, TriggerKey+"-", ForceKey+"=true"))
+	why := "has one pod too many"
+	if f.outcome == notWanted {
+		why = "wants no pods"
+	}
+	return fmt.Sprintf("pod %s is held, and once it is released %s %s and %s; nothing was changed. "+
+		"To release it anyway: %s", pod.Name, f.controller, why, what, annotate(pod, TriggerKey+"-", ForceKey+"=true"))
 }
 
 func messageMirrorPod(pod *Pod) string {
@@ -249,6 +253,16 @@ func (f fate) sentence() string {
 	switch f.outcome {
 	case surelyDeleted:
 		return fmt.Sprintf("%s has one pod too many: this one will be deleted at once.", f.controller)
+	case notWanted:
+		return fmt.Sprintf("%s wants no pods: this one will be deleted at once.", f.controller)
+	case unreadyGoFirst:
+		return fmt.Sprintf("%s has one pod too many and deletes one, first of all one that isn't Ready.", f.controller)
+	case notSelected:
+		return fmt.Sprintf("%s no longer selects this pod, so nobody owns it: delete it when you are done.", f.controller)
+	case ended:
+		return fmt.Sprintf("%s has ended and takes no pod back: delete this one when you are done.", f.controller)
+	case takesNoFinished:
+		return fmt.Sprintf("%s takes no pod back that has finished: delete it when you are done.", f.controller)
 	case maybeDeleted:
 		return fmt.Sprintf("%s has one pod too many and deletes one: it may be this one.", f.controller)
 	case replacementGoes:

@@ -2,6 +2,7 @@ package selectors
 
 import (
 	"fmt"
+	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -27,23 +28,30 @@ func extract(object metav1.Object) (*quarantine.Selector, error) {
 		parsed = selectorOf(o.Spec.Selector)
 	case *corev1.ReplicationController:
 		s.Kind = quarantine.KindReplicationController
-		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
+		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
 		parsed = selectorOf(o.Spec.Selector)
 	case *appsv1.ReplicaSet:
 		s.Kind = quarantine.KindReplicaSet
-		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
+		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *appsv1.StatefulSet:
 		s.Kind = quarantine.KindStatefulSet
-		s.Desired, s.Available = orOne(o.Spec.Replicas), o.Status.AvailableReplicas
+		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
+		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *appsv1.DaemonSet:
 		s.Kind = quarantine.KindDaemonSet
-		s.Desired, s.Available = o.Status.DesiredNumberScheduled, o.Status.NumberAvailable
+		s.Desired, s.Current = o.Status.DesiredNumberScheduled, o.Status.CurrentNumberScheduled
+		s.Ready, s.Available = o.Status.NumberReady, o.Status.NumberAvailable
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *batchv1.Job:
 		s.Kind = quarantine.KindJob
-		s.Desired, s.Available = parallelism(o), ptr.Deref(o.Status.Ready, 0)
+		s.Ended = hasEnded(o)
+		s.Desired, s.Current = wantedNow(o), o.Status.Active
+		s.Ready = ptr.Deref(o.Status.Ready, 0)
+		s.Available = s.Ready
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *policyv1.PodDisruptionBudget:
 		s.Kind = quarantine.KindPodDisruptionBudget
@@ -83,18 +91,23 @@ func controllerOf(object metav1.Object) *quarantine.Owner {
 	}
 }
 
-// parallelism is how many pods a Job wants now: none when suspended or finished.
-func parallelism(job *batchv1.Job) int32 {
-	if ptr.Deref(job.Spec.Suspend, false) {
+// wantedNow is how many pods a Job wants at the same time: none when suspended or
+// ended, and no more than are left to complete.
+func wantedNow(job *batchv1.Job) int32 {
+	if ptr.Deref(job.Spec.Suspend, false) || hasEnded(job) {
 		return 0
 	}
-	for _, condition := range job.Status.Conditions {
-		finished := condition.Type == batchv1.JobComplete || condition.Type == batchv1.JobFailed
-		if finished && condition.Status == corev1.ConditionTrue {
-			return 0
-		}
+	wanted := orOne(job.Spec.Parallelism)
+	if job.Spec.Completions != nil {
+		wanted = min(wanted, max(*job.Spec.Completions-job.Status.Succeeded, 0))
 	}
-	return orOne(job.Spec.Parallelism)
+	return wanted
+}
+
+func hasEnded(job *batchv1.Job) bool {
+	return slices.ContainsFunc(job.Status.Conditions, func(c batchv1.JobCondition) bool {
+		return (c.Type == batchv1.JobComplete || c.Type == batchv1.JobFailed) && c.Status == corev1.ConditionTrue
+	})
 }
 
 func orOne(n *int32) int32 { return ptr.Deref(n, 1) }

@@ -40,40 +40,45 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 		object             metav1.Object
 		kind               schema.GroupKind
 		desired, available int32
+		ended              bool
 	}{
 		{"a Service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web}},
-			quarantine.KindService, 0, 0},
+			quarantine.KindService, 0, 0, false},
 		{"a headless Service is a Service", &corev1.Service{ObjectMeta: named, Spec: corev1.ServiceSpec{Selector: web, ClusterIP: corev1.ClusterIPNone}},
-			quarantine.KindService, 0, 0},
+			quarantine.KindService, 0, 0, false},
 		{"a ReplicationController", &corev1.ReplicationController{ObjectMeta: named,
 			Spec:   corev1.ReplicationControllerSpec{Selector: web, Replicas: three},
-			Status: corev1.ReplicationControllerStatus{AvailableReplicas: 2}},
-			quarantine.KindReplicationController, 3, 2},
+			Status: corev1.ReplicationControllerStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
+			quarantine.KindReplicationController, 3, 2, false},
 		{"a ReplicaSet", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: three},
-			Status: appsv1.ReplicaSetStatus{AvailableReplicas: 2}},
-			quarantine.KindReplicaSet, 3, 2},
+			Status: appsv1.ReplicaSetStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
+			quarantine.KindReplicaSet, 3, 2, false},
 		{"replicas are one unless set", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp}},
-			quarantine.KindReplicaSet, 1, 0},
+			quarantine.KindReplicaSet, 1, 0, false},
 		{"replicas may be none", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: ptr.To(int32(0))}},
-			quarantine.KindReplicaSet, 0, 0},
+			quarantine.KindReplicaSet, 0, 0, false},
 		{"a StatefulSet", &appsv1.StatefulSet{ObjectMeta: named, Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three},
-			Status: appsv1.StatefulSetStatus{AvailableReplicas: 2}},
-			quarantine.KindStatefulSet, 3, 2},
+			Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
+			quarantine.KindStatefulSet, 3, 2, false},
 		{"a DaemonSet", &appsv1.DaemonSet{ObjectMeta: named, Spec: appsv1.DaemonSetSpec{Selector: byApp},
-			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, NumberAvailable: 2}},
-			quarantine.KindDaemonSet, 3, 2},
+			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, NumberReady: 3, NumberAvailable: 2}},
+			quarantine.KindDaemonSet, 3, 2, false},
 		{"a Job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
-			Status: batchv1.JobStatus{Ready: ptr.To(int32(2))}},
-			quarantine.KindJob, 3, 2},
+			Status: batchv1.JobStatus{Active: 3, Ready: ptr.To(int32(2))}},
+			quarantine.KindJob, 3, 2, false},
+		{"a Job wants no more than are left to complete", &batchv1.Job{ObjectMeta: named,
+			Spec:   batchv1.JobSpec{Selector: byApp, Parallelism: three, Completions: ptr.To(int32(5))},
+			Status: batchv1.JobStatus{Succeeded: 4}},
+			quarantine.KindJob, 1, 0, false},
 		{"a suspended Job wants none", &batchv1.Job{ObjectMeta: named,
 			Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three, Suspend: ptr.To(true)}},
-			quarantine.KindJob, 0, 0},
-		{"a complete Job wants none", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0},
-		{"a failed Job wants none", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0},
-		{"a Job that is not complete wants some", jobIn(batchv1.JobComplete, corev1.ConditionFalse), quarantine.KindJob, 3, 0},
-		{"a Job that was suspended wants some", jobIn(batchv1.JobSuspended, corev1.ConditionTrue), quarantine.KindJob, 3, 0},
+			quarantine.KindJob, 0, 0, false},
+		{"a complete Job wants none", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
+		{"a failed Job wants none", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
+		{"a Job that is not complete wants some", jobIn(batchv1.JobComplete, corev1.ConditionFalse), quarantine.KindJob, 3, 0, false},
+		{"a Job that was suspended wants some", jobIn(batchv1.JobSuspended, corev1.ConditionTrue), quarantine.KindJob, 3, 0, false},
 		{"a PodDisruptionBudget", &policyv1.PodDisruptionBudget{ObjectMeta: named, Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}},
-			quarantine.KindPodDisruptionBudget, 0, 0},
+			quarantine.KindPodDisruptionBudget, 0, 0, false},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -85,7 +90,11 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 			got.Requirements = nil
 			require.Equal(t, &quarantine.Selector{
 				Kind: test.kind, Name: "web", UID: "uid", Desired: test.desired, Available: test.available,
+				Current: got.Current, Ready: got.Ready, Ended: test.ended,
 			}, got)
+			if test.kind != quarantine.KindJob && got.Available > 0 {
+				require.EqualValues(t, []int32{3, 3}, []int32{got.Current, got.Ready})
+			}
 		})
 	}
 }

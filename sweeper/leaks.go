@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -64,14 +65,16 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		l.metrics.out(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
-	for _, name := range l.seen.news(pod, status.Record.LetGo) {
-		l.metrics.found()
-		l.events.publish(leaked(pod, name))
-	}
 	selecting, err := l.selecting(pod)
 	if err != nil { // What could not be read is logged where it is read.
 		log.FromContext(ctx).V(1).Info(logUnknown, "error", err.Error())
 		return reconcile.Result{RequeueAfter: unknownRetry}, nil
+	}
+	for _, name := range l.seen.news(pod, status.Record.LetGo) {
+		if !slices.Contains(selecting, name) { // The record names who was to let go, even if that failed.
+			l.metrics.found()
+			l.events.publish(leaked(pod, name))
+		}
 	}
 	if len(selecting) == 0 {
 		l.metrics.out(request.NamespacedName)

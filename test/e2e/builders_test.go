@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"strconv"
+
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -80,4 +82,18 @@ func statefulSet(name string, labels map[string]string) *appsv1.StatefulSet {
 	return &appsv1.StatefulSet{ObjectMeta: named(name), Spec: appsv1.StatefulSetSpec{
 		Selector: matching(labels), Template: template(labels),
 	}}
+}
+
+// ownedByConfigMap is a pod whose controller is of a kind that controls no pods.
+func ownedByConfigMap(name string, labels map[string]string) *corev1.Pod {
+	pod := barePod(name, labels)
+	pod.OwnerReferences = []metav1.OwnerReference{{
+		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", Controller: ptr.To(true),
+	}}
+	return pod
+}
+
+func number(text string) (float64, bool) {
+	value, err := strconv.ParseFloat(text, 64)
+	return value, err == nil
 }

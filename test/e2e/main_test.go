@@ -62,7 +62,8 @@ func run(m *testing.M) (code int, err error) {
 		return 1, err
 	}
 	defer cluster.Stop()
-	isolated, err = installation.Install(ctx, cluster, installation.Options{Dir: filepath.Join(dir, "isolate"), Programs: programs})
+	isolated, err = installation.Install(ctx, cluster, installation.Options{Dir: filepath.Join(dir, "isolate"), Programs: programs,
+		SweeperFlags: []string{"--replacement-timeout=3s"}})
 	if err != nil {
 		return 1, err
 	}

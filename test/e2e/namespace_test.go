@@ -42,6 +42,12 @@ func (n *namespace) create(object any) {
 	ctx, options := n.Context(), metav1.CreateOptions{}
 	switch o := object.(type) {
 	case *corev1.Pod:
+		for i := range o.OwnerReferences { // A ConfigMap, which the garbage collector must find.
+			var owner *corev1.ConfigMap
+			owner, err = admin.CoreV1().ConfigMaps(n.name).Create(ctx, &corev1.ConfigMap{ObjectMeta: named(o.OwnerReferences[i].Name)}, options)
+			require.NoError(n, err)
+			o.OwnerReferences[i].UID = owner.UID
+		}
 		_, err = admin.CoreV1().Pods(n.name).Create(ctx, o, options)
 	case *corev1.Service:
 		_, err = admin.CoreV1().Services(n.name).Create(ctx, o, options)

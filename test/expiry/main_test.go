@@ -43,6 +43,14 @@ func run(m *testing.M) (code int, err error) {
 		}
 	}
 	server = &envtest.Environment{BinaryAssetsDirectory: assets}
+	dir, err := os.MkdirTemp("", "isolate-expiry-")
+	if err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(dir)
+	if err := audited(server, dir); err != nil {
+		return 1, err
+	}
 	defer func() {
 		if stopErr := server.Stop(); err == nil {
 			err = stopErr

@@ -30,7 +30,7 @@ const (
 // change changes a pod.
 type change func(*corev1.Pod)
 
-func newNamespace(t *testing.T) string {
+func newNamespace(t testing.TB) string {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "expiry-"}}
 	require.NoError(t, admin.Create(t.Context(), namespace))
@@ -69,12 +69,23 @@ func create(t *testing.T, namespace, name string, changes ...change) *corev1.Pod
 }
 
 // createMany creates pods that are alike, named by number.
-func createMany(t *testing.T, namespace, prefix string, n int, changes ...change) {
+func createMany(t testing.TB, namespace, prefix string, n int, changes ...change) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(8)
 	for i := range n {
 		group.Go(func() error { return admin.Create(ctx, newPod(namespace, prefix+strconv.Itoa(i), changes...)) })
+	}
+	require.NoError(t, group.Wait())
+}
+
+// createEach creates pods that expire each at a time of its own.
+func createEach(t *testing.T, namespace string, due map[string]time.Time) {
+	t.Helper()
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(8)
+	for name, at := range due {
+		group.Go(func() error { return admin.Create(ctx, newPod(namespace, name, expires(at))) })
 	}
 	require.NoError(t, group.Wait())
 }
@@ -160,7 +171,7 @@ func waitCount(t *testing.T, namespace string, n int) {
 }
 
 // eventually waits for a condition; an error ends the wait.
-func eventually(t *testing.T, what string, condition wait.ConditionWithContextFunc) {
+func eventually(t testing.TB, what string, condition wait.ConditionWithContextFunc) {
 	t.Helper()
 	if err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, condition); err != nil {
 		t.Fatalf("waiting for %s: %v", what, err)

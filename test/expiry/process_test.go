@@ -92,15 +92,15 @@ func build(t *testing.T, namespace string) program {
 	return p
 }
 
-func (p program) start(t *testing.T, name string) *controlplane.Process {
+func (p program) start(t *testing.T, name string, flags ...string) *controlplane.Process {
 	t.Helper()
-	process, err := controlplane.StartProcess(p.dir, name, filepath.Join(p.dir, "sweeper"),
-		"--kubeconfig="+filepath.Join(p.dir, "kubeconfig"),
-		"--leader-election-namespace="+p.namespace,
-		"--lease-duration="+lease.String(),
+	process, err := controlplane.StartProcess(p.dir, name, filepath.Join(p.dir, "sweeper"), append([]string{
+		"--kubeconfig=" + filepath.Join(p.dir, "kubeconfig"),
+		"--leader-election-namespace=" + p.namespace,
+		"--lease-duration=" + lease.String(),
 		"--health-address=127.0.0.1:0",
 		"--metrics-address=127.0.0.1:0",
-	)
+	}, flags...)...)
 	require.NoError(t, err)
 	t.Cleanup(process.Stop)
 	return process
