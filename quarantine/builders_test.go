@@ -22,9 +22,17 @@ var now = time.Date(2026, 3, 14, 15, 9, 26, 535_000_000, time.UTC)
 type namespace []*Selector
 
 func (n namespace) Matching(podLabels map[string]string) []*Selector {
+	return n.scan(podLabels, false)
+}
+
+func (n namespace) NetworkPolicies(podLabels map[string]string) []*Selector {
+	return n.scan(podLabels, true)
+}
+
+func (n namespace) scan(podLabels map[string]string, policies bool) []*Selector {
 	var matching []*Selector
 	for _, s := range n {
-		if matches(s.Requirements, podLabels) {
+		if (s.Kind == KindNetworkPolicy) == policies && matches(s.Requirements, podLabels) {
 			matching = append(matching, s)
 		}
 	}

@@ -19,6 +19,9 @@ var (
 	KindPodDisruptionBudget   = schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
 )
 
+// KindNetworkPolicy selects pods too, but binds none: losing one is only warned of.
+var KindNetworkPolicy = schema.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}
+
 // replacing are the kinds of controllers that start another pod for one that has
 // lost its labels. A StatefulSet can't: the name stays taken.
 var replacing = []schema.GroupKind{KindReplicationController, KindReplicaSet, KindDaemonSet, KindJob}
@@ -58,8 +61,12 @@ type Owner struct {
 
 // Selectors answers for one namespace who selects a pod.
 type Selectors interface {
-	// Matching returns all objects whose selector matches these labels.
+	// Matching returns all objects that bind pods and whose selector matches these
+	// labels. NetworkPolicies are none of them.
 	Matching(podLabels map[string]string) []*Selector
+
+	// NetworkPolicies returns those whose selector matches these labels.
+	NetworkPolicies(podLabels map[string]string) []*Selector
 
 	// Lookup returns the object of that kind and name, nil if there is none. The
 	// kind must be one of those above.

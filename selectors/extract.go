@@ -7,6 +7,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -56,6 +57,9 @@ func extract(object metav1.Object) (*quarantine.Selector, error) {
 	case *policyv1.PodDisruptionBudget:
 		s.Kind = quarantine.KindPodDisruptionBudget
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *networkingv1.NetworkPolicy:
+		s.Kind = quarantine.KindNetworkPolicy
+		parsed, err = metav1.LabelSelectorAsSelector(&o.Spec.PodSelector)
 	default:
 		return nil, fmt.Errorf("%T binds no pods", object)
 	}
@@ -114,14 +118,10 @@ func orOne(n *int32) int32 { return ptr.Deref(n, 1) }
 
 // strip drops what extract does not read before the object is kept anywhere, so
 // that reading all ReplicaSets of a cluster does not hold all their templates.
-func strip(object any) (any, error) {
-	meta, ok := object.(metav1.Object)
-	if !ok {
-		return object, nil
-	}
-	meta.SetManagedFields(nil)
-	meta.SetAnnotations(nil)
-	meta.SetLabels(nil)
+func strip(object metav1.Object) {
+	object.SetManagedFields(nil)
+	object.SetAnnotations(nil)
+	object.SetLabels(nil)
 	switch o := object.(type) {
 	case *corev1.ReplicationController:
 		o.Spec.Template = nil
@@ -133,6 +133,7 @@ func strip(object any) (any, error) {
 		o.Spec.Template = corev1.PodTemplateSpec{}
 	case *batchv1.Job:
 		o.Spec.Template = corev1.PodTemplateSpec{}
+	case *networkingv1.NetworkPolicy:
+		o.Spec = networkingv1.NetworkPolicySpec{PodSelector: o.Spec.PodSelector}
 	}
-	return object, nil
 }

@@ -1,30 +1,25 @@
 package selectors
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/selection"
 
 	"isolate.example.io/quarantine"
 )
 
-// Index finds the selectors that match a pod. Each is filed under one label that
-// a pod must have to match, the one with the fewest others; those that require
-// no label with a known value stand in a list that is always looked through.
+// Index finds the selectors that match a pod, those that bind it apart from the
+// NetworkPolicies.
 type Index struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
 }
 
 type namespace struct {
-	entries map[objectKey]entry
-	byPair  map[pair][]*quarantine.Selector
-	rest    []*quarantine.Selector
+	entries  map[objectKey]entry
+	binding  filing
+	policies filing
 
 	// unreadable are objects whose selector could not be understood. As long as
 	// there is one, nobody can say what selects a pod.
@@ -34,15 +29,6 @@ type namespace struct {
 type objectKey struct {
 	kind schema.GroupKind
 	name string
-}
-
-// pair is a label with its value.
-type pair struct{ key, value string }
-
-type entry struct {
-	selector *quarantine.Selector
-	pair     pair
-	filed    bool // under its pair, not in the rest
 }
 
 // NewIndex returns an empty index.
@@ -111,7 +97,8 @@ func (ix *Index) namespace(name string) *namespace {
 	if ns == nil {
 		ns = &namespace{
 			entries:    map[objectKey]entry{},
-			byPair:     map[pair][]*quarantine.Selector{},
+			binding:    newFiling(),
+			policies:   newFiling(),
 			unreadable: map[objectKey]error{},
 		}
 		ix.namespaces[name] = ns
@@ -132,61 +119,22 @@ func (ix *Index) delete(namespaceName string, key objectKey) {
 }
 
 func (ns *namespace) file(key objectKey, s *quarantine.Selector) {
-	e := entry{selector: s}
-	fewest := -1
-	for _, requirement := range s.Requirements {
-		candidate, ok := pairOf(requirement)
-		if !ok {
-			continue
-		}
-		if n := len(ns.byPair[candidate]); fewest < 0 || n < fewest {
-			e.pair, e.filed, fewest = candidate, true, n
-		}
-	}
-	if e.filed {
-		ns.byPair[e.pair] = append(ns.byPair[e.pair], s)
-	} else {
-		ns.rest = append(ns.rest, s)
-	}
-	ns.entries[key] = e
+	ns.entries[key] = ns.filing(key.kind).add(s)
 }
 
 func (ns *namespace) remove(key objectKey) {
-	e, ok := ns.entries[key]
-	if !ok {
-		return
-	}
-	delete(ns.entries, key)
-	if !e.filed {
-		ns.rest = without(ns.rest, e.selector)
-		return
-	}
-	if left := without(ns.byPair[e.pair], e.selector); len(left) > 0 {
-		ns.byPair[e.pair] = left
-	} else {
-		delete(ns.byPair, e.pair)
+	if e, ok := ns.entries[key]; ok {
+		delete(ns.entries, key)
+		ns.filing(key.kind).remove(e)
 	}
 }
 
-// without takes one out, in no order. The caller holds the lock.
-func without(list []*quarantine.Selector, s *quarantine.Selector) []*quarantine.Selector {
-	i := slices.Index(list, s)
-	last := len(list) - 1
-	list[i] = list[last]
-	list[last] = nil
-	return list[:last]
-}
-
-// pairOf is the label with its value that a requirement asks for, if it asks for
-// exactly one.
-func pairOf(r labels.Requirement) (pair, bool) {
-	switch r.Operator() {
-	case selection.Equals, selection.DoubleEquals, selection.In:
-		if values := r.ValuesUnsorted(); len(values) == 1 {
-			return pair{r.Key(), values[0]}, true
-		}
+// filing is where a kind's selectors are.
+func (ns *namespace) filing(kind schema.GroupKind) *filing {
+	if kind == quarantine.KindNetworkPolicy {
+		return &ns.policies
 	}
-	return pair{}, false
+	return &ns.binding
 }
 
 // view is the index as seen from one namespace.
@@ -199,26 +147,20 @@ type view struct {
 func (v view) Matching(podLabels map[string]string) []*quarantine.Selector {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
-	ns := v.index.namespaces[v.namespace]
-	if ns == nil {
-		return nil
+	if ns := v.index.namespaces[v.namespace]; ns != nil {
+		return ns.binding.matching(podLabels)
 	}
-	var matching []*quarantine.Selector
-	add := func(candidates []*quarantine.Selector) {
-		for _, s := range candidates {
-			if matches(s.Requirements, podLabels) {
-				matching = append(matching, s)
-			}
-		}
+	return nil
+}
+
+// NetworkPolicies implements [quarantine.Selectors]. The order is that of the names.
+func (v view) NetworkPolicies(podLabels map[string]string) []*quarantine.Selector {
+	v.index.mu.RLock()
+	defer v.index.mu.RUnlock()
+	if ns := v.index.namespaces[v.namespace]; ns != nil {
+		return ns.policies.matching(podLabels)
 	}
-	for key, value := range podLabels {
-		add(ns.byPair[pair{key, value}])
-	}
-	add(ns.rest)
-	slices.SortFunc(matching, func(a, b *quarantine.Selector) int {
-		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Name, b.Name))
-	})
-	return matching
+	return nil
 }
 
 // Lookup implements [quarantine.Selectors].
@@ -230,21 +172,4 @@ func (v view) Lookup(kind schema.GroupKind, name string) *quarantine.Selector {
 		return nil
 	}
 	return ns.entries[objectKey{kind, name}].selector
-}
-
-func matches(requirements labels.Requirements, podLabels map[string]string) bool {
-	for i := range requirements {
-		if !requirements[i].Matches(labels.Set(podLabels)) {
-			return false
-		}
-	}
-	return true
-}
-
-// rank puts first what carries traffic.
-func rank(kind schema.GroupKind) int {
-	return slices.Index([]schema.GroupKind{
-		quarantine.KindService, quarantine.KindReplicaSet, quarantine.KindStatefulSet, quarantine.KindDaemonSet,
-		quarantine.KindJob, quarantine.KindReplicationController, quarantine.KindPodDisruptionBudget,
-	}, kind)
 }

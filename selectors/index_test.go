@@ -126,6 +126,21 @@ func TestANamespaceAskedForEarlierAnswersAsItIsNow(t *testing.T) {
 	require.Len(t, view.Matching(web), 1)
 }
 
+func TestANetworkPolicyBindsNoPod(t *testing.T) {
+	ix := NewIndex()
+	ix.Set("ns", selector(quarantine.KindNetworkPolicy, "all"))
+	ix.Set("ns", selector(quarantine.KindNetworkPolicy, "web", requirement(t, "app", selection.Equals, "web")))
+	view, err := ix.Namespace("ns")
+	require.NoError(t, err)
+	require.Empty(t, view.Matching(web))
+	require.Len(t, view.NetworkPolicies(web), 2)
+	require.Len(t, view.NetworkPolicies(nil), 1)
+	ix.Delete("ns", quarantine.KindNetworkPolicy, "all")
+	ix.Delete("ns", quarantine.KindNetworkPolicy, "web")
+	require.Empty(t, view.NetworkPolicies(web))
+	require.Empty(t, ix.namespaces)
+}
+
 func TestMatchingIsOrderedByKindAndName(t *testing.T) {
 	ix := NewIndex()
 	for _, kind := range slices.Backward(kinds) {
@@ -198,11 +213,11 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 		ix.Set("ns", selector(quarantine.KindJob, strconv.Itoa(i)))
 	}
 	ix.SetUnreadable("ns", quarantine.KindService, "odd", errOdd)
-	require.Len(t, ix.namespaces["ns"].byPair, 7)
+	require.Len(t, ix.namespaces["ns"].binding.byPair, 7)
 	for i := range 100 {
 		ix.Delete("ns", quarantine.KindService, strconv.Itoa(i))
 	}
-	require.Empty(t, ix.namespaces["ns"].byPair)
+	require.Empty(t, ix.namespaces["ns"].binding.byPair)
 	ix.Delete("ns", quarantine.KindService, "odd")
 	ix.retain(quarantine.KindJob, func(string, string) bool { return false })
 	require.Empty(t, ix.namespaces)
@@ -219,8 +234,8 @@ func TestASelectorIsFiledUnderItsRarestLabel(t *testing.T) {
 			requirement(t, "track", selection.Exists)))
 	}
 	ns := ix.namespaces["ns"]
-	require.Empty(t, ns.rest)
-	for pair, filed := range ns.byPair {
+	require.Empty(t, ns.binding.rest)
+	for pair, filed := range ns.binding.byPair {
 		require.Len(t, filed, 1, "%v", pair)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 
+	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
 )
 
@@ -23,22 +24,34 @@ var errDown = errors.New("the API server is down")
 type server struct{ list, watch error }
 
 // newWatched is a watcher of Jobs alone, and of Services, which were read.
-func newWatched(s *server) (*Watcher, *watched) {
+func newWatched(s *server) (*Watcher, *informers.Informer) {
+	w := newUnread(s)
+	must(w.kinds[0].Replace(nil, ""))
+	return w, w.kinds[1]
+}
+
+// newUnread has read neither.
+func newUnread(s *server) *Watcher {
 	w := &Watcher{index: NewIndex()}
-	jobs := &watched{
-		ListWatch: &cache.ListWatch{
-			ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
-				return &batchv1.JobList{}, s.list
-			},
-			WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
-				return watch.NewEmptyWatch(), s.watch
-			},
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(context.Context, metav1.ListOptions) (runtime.Object, error) {
+			return &batchv1.JobList{}, s.list
 		},
-		resource: "jobs", kind: quarantine.KindJob, object: &batchv1.Job{}, index: w.index, err: errors.New("not read yet"),
+		WatchFuncWithContext: func(context.Context, metav1.ListOptions) (watch.Interface, error) {
+			return watch.NewEmptyWatch(), s.watch
+		},
 	}
-	services := &watched{resource: "services", kind: quarantine.KindService, index: w.index}
-	w.kinds = []*watched{services, jobs}
-	return w, jobs
+	w.kinds = []*informers.Informer{
+		informers.New("services", source, &corev1.Service{}, &watched{kind: quarantine.KindService, watcher: w}),
+		informers.New("jobs", source, &batchv1.Job{}, &watched{kind: quarantine.KindJob, watcher: w}),
+	}
+	return w
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }
 
 func requireComplete(t *testing.T, w *Watcher) {
@@ -57,11 +70,13 @@ func requireIncomplete(t *testing.T, w *Watcher, why string) {
 
 // What the reflector does: it lists, or has a watch begin with what there is, and
 // watches on from there.
-func list(k *watched) { _, _ = k.ListWithContext(context.Background(), metav1.ListOptions{}) }
-func rewatch(k *watched) {
+func list(k *informers.Informer) {
+	_, _ = k.ListWithContext(context.Background(), metav1.ListOptions{})
+}
+func rewatch(k *informers.Informer) {
 	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{ResourceVersion: "7"})
 }
-func stream(k *watched) {
+func stream(k *informers.Informer) {
 	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: ptr.To(true)})
 }
 
@@ -81,7 +96,7 @@ func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
 }
 
 func TestAListThatFailedIsAnErrorUntilAWholeListArrived(t *testing.T) {
-	for name, read := range map[string]func(*watched){"list": list, "watch that begins with a list": stream} {
+	for name, read := range map[string]func(*informers.Informer){"list": list, "watch that begins with a list": stream} {
 		t.Run(name, func(t *testing.T) {
 			s := &server{}
 			w, jobs := newWatched(s)
@@ -138,11 +153,11 @@ func TestAFailureOfWatchAndListIsReportedOnce(t *testing.T) {
 
 func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {
 	for i, resource := range []string{"services", "jobs"} {
-		w, jobs := newWatched(&server{})
-		jobs.err = nil
+		w := newUnread(&server{})
+		require.NoError(t, w.kinds[1-i].Replace(nil, ""))
+		require.EqualError(t, w.Ready(nil), "reading "+resource+": not read yet")
+		require.NoError(t, w.kinds[i].Replace(nil, ""))
 		requireComplete(t, w)
-		w.kinds[i].err = errDown
-		require.EqualError(t, w.Ready(nil), "reading "+resource+": the API server is down")
 	}
 }
 
@@ -185,7 +200,7 @@ func TestEveryChangeReachesTheIndex(t *testing.T) {
 func TestTheNamespaceOfASelectorThatComesOrChangesIsTold(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	var told []string
-	jobs.changed = func(namespace string) {
+	w.Changed = func(namespace string) {
 		require.NotEmpty(t, matching(t, w.index, namespace, web), "it is told when it can be seen")
 		told = append(told, namespace)
 	}

@@ -34,7 +34,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("making a client: %w", err)
 	}
 	files := certs.NewFiles(o.certDir, clock.RealClock{})
-	watcher := selectors.NewWatcher(client)
+	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client)
 	hooks := o.server(files)
 	hooks.Register(webhook.Path, &webhook.Handler{
 		Rules:     o.rules,

@@ -1,9 +1,12 @@
 package selectors
 
 import (
+	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -112,4 +115,42 @@ func TestABudgetForAllPodsSelectsEachAndOneForNoneNone(t *testing.T) {
 	}})
 	waitMatching(t, watcher, namespace, nil, all, unlabeled)
 	waitMatching(t, watcher, namespace, blue, all)
+}
+
+func TestNetworkPoliciesAreFollowedApart(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	watcher := start(t, config)
+	waitReady(t, watcher)
+	selected := func() (names []string) {
+		known, err := watcher.Namespace(namespace)
+		require.NoError(t, err)
+		require.Empty(t, known.Matching(blue))
+		for _, policy := range known.NetworkPolicies(blue) {
+			names = append(names, policy.String())
+		}
+		return names
+	}
+	becomes := func(want ...string) {
+		t.Helper()
+		eventually(t, "the policies", func() error {
+			if got := selected(); !slices.Equal(want, got) {
+				return fmt.Errorf("%v", got)
+			}
+			return nil
+		})
+	}
+	all := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "all"}}
+	some := &networkingv1.NetworkPolicy{
+		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: "some"},
+		Spec:       networkingv1.NetworkPolicySpec{PodSelector: *selecting(blue)},
+	}
+	create(t, all)
+	create(t, some)
+	becomes("NetworkPolicy/all", "NetworkPolicy/some")
+	some.Spec.PodSelector = *selecting(green)
+	require.NoError(t, admin.Update(t.Context(), some))
+	becomes("NetworkPolicy/all")
+	remove(t, all)
+	becomes()
 }

@@ -51,7 +51,7 @@ func newWatcher(t *testing.T, config *rest.Config) *selectors.Watcher {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
-	return selectors.NewWatcher(client)
+	return selectors.NewWatcher(client).WithNetworkPolicies(client)
 }
 
 // start has a new watcher watch until the test ends.
