@@ -2,6 +2,7 @@ package quarantine
 
 import (
 	"encoding/json"
+	"slices"
 	"testing"
 	"time"
 
@@ -133,13 +134,15 @@ var trigger = annotation(TriggerKey, True)
 // incident is what selects the article's pod: its Service, its ReplicaSet, and a
 // second Service by another label.
 func incident() namespace {
-	return namespace{
+	n := namespace{
 		selects(KindService, "login-audit-trail-service",
 			equals("component", "api-springboot"), equals("release", "login-audit-trail-service")),
 		selects(KindService, "metrics", equals("component", "api-springboot")),
 		selects(KindReplicaSet, "login-audit-trail-service-5d4f8",
 			equals("component", "api-springboot"), equals("release", "login-audit-trail-service"), equals("pod-template-hash", "5d4f8")),
 	}
+	n[2].Controller = &Owner{Kind: schema.GroupKind{Group: "apps", Kind: "Deployment"}, Name: "login-audit-trail-service", UID: "uid-deployment"}
+	return n
 }
 
 // update is a request that brings old to new in this namespace.
@@ -148,7 +151,28 @@ func update(selectors Selectors, before *Pod, changes ...func(*Metadata)) Reques
 	for _, change := range changes {
 		change(after)
 	}
-	return Request{Old: before, New: after, User: "jane", Time: now, Selectors: selectors}
+	return Request{Old: before, New: after, User: "jane", Time: now, Selectors: selectors, Quarantined: counted{}}
+}
+
+// counted is how many pods are quarantined: of each controller, and of none.
+type counted map[types.UID]int
+
+func (c counted) Controlled(by ...types.UID) int {
+	total := 0
+	for uid, n := range c {
+		if slices.Contains(by, uid) {
+			total += n
+		}
+	}
+	return total
+}
+
+func (c counted) All() int {
+	total := 0
+	for _, n := range c {
+		total += n
+	}
+	return total
 }
 
 func clone(m *Metadata) *Metadata {

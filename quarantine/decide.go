@@ -9,6 +9,11 @@ import (
 // The cases are tried from the top. Only transitions act: a trigger that has
 // been there all along does nothing, whoever writes the pod next.
 func (r *Rules) Decide(req Request) Decision {
+	local, _ := r.In(req.Settings)
+	return local.decide(req)
+}
+
+func (r *Rules) decide(req Request) Decision {
 	if req.Old == nil {
 		return decideCreate(req)
 	}
@@ -22,6 +27,8 @@ func (r *Rules) Decide(req Request) Decision {
 	switch {
 	case status.State != Free && req.New.Annotations[TriggerKey] != True:
 		return release(req, status)
+	case status.State == Damaged && changesRecord(req):
+		return forbidden(ReasonRecordProtected, metadataPath, messageRecordDamaged(req.Old))
 	case status.State == Damaged:
 		return strip(req, ForceKey)
 	case status.State == Quarantined:

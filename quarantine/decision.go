@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"gomodules.xyz/jsonpatch/v2"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -24,6 +25,19 @@ type Request struct {
 
 	// Selectors are those of the pod's namespace.
 	Selectors Selectors
+
+	// Settings are the annotations of the pod's Namespace.
+	Settings map[string]string
+
+	// Quarantined counts the quarantined pods of the namespace. It is looked at only
+	// where the request is [Request.Triggered].
+	Quarantined Census
+}
+
+// Triggered reports whether the trigger turns "true" in this very request, on a pod
+// that exists and is to stay.
+func (q *Request) Triggered() bool {
+	return q.Old != nil && q.Old.DeletionTimestamp == nil && triggered(*q)
 }
 
 // Decision is the answer to a [Request].
@@ -42,6 +56,10 @@ type Decision struct {
 
 	// LetGo names what selected or controlled the pod and no longer does.
 	LetGo []string
+
+	// CountsFor is the controller for whose budget the pod counts once it is
+	// quarantined, empty if there is none.
+	CountsFor types.UID
 }
 
 // Action is what an admission does, in the log, the metrics and the audit log.
@@ -95,6 +113,10 @@ const (
 	ReasonStatefulSet Reason = "StatefulSet"
 	// ReasonHostPort: the replacement can't start beside a pod that has its port.
 	ReasonHostPort Reason = "HostPort"
+	// ReasonControllerBudget: as many pods of the controller are quarantined as may be.
+	ReasonControllerBudget Reason = "ControllerBudget"
+	// ReasonNamespaceBudget: as many pods of the namespace are quarantined as may be.
+	ReasonNamespaceBudget Reason = "NamespaceBudget"
 	// ReasonUnknownController: nobody knows what the controller does without the pod.
 	ReasonUnknownController Reason = "UnknownController"
 )

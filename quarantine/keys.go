@@ -59,6 +59,27 @@ const (
 	RecordKey = Domain + "record"
 )
 
+// Settings: annotations of a Namespace, which count for its pods in place of the
+// webhook's flags. Whoever may update the Namespace writes them; the webhook reads
+// them at each admission. A value that can't be read is reported and the flag counts.
+const (
+	// DefaultTTLKey is how long a pod is kept unless its ttl says otherwise, in the
+	// format of [TTLKey].
+	DefaultTTLKey = Domain + "default-ttl"
+
+	// MaxTTLKey is the longest that a ttl or an extend may ask for, in the format of
+	// [TTLKey].
+	MaxTTLKey = Domain + "max-ttl"
+
+	// ControllerBudgetKey is how many pods of one controller may be quarantined at
+	// a time: a whole number, 0 for no limit.
+	ControllerBudgetKey = Domain + "controller-budget"
+
+	// NamespaceBudgetKey is how many pods of the namespace may be quarantined at a
+	// time: a whole number, 0 for no limit.
+	NamespaceBudgetKey = Domain + "namespace-budget"
+)
+
 // Values of the keys above.
 const (
 	// LabelValue is the one value of [LabelKey].

@@ -29,11 +29,12 @@ func (r *Rules) quarantine(req Request) Decision {
 	if errs := addedOwners(req); len(errs) > 0 {
 		return invalid(ReasonOwnerConflict, errs...)
 	}
-	binding, budgets := stillMatching(req, out.labels, changed)
+	stored := storedLabels(req, out.labels, changed)
+	binding, budgets := stillMatching(req, stored)
 	if len(binding) > 0 {
 		return forbidden(ReasonInescapable, metadataPath.Child("labels"), messageInescapable(req.Old, binding[0]))
 	}
-	return r.takeOut(req, out.labels, changed, budgets)
+	return r.takeOut(req, out.labels, changed, outcomes{budgets, lostPolicies(req, stored)})
 }
 
 // keysToRewrite are those with which the search starts: what selects the stored
@@ -78,10 +79,15 @@ func addedOwners(req Request) field.ErrorList {
 	return errs
 }
 
-// stillMatching is the proof: it matches what will be stored, which lacks the
-// labels that the request removes. A PodDisruptionBudget is no binding one: the
-// pod goes on counting as healthy there, which is told and does no harm.
-func stillMatching(req Request, result, changed map[string]string) (binding, budgets []*Selector) {
+// outcomes are what is told of a quarantine besides.
+type outcomes struct {
+	// budgets are the PodDisruptionBudgets that go on counting the pod.
+	budgets []*Selector
+	policies
+}
+
+// storedLabels are what will be stored: without the labels that the request removes.
+func storedLabels(req Request, result, changed map[string]string) map[string]string {
 	stored := maps.Clone(req.New.Labels)
 	if stored == nil {
 		stored = map[string]string{}
@@ -93,6 +99,12 @@ func stillMatching(req Request, result, changed map[string]string) (binding, bud
 			stored[key] = value
 		}
 	}
+	return stored
+}
+
+// stillMatching is the proof. A PodDisruptionBudget is no binding one: the pod goes
+// on counting as healthy there, which is told and does no harm.
+func stillMatching(req Request, stored map[string]string) (binding, budgets []*Selector) {
 	for _, s := range req.Selectors.Matching(stored) {
 		if s.Kind == KindPodDisruptionBudget {
 			budgets = append(budgets, s)
@@ -104,7 +116,7 @@ func stillMatching(req Request, result, changed map[string]string) (binding, bud
 }
 
 // takeOut writes the decision down.
-func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets []*Selector) Decision {
+func (r *Rules) takeOut(req Request, result, changed map[string]string, told outcomes) Decision {
 	changes := newEdit()
 	rewritten := results(changed, result)
 	maps.Copy(changes.labels, rewritten)
@@ -118,7 +130,8 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 		Forced:          forced(req),
 		Extended:        extended(req),
 		Rewritten:       rewritten,
-		LetGo:           letGo(req, budgets),
+		Controller:      recordedController(topController(req)),
+		LetGo:           letGo(req, told.budgets),
 	}
 	expires := req.Time.Add(r.lifetime(req, record.Extended))
 	changes.setAnnotation(QuarantinedAtKey, stamp(req.Time))
@@ -129,10 +142,11 @@ func (r *Rules) takeOut(req Request, result, changed map[string]string, budgets 
 	changes.removeAnnotation(ExtendKey)
 	changes.removeAnnotation(RecheckKey)
 	return Decision{
-		Action:   ActionQuarantine,
-		Warnings: r.quarantineWarnings(req, record, expires, budgets),
-		Patch:    changes.patch(req.New),
-		LetGo:    record.LetGo,
+		Action:    ActionQuarantine,
+		Warnings:  r.quarantineWarnings(req, record, expires, told),
+		Patch:     changes.patch(req.New),
+		LetGo:     record.LetGo,
+		CountsFor: record.CountsFor(),
 	}
 }
 

@@ -35,7 +35,8 @@ func TestQuarantineTakesThePodOut(t *testing.T) {
 			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"login-audit-trail-service-5d4f8",` +
 			`"uid":"uid-login-audit-trail-service-5d4f8","controller":true,"blockOwnerDeletion":true}],` +
 			`"annotations":{"cluster-autoscaler.kubernetes.io/safe-to-evict":null,"karpenter.sh/do-not-disrupt":null},` +
-			`"rewritten":{"component":"quarantined-api-springboot","pod-template-hash":"quarantined-5d4f8","release":"quarantined-login-audit-trail-service"},"letGo":["Service/login-audit-trail-service","Service/metrics","ReplicaSet/login-audit-trail-service-5d4f8"]}`,
+			`"rewritten":{"component":"quarantined-api-springboot","pod-template-hash":"quarantined-5d4f8","release":"quarantined-login-audit-trail-service"},"controller":{"kind":"Deployment.apps","name":"login-audit-trail-service","uid":"uid-deployment"},` +
+			`"letGo":["Service/login-audit-trail-service","Service/metrics","ReplicaSet/login-audit-trail-service-5d4f8"]}`,
 	}
 	if diff := cmp.Diff(wantAnnotations, stored.Annotations); diff != "" {
 		t.Errorf("annotations (-want +got):\n%s", diff)

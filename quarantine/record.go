@@ -36,6 +36,10 @@ type Record struct {
 	// is no longer so was changed by someone since.
 	Rewritten map[string]*string `json:"rewritten,omitempty"`
 
+	// Controller is what the pod counts for: a ReplicaSet's Deployment. Nil where the
+	// pod had no controller, and in records that older releases wrote.
+	Controller *Controller `json:"controller,omitempty"`
+
 	// LetGo names what selected or controlled the pod: Service/web.
 	LetGo []string `json:"letGo,omitempty"`
 
@@ -45,7 +49,7 @@ type Record struct {
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "letGo"}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "letGo"}
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Record) UnmarshalJSON(data []byte) error {

@@ -13,11 +13,12 @@ func (r *Rules) refusal(req Request) *Denial {
 	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
 		return refuse(ReasonMirrorPod, messageMirrorPod(pod))
 	}
-	owner := pod.controller()
-	if owner == nil || forced(req) {
+	if forced(req) {
 		return nil
 	}
+	owner := pod.controller()
 	switch {
+	case owner == nil:
 	case owner.Kind == KindStatefulSet:
 		return refuse(ReasonStatefulSet, messageStatefulSet(pod, owner))
 	case owner.Kind == KindDaemonSet && pod.Spec.occupiesHost():
@@ -25,7 +26,7 @@ func (r *Rules) refusal(req Request) *Denial {
 	case !slices.Contains(replacing, owner.Kind) && !slices.Contains(r.ReplacingKinds, owner.Kind):
 		return refuse(ReasonUnknownController, messageUnknownController(pod, owner))
 	}
-	return nil
+	return r.overBudget(req)
 }
 
 // occupiesHost reports whether no other such pod can start beside this one.

@@ -28,12 +28,23 @@ type Rules struct {
 	// DefaultTTL is how long a pod is kept unless its ttl says otherwise, MaxTTL
 	// the longest a ttl or an extend may ask for.
 	DefaultTTL, MaxTTL time.Duration
+
+	// ControllerBudget is how many pods of one controller may be quarantined at a
+	// time, and NamespaceBudget how many of one namespace; 0 is no limit.
+	ControllerBudget, NamespaceBudget int
+
+	// unread are the keys of the namespace's settings that count for nothing.
+	unread []string
 }
 
 // Bounds of a [Rules].
 const (
 	// MinTTL is the shortest ttl and extend.
 	MinTTL = time.Second
+
+	// maxDuration is the longest that a namespace may set as its maximum: the stamps
+	// must stay within the years of RFC 3339.
+	maxDuration = 100 * 365 * 24 * time.Hour
 
 	// maxPrefixLength leaves room for a hash and some of the old value in the 63
 	// characters of a label value.
@@ -42,7 +53,11 @@ const (
 
 // DefaultRules are the rules as they are without any flag.
 func DefaultRules() Rules {
-	return Rules{Prefix: "quarantined", DefaultTTL: 24 * time.Hour, MaxTTL: 30 * 24 * time.Hour}
+	return Rules{
+		Prefix:     "quarantined",
+		DefaultTTL: 24 * time.Hour, MaxTTL: 30 * 24 * time.Hour,
+		ControllerBudget: 5, NamespaceBudget: 50,
+	}
 }
 
 // Validate returns all that is wrong with the rules, naming each setting.
@@ -61,6 +76,12 @@ func (r *Rules) Validate() field.ErrorList {
 	if r.DefaultTTL < MinTTL || r.DefaultTTL > r.MaxTTL {
 		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), r.DefaultTTL.String(),
 			fmt.Sprintf("must be at least %s and at most the maximum, %s", MinTTL, r.MaxTTL)))
+	}
+	if r.ControllerBudget < 0 {
+		errs = append(errs, field.Invalid(field.NewPath("controllerBudget"), r.ControllerBudget, problemBudget))
+	}
+	if r.NamespaceBudget < 0 {
+		errs = append(errs, field.Invalid(field.NewPath("namespaceBudget"), r.NamespaceBudget, problemBudget))
 	}
 	return errs
 }

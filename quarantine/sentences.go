@@ -22,6 +22,8 @@ const (
 	warnDeleting   = "This pod is already being deleted: it is not quarantined, and nothing keeps it."
 	warnExtendFree = "This pod is not quarantined, so there is nothing to extend; the annotation was removed."
 
+	problemBudget = "must be a whole number, 0 for no limit"
+
 	problemTTLKept       = "is read when the pod is quarantined, and this one is already; to keep it longer, set " + ExtendKey + " instead"
 	problemSwitch        = `must be "true" or "false"`
 	problemForce         = `must be "true"; it goes by itself once it has been read`
@@ -32,6 +34,10 @@ const (
 )
 
 var errDuration = errors.New("must be a duration such as 90s, 30m, 36h, 7d or 1d12h: whole numbers, units from large to small")
+
+func errDurationRange(most time.Duration) error {
+	return fmt.Errorf("must be at least %s and at most %s", shortDuration(MinTTL), shortDuration(most))
+}
 
 func forbiddenLabel(value string) *field.Error {
 	return field.Invalid(labelPath(LabelKey), clip(value), problemCreated)
@@ -45,6 +51,11 @@ func messageRecordProtected(pod string) string {
 func messageRecordKept(pod *Pod) string {
 	return fmt.Sprintf("only isolate changes the record of a quarantined pod; nothing was changed. "+
 		"To keep the pod longer: %s. To release it: %s", annotate(pod, ExtendKey+"=24h"), annotate(pod, TriggerKey+"-"))
+}
+
+func messageRecordDamaged(pod *Pod) string {
+	return fmt.Sprintf("the record of pod %s is damaged, and only isolate writes it; nothing was changed. "+
+		"To release the pod: %s", pod.Name, annotate(pod, TriggerKey+"-"))
 }
 
 func messageReselected(pod *Pod, by *Selector) string {
@@ -90,6 +101,12 @@ func messageUnknownController(pod *Pod, owner *Owner) string {
 		"Nothing was changed. With every label rewritten, it leaves whatever selects it. %s", pod.Name, owner, goAhead(pod))
 }
 
+func messageBudget(pod *Pod, of string, quarantined, budget int) string {
+	return fmt.Sprintf("%d pods of %s are quarantined already, and %d may be: whatever finds them broken may be mistaken, "+
+		"and would take every replacement in turn. Nothing was changed. To see them: kubectl get pods -n %s -l %s. %s",
+		quarantined, of, budget, pod.Namespace, LabelKey, goAhead(pod))
+}
+
 func goAhead(pod *Pod) string {
 	return "To go ahead anyway: " + annotate(pod, TriggerKey+"=true", ForceKey+"=true")
 }
@@ -105,17 +122,19 @@ func messageInescapable(pod *Pod, by *Selector) string {
 }
 
 // quarantineWarnings tells what was done and what to do next.
-func (r *Rules) quarantineWarnings(req Request, record Record, expires time.Time, budgets []*Selector) []string {
+func (r *Rules) quarantineWarnings(req Request, record Record, expires time.Time, told outcomes) []string {
 	warnings := []string{
 		warnLetGo(record.LetGo),
 		warnReplacement(req),
 		warnExpiry(expires, expires.Sub(req.Time), req.New.Annotations[HoldKey] == True),
 		warnRelease(req.Old),
 	}
-	for _, budget := range budgets {
+	warnings = append(warnings, told.policies.sentences()...)
+	for _, budget := range told.budgets {
 		warnings = append(warnings, fit(fmt.Sprintf("%s goes on counting this pod as healthy: its selector can't be escaped.", budget)))
 	}
 	warnings = append(warnings, cautions(req)...)
+	warnings = append(warnings, r.limits(req)...)
 	return warnings[:min(len(warnings), maxWarnings)]
 }
 
@@ -131,7 +150,7 @@ func cautions(req Request) []string {
 	if owner != nil {
 		known := req.Selectors.Lookup(owner.Kind, owner.Name)
 		add(known != nil && known.Desired > 0 && known.Available <= 1 && pod.Status.ready(),
-			"This was the last available pod of %s: nothing serves until its replacement is Ready.", owner)
+			"Nothing serves until the replacement is Ready: it was the last available pod of %s.", owner)
 		for _, obstacle := range pod.obstacles() {
 			add(true, "Its replacement may not start while this pod runs: %s.", obstacle)
 		}
@@ -140,6 +159,47 @@ func cautions(req Request) []string {
 	add(pod.Spec.probed(), "Its liveness probe still restarts the container, and a restart loses what is in memory.")
 	add(isServed(req), "Connections that are open stay open.")
 	return sentences
+}
+
+// limits say that the next quarantine may be refused, and what of the namespace's
+// settings counts for nothing.
+func (r *Rules) limits(req Request) []string {
+	var sentences []string
+	if top := topController(req); top != nil && r.ControllerBudget > 0 {
+		if now := r.controlled(req, top) + 1; now >= r.ControllerBudget {
+			sentences = append(sentences, warnBudgetUsed(top.String(), now, r.ControllerBudget))
+		}
+	}
+	if now := req.Quarantined.All() + 1; r.NamespaceBudget > 0 && now >= r.NamespaceBudget {
+		sentences = append(sentences, warnBudgetUsed("the namespace", now, r.NamespaceBudget))
+	}
+	for _, key := range r.unread {
+		sentences = append(sentences, fmt.Sprintf("The namespace's %s has a bad value, so it does not count.", key))
+	}
+	return sentences
+}
+
+func warnBudgetUsed(of string, now, budget int) string {
+	return fit(fmt.Sprintf("%d pods of %s are quarantined now, and %d may be: the next takes %s=true.", now, of, budget, ForceKey))
+}
+
+// sentences say that the pod is less isolated from the network than before.
+func (p policies) sentences() []string {
+	switch {
+	case len(p.lost) == 0:
+		return nil
+	case len(p.kept) == 0:
+		return []string{fit(fmt.Sprintf("Its network is open now: %s no longer selects it, and no other does.", listed(p.lost)))}
+	}
+	return []string{fit(fmt.Sprintf("%s no longer selects it, %s does.", listed(p.lost), listed(p.kept)))}
+}
+
+// listed names the first, and how many more there are.
+func listed(selectors []*Selector) string {
+	if more := len(selectors) - 1; more > 0 {
+		return fmt.Sprintf("%s (and %d more)", selectors[0], more)
+	}
+	return selectors[0].String()
 }
 
 func warnLetGo(names []string) string {

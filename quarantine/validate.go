@@ -55,14 +55,9 @@ func (r *Rules) problem(key, value string) string {
 
 // duration reads a ttl or an extend. The error says what to write instead.
 func (r *Rules) duration(value string) (time.Duration, error) {
-	parsed, err := model.ParseDuration(value)
-	if err != nil {
-		return 0, errDuration
-	}
-	if d := time.Duration(parsed); d >= MinTTL && d <= r.MaxTTL {
-		return d, nil
-	}
-	return 0, fmt.Errorf("must be at least %s and at most %s", shortDuration(MinTTL), shortDuration(r.MaxTTL))
+	var d time.Duration
+	err := setDuration(&d, value, r.MaxTTL)
+	return d, err
 }
 
 // clip keeps a stranger's value from filling the answer.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	"k8s.io/utils/clock"
@@ -20,10 +21,24 @@ type Selectors interface {
 	Namespace(name string) (quarantine.Selectors, error)
 }
 
+// Census has a quarantine decided with the count of those that there are. It fails
+// as long as that isn't known.
+type Census interface {
+	Admit(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error)
+}
+
+// Settings answers what a namespace sets for itself. It fails as long as that isn't
+// known.
+type Settings interface {
+	Settings(namespace string) (map[string]string, error)
+}
+
 // Handler answers the admission of pods.
 type Handler struct {
 	Rules     quarantine.Rules
 	Selectors Selectors
+	Census    Census
+	Settings  Settings
 	Clock     clock.PassiveClock
 	Metrics   *Metrics
 }
@@ -36,7 +51,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	response := h.decide(r.Context(), req)
+	response := h.answer(r.Context(), req)
 	response.UID = req.UID
 	answer := admissionv1.AdmissionReview{Response: response}
 	answer.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
@@ -46,25 +61,36 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// decide is the answer to a review, but for its UID.
-func (h *Handler) decide(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
+// answer is the answer to a review, but for its UID.
+func (h *Handler) answer(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
 	start := h.Clock.Now()
-	selectors, err := h.Selectors.Namespace(req.Namespace)
+	decision, err := h.decide(req, start)
 	if err != nil {
-		err = notDecided(err)
 		h.failed(ctx, err)
 		return errored(err)
 	}
-	decision := h.Rules.Decide(quarantine.Request{
-		Old:       req.OldObject,
-		New:       &req.Object.Metadata,
-		User:      req.UserInfo.Username,
-		Time:      start,
-		Selectors: selectors,
-	})
 	logDecision(ctx, req, decision)
 	h.Metrics.decided(decision, h.Clock.Since(start))
 	return respond(req, decision)
+}
+
+// decide reads what a decision rests on, and decides.
+func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decision, err error) {
+	asked := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata, User: req.UserInfo.Username, Time: now}
+	if asked.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
+		return decision, notDecided("what selects this pod", err)
+	}
+	if asked.Settings, err = h.Settings.Settings(req.Namespace); err != nil {
+		return decision, notDecided("what this namespace sets", err)
+	}
+	if !asked.Triggered() {
+		return h.Rules.Decide(asked), nil
+	}
+	decision, err = h.Census.Admit(asked, req.dryRun(), h.Rules.Decide)
+	if err != nil {
+		return decision, notDecided("how many pods are quarantined", err)
+	}
+	return decision, nil
 }
 
 func (h *Handler) failed(ctx context.Context, err error) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/labels"
@@ -25,11 +26,14 @@ func BenchmarkQuarantine(b *testing.B) {
 	byReplicaSet, _ := labels.SelectorFromSet(replicaSet.Spec.Selector.MatchLabels).Requirements()
 	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindService, Name: app.Name(), Requirements: byService})
 	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Requirements: byReplicaSet, Desired: 5})
+	rules, metrics := quarantine.DefaultRules(), NewMetrics(prometheus.NewRegistry())
 	handler := &Handler{
-		Rules:     quarantine.DefaultRules(),
+		Rules:     rules,
 		Selectors: ready{index},
+		Census:    readPods(b, clock.RealClock{}),
+		Settings:  readNamespaces(b, rules, metrics, logr.Discard()),
 		Clock:     clock.RealClock{},
-		Metrics:   NewMetrics(prometheus.NewRegistry()),
+		Metrics:   metrics,
 	}
 	review, err := app.Review(map[string]string{quarantine.TriggerKey: quarantine.True, quarantine.TTLKey: "36h", quarantine.ReasonKey: "logins hang"})
 	require.NoError(b, err)

@@ -13,6 +13,7 @@ import (
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
 
+	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -36,6 +37,9 @@ const stored = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namesp
 	"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"rs-uid","controller":true,"future":1}]},
 	"spec":{"containers":[{"name":"web","image":"web","future":{"a":null}}],"future":"x"},"status":{"phase":"Running","future":true}}`
 
+// start is when the tests' admissions are decided.
+var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+
 // unavailable is an index that isn't complete.
 type unavailable struct{ error }
 
@@ -50,11 +54,14 @@ func newHandler(t *testing.T) *Handler {
 	byApp, _ := labels.SelectorFromSet(labels.Set{"app": "web"}).Requirements()
 	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
 	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: "web", UID: "rs-uid", Requirements: byApp, Desired: 1})
+	rules, clock, metrics := quarantine.DefaultRules(), testclock.NewFakePassiveClock(start), NewMetrics(prometheus.NewRegistry())
 	return &Handler{
-		Rules:     quarantine.DefaultRules(),
+		Rules:     rules,
 		Selectors: ready{index},
-		Clock:     testclock.NewFakePassiveClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)),
-		Metrics:   NewMetrics(prometheus.NewRegistry()),
+		Census:    readPods(t, clock),
+		Settings:  readNamespaces(t, rules, metrics, logr.Discard()),
+		Clock:     clock,
+		Metrics:   metrics,
 	}
 }
 
@@ -165,6 +172,25 @@ func TestAnIncompleteIndexIsA500WithTheReason(t *testing.T) {
 	require.Equal(t, "isolate can't tell yet what selects this pod, nothing was changed; try again: reading services: forbidden",
 		response.Result.Message)
 	require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.failures), 0)
+}
+
+func TestCountsThatAreNotKnownAreA500AndNotZero(t *testing.T) {
+	handler := newHandler(t)
+	handler.Census = unreadPods(testclock.NewFakePassiveClock(start))
+	response := ask(t.Context(), t, handler, update(trigger))
+	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
+	require.Equal(t, "isolate can't tell yet how many pods are quarantined, nothing was changed; try again: reading pods: not read yet",
+		response.Result.Message)
+	require.True(t, ask(t.Context(), t, handler, update(map[string]string{quarantine.HoldKey: "true"})).Allowed, "only a quarantine needs them")
+}
+
+func TestSettingsThatAreNotKnownAreA500(t *testing.T) {
+	handler := newHandler(t)
+	handler.Settings = unreadNamespaces(handler.Rules, handler.Metrics, logr.Discard())
+	response := ask(t.Context(), t, handler, update(trigger))
+	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
+	require.Equal(t, "isolate can't tell yet what this namespace sets, nothing was changed; try again: reading namespaces: not read yet",
+		response.Result.Message)
 }
 
 func TestAReviewThatCannotBeReadIsA400(t *testing.T) {

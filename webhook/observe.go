@@ -16,6 +16,9 @@ type Metrics struct {
 	decisions *prometheus.CounterVec
 	failures  prometheus.Counter
 	seconds   prometheus.Histogram
+
+	// badSettings is set by [Namespaces].
+	badSettings prometheus.Gauge
 }
 
 // NewMetrics registers the webhook's metrics.
@@ -27,15 +30,19 @@ func NewMetrics(registry prometheus.Registerer) *Metrics {
 		}, []string{"action", "reason"}),
 		failures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "isolate_admission_failures_total",
-			Help: "Admissions that could not be decided: selectors not read yet, or a review that can't be decoded.",
+			Help: "Admissions that could not be decided: the cluster not read yet, or a review that can't be decoded.",
 		}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Name:    "isolate_admission_decision_seconds",
 			Help:    "How long a decision took, from the decoded review to the answer.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2, 14),
 		}),
+		badSettings: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "isolate_namespace_settings_unreadable",
+			Help: "Annotations of Namespaces that set something for isolate and can't be read, so that the flag's value counts.",
+		}),
 	}
-	registry.MustRegister(m.decisions, m.failures, m.seconds)
+	registry.MustRegister(m.decisions, m.failures, m.seconds, m.badSettings)
 	return m
 }
 

@@ -24,10 +24,10 @@ const (
 	auditLetGo  = "let-go"
 )
 
-// notDecided tells why nothing could be decided. The API server shows it to
-// whoever asked.
-func notDecided(err error) error {
-	return fmt.Errorf("isolate can't tell yet what selects this pod, nothing was changed; try again: %w", err)
+// notDecided tells what isn't known, and why, so that nothing could be decided. The
+// API server shows it to whoever asked.
+func notDecided(what string, err error) error {
+	return fmt.Errorf("isolate can't tell yet %s, nothing was changed; try again: %w", what, err)
 }
 
 // respond turns a decision into the answer to its req.

@@ -39,6 +39,11 @@ func (o *options) AddFlags(flags *pflag.FlagSet) {
 		"How long a quarantined pod is kept unless its ttl says otherwise, such as 90m, 36h or 7d.")
 	flags.Var((*command.Duration)(&o.rules.MaxTTL), "max-ttl",
 		"The longest that a ttl or an extension may ask for.")
+	flags.IntVar(&o.rules.ControllerBudget, "controller-budget", o.rules.ControllerBudget,
+		"How many pods of one controller, a ReplicaSet's Deployment for example, may be quarantined at a time without force; 0 is no limit.")
+	flags.IntVar(&o.rules.NamespaceBudget, "namespace-budget", o.rules.NamespaceBudget,
+		"How many pods of one namespace may be quarantined at a time without force; 0 is no limit. "+
+			"Both budgets, default-ttl and max-ttl can be set for a namespace by an annotation on it: isolate.example.io/namespace-budget, and so on.")
 	flags.StringVar(&o.rules.Prefix, "label-prefix", o.rules.Prefix,
 		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
 	flags.StringSliceVar(&o.rules.ExtraKeys, "rewrite-label", nil,
@@ -78,6 +83,9 @@ var ruleFlags = map[string]string{
 	"extraKeys":  "rewrite-label",
 	"defaultTTL": "default-ttl",
 	"maxTTL":     "max-ttl",
+
+	"controllerBudget": "controller-budget",
+	"namespaceBudget":  "namespace-budget",
 }
 
 func said(problem *field.Error) string {

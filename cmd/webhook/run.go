@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/certs"
@@ -16,6 +17,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -33,14 +35,23 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
+	meta, err := metadata.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("making a client for metadata: %w", err)
+	}
 	files := certs.NewFiles(o.certDir, clock.RealClock{})
 	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client)
+	measured := webhook.NewMetrics(metrics.Registry)
+	pods := webhook.NewPods(meta, clock.RealClock{})
+	namespaces := webhook.NewNamespaces(meta, o.rules, log.Log, measured)
 	hooks := o.server(files)
 	hooks.Register(webhook.Path, &webhook.Handler{
 		Rules:     o.rules,
 		Selectors: watcher,
+		Census:    pods,
+		Settings:  namespaces,
 		Clock:     clock.RealClock{},
-		Metrics:   webhook.NewMetrics(metrics.Registry),
+		Metrics:   measured,
 	})
 	mgr, err := manager.New(cfg, manager.Options{
 		HealthProbeBindAddress: process.HealthAddress,
@@ -51,10 +62,12 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	}
 	if err := errors.Join(
 		metrics.Registry.Register(certs.NewServingMetric(files)),
-		mgr.Add(files), mgr.Add(watcher), mgr.Add(hooks),
+		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(hooks),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),
 		mgr.AddReadyzCheck("selectors", watcher.Ready),
+		mgr.AddReadyzCheck("pods", pods.Ready),
+		mgr.AddReadyzCheck("namespaces", namespaces.Ready),
 		mgr.AddReadyzCheck("server", hooks.StartedChecker()),
 	); err != nil {
 		return fmt.Errorf("preparing to run: %w", err)

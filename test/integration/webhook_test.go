@@ -7,6 +7,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"gomodules.xyz/jsonpatch/v2"
@@ -14,6 +15,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/quarantine"
@@ -26,38 +28,56 @@ import (
 
 // startOurs starts isolate's own webhook in this process, with what the watcher
 // knows.
-func startOurs(t *testing.T, watcher *selectors.Watcher) *standIn {
+func (s *apiServer) startOurs(t *testing.T, watcher *selectors.Watcher) *standIn {
 	t.Helper()
-	s := &standIn{}
+	meta, err := metadata.NewForConfig(s.env.Config)
+	must(t, err)
+	ours := &standIn{}
+	rules, metrics := quarantine.DefaultRules(), webhook.NewMetrics(prometheus.NewRegistry())
+	pods := webhook.NewPods(meta, clock.RealClock{})
+	namespaces := webhook.NewNamespaces(meta, rules, logr.Discard(), metrics)
+	run(t, pods.Start)
+	run(t, namespaces.Start)
+	eventually(t, "pods and namespaces to be read", func(context.Context) (bool, error) {
+		return pods.Ready(nil) == nil && namespaces.Ready(nil) == nil, nil
+	})
 	handler := &webhook.Handler{
-		Rules:     quarantine.DefaultRules(),
+		Rules:     rules,
 		Selectors: watcher,
+		Census:    pods,
+		Settings:  namespaces,
 		Clock:     clock.RealClock{},
-		Metrics:   webhook.NewMetrics(prometheus.NewRegistry()),
+		Metrics:   metrics,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {
-		s.reviews.Add(1)
+		ours.reviews.Add(1)
 		handler.ServeHTTP(w, r)
 	})
-	s.server = httptest.NewTLSServer(mux)
-	t.Cleanup(s.server.Close)
-	return s
+	ours.server = httptest.NewTLSServer(mux)
+	t.Cleanup(ours.server.Close)
+	return ours
 }
 
 func newWatcher(t *testing.T, s *apiServer) *selectors.Watcher {
 	t.Helper()
 	c, err := kubernetes.NewForConfig(s.env.Config)
 	must(t, err)
-	return selectors.NewWatcher(c)
+	return selectors.NewWatcher(c).WithNetworkPolicies(c)
 }
 
 // watch has the watcher watch until the test ends.
 func watch(t *testing.T, watcher *selectors.Watcher) {
 	t.Helper()
+	run(t, watcher.Start)
+}
+
+// run runs what the webhook's manager would, until the test ends.
+func run(t *testing.T, start func(context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- watcher.Start(ctx) }()
+	go func() { ended <- start(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		must(t, <-ended)
@@ -83,7 +103,7 @@ func TestReinvokedAfterAnotherWebhookChangedThePod(t *testing.T) {
 	watcher := newWatcher(t, s)
 	watch(t, watcher)
 	waitReady(t, watcher)
-	ours := startOurs(t, watcher)
+	ours := s.startOurs(t, watcher)
 	s.install(t, ours)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
 	must(t, s.admin.Create(t.Context(), selects("canary", map[string]string{"track": "canary"})))
@@ -141,7 +161,7 @@ func TestAskedBeforeItHasReadEverything(t *testing.T) {
 	watcher := newWatcher(t, s)
 	for _, object := range base(t) {
 		if object.GetKind() == "MutatingWebhookConfiguration" {
-			startOurs(t, watcher).answerFor(t, object)
+			s.startOurs(t, watcher).answerFor(t, object)
 		}
 		must(t, s.admin.Create(t.Context(), object))
 	}

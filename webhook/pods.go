@@ -1,0 +1,190 @@
+package webhook
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/metadata"
+	"k8s.io/utils/clock"
+
+	"isolate.example.io/informers"
+	"isolate.example.io/quarantine"
+)
+
+// reservation is how long a pod counts that was let through and isn't seen to be
+// quarantined. The API server gives up on a write after 34 seconds
+// (requestTimeoutUpperBound in k8s.io/apiserver/pkg/endpoints/handlers); what is
+// stored until then is seen soon after.
+const reservation = time.Minute
+
+// Pods counts the pods that are quarantined. Those that the API server has are
+// followed by their label; each that this replica lets through counts at once, so
+// that of many admissions at the same time no more get through than a budget has.
+//
+// That is exact for one replica, and can't be for several. Each decides by what is
+// stored and by what it has let through itself. Two admissions that are in flight at
+// two replicas, with one pod left in the budget, are both the only one as far as
+// their replica can know: nothing of either is stored before it is answered, and an
+// admission may write nothing, so neither can tell the other. Each must be let
+// through where the other does not exist, and so both are. But what a replica lets
+// through never exceeds the budget with what it sees. So replicas that answer at the
+// same time let through at most the budget each, and only as long as a watch lags,
+// which is some milliseconds: the overshoot is at most (replicas - 1) × budget, and
+// nobody gets through any more once the watch has shown it.
+type Pods struct {
+	clock    clock.PassiveClock
+	informer *informers.Informer
+
+	mu sync.Mutex
+	// quarantined are the pods the API server has, by namespace and name.
+	quarantined map[string]map[string]counted
+	// reserved are those that were let through, by UID.
+	reserved map[types.UID]reserved
+}
+
+type counted struct{ uid, controller types.UID }
+
+type reserved struct {
+	namespace  string
+	controller types.UID
+	at         time.Time
+}
+
+// NewPods returns a count that is filled once it is started.
+func NewPods(client metadata.Interface, clock clock.PassiveClock) *Pods {
+	p := newPods(clock)
+	p.informer = informers.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("pods"),
+		quarantine.LabelKey+"="+quarantine.LabelValue, p)
+	return p
+}
+
+func newPods(clock clock.PassiveClock) *Pods {
+	return &Pods{clock: clock, quarantined: map[string]map[string]counted{}, reserved: map[types.UID]reserved{}}
+}
+
+// Start follows the pods until the context ends. It implements controller-runtime's
+// manager.Runnable.
+func (p *Pods) Start(ctx context.Context) error {
+	p.informer.Run(ctx)
+	return nil
+}
+
+// NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
+func (p *Pods) NeedLeaderElection() bool { return false }
+
+// Ready implements controller-runtime's healthz.Checker.
+func (p *Pods) Ready(*http.Request) error { return p.informer.Problem() }
+
+// Admit has a quarantine decided with counts that no other admission changes
+// meanwhile. Where it is let through, the pod counts from then on: once, however
+// often it is asked about. It fails while the pods aren't known.
+func (p *Pods) Admit(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+	if err := p.informer.Problem(); err != nil {
+		return quarantine.Decision{}, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.forget()
+	req.Quarantined = p.others(req.Old.Namespace, req.Old.UID)
+	decision := decide(req)
+	if decision.Action == quarantine.ActionQuarantine && !dryRun {
+		p.reserved[req.Old.UID] = reserved{req.Old.Namespace, decision.CountsFor, req.Time}
+	}
+	return decision, nil
+}
+
+// forget drops the reservations of admissions that have come to nothing.
+func (p *Pods) forget() {
+	for uid, r := range p.reserved {
+		if p.clock.Since(r.at) >= reservation {
+			delete(p.reserved, uid)
+		}
+	}
+}
+
+// others are the controllers of the namespace's pods that count, but for this one.
+func (p *Pods) others(namespace string, pod types.UID) census {
+	controllers := map[types.UID]types.UID{}
+	for uid, r := range p.reserved {
+		if r.namespace == namespace {
+			controllers[uid] = r.controller
+		}
+	}
+	for _, c := range p.quarantined[namespace] {
+		controllers[c.uid] = c.controller
+	}
+	delete(controllers, pod)
+	return controllers
+}
+
+// Strip implements [informers.Store].
+func (p *Pods) Strip(object metav1.Object) {
+	object.SetManagedFields(nil)
+}
+
+// Set implements [informers.Store].
+func (p *Pods) Set(object metav1.Object) {
+	status := quarantine.StatusOf(object.GetLabels(), object.GetAnnotations())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	of := p.quarantined[object.GetNamespace()]
+	if of == nil {
+		of = map[string]counted{}
+		p.quarantined[object.GetNamespace()] = of
+	}
+	of[object.GetName()] = counted{object.GetUID(), status.Record.CountsFor()}
+	// What is shown may be an earlier quarantine of a pod that was released since.
+	if r, ok := p.reserved[object.GetUID()]; ok && !status.QuarantinedAt.Before(r.at.Truncate(time.Second)) {
+		delete(p.reserved, object.GetUID())
+	}
+}
+
+// Delete implements [informers.Store].
+func (p *Pods) Delete(object metav1.Object) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.remove(object.GetNamespace(), object.GetName())
+}
+
+// Retain implements [informers.Store].
+func (p *Pods) Retain(kept func(namespace, name string) bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for namespace, of := range p.quarantined {
+		for name := range of {
+			if !kept(namespace, name) {
+				p.remove(namespace, name)
+			}
+		}
+	}
+}
+
+func (p *Pods) remove(namespace, name string) {
+	delete(p.quarantined[namespace], name)
+	if len(p.quarantined[namespace]) == 0 {
+		delete(p.quarantined, namespace)
+	}
+}
+
+// census is what counts: the controller of each pod, by the pod's UID.
+type census map[types.UID]types.UID
+
+// Controlled implements [quarantine.Census].
+func (c census) Controlled(by ...types.UID) int {
+	n := 0
+	for _, controller := range c {
+		if slices.Contains(by, controller) {
+			n++
+		}
+	}
+	return n
+}
+
+// All implements [quarantine.Census].
+func (c census) All() int { return len(c) }
