@@ -38,6 +38,7 @@ const crowd = 200
 
 func TestTwoHundredPodsAtOnce(t *testing.T) {
 	n := newNamespace(t)
+	n.annotate(map[string]string{quarantine.ControllerBudgetKey: "0", quarantine.NamespaceBudgetKey: "0"})
 	n.create(service("web", web))
 	n.create(deployment("web", crowd, web))
 	pods := n.running("app=web", crowd)

@@ -16,6 +16,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"isolate.example.io/quarantine"
@@ -33,6 +34,15 @@ func newNamespace(t *testing.T) *namespace {
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "e2e-"}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	return &namespace{T: t, name: created.Name}
+}
+
+// annotate sets annotations of the namespace itself.
+func (n *namespace) annotate(annotations map[string]string) {
+	n.Helper()
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
+	require.NoError(n, err)
+	_, err = admin.CoreV1().Namespaces().Patch(n.Context(), n.name, types.MergePatchType, patch, metav1.PatchOptions{})
+	require.NoError(n, err)
 }
 
 // create creates an object of any kind that the tests use.

@@ -36,6 +36,20 @@ func labelNotOurs(*corev1.Pod) refusal {
 			"Leave the label out; to quarantine a pod that exists: kubectl annotate pod POD isolate.example.io/quarantine=true"}
 }
 
+func notReleased(pod *corev1.Pod) refusal {
+	return refusal{"isolate-pods", http.StatusUnprocessableEntity, fmt.Sprintf(
+		"isolate's webhook did not see this write, nothing was changed: pod %[1]s is still quarantined. "+
+			"See that the MutatingWebhookConfiguration isolate exists; "+
+			"then, to release the pod: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine-", pod.Name, pod.Namespace)}
+}
+
+func recordNotOurs(pod *corev1.Pod) refusal {
+	return refusal{"isolate-pods", http.StatusUnprocessableEntity, fmt.Sprintf(
+		"only isolate writes its record of a quarantine, and isolate's webhook did not see this write; nothing was changed. "+
+			"To quarantine the pod: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine=true. "+
+			"To keep it longer: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/extend=24h", pod.Name, pod.Namespace)}
+}
+
 func closedToStatus(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods-status", http.StatusForbidden, fmt.Sprintf(
 		"isolate's labels and annotations can't be changed through pods/status; nothing was changed. "+

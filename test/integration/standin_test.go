@@ -5,7 +5,6 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -22,7 +21,8 @@ import (
 
 // standIn answers in place of isolate's webhook. It counts the reviews, so that a
 // test can tell exactly who is asked, and answers a quarantine as the real one
-// does in the two things that the API server looks at: the label comes, the owners go.
+// does in the two things that the API server looks at: the label comes, the owners go;
+// at a release the label goes.
 type standIn struct {
 	server  *httptest.Server
 	reviews atomic.Int64
@@ -79,12 +79,16 @@ func startStandIn(t *testing.T) *standIn {
 	t.Helper()
 	return startWebhook(t, func(before, after *corev1.Pod) []jsonpatch.Operation {
 		const key = quarantine.TriggerKey
+		const mark = "/metadata/labels/isolate.example.io~1quarantined"
+		if before.Labels[quarantine.LabelKey] != "" && after.Labels[quarantine.LabelKey] != "" && after.Annotations[key] != quarantine.True {
+			return []jsonpatch.Operation{jsonpatch.NewOperation("remove", mark, nil)}
+		}
 		if before.UID == "" || before.DeletionTimestamp != nil ||
 			before.Annotations[key] == quarantine.True || after.Annotations[key] != quarantine.True {
 			return nil
 		}
 		operations := []jsonpatch.Operation{
-			jsonpatch.NewOperation("add", "/metadata/labels/"+strings.ReplaceAll(quarantine.LabelKey, "/", "~1"), quarantine.LabelValue),
+			jsonpatch.NewOperation("add", mark, quarantine.LabelValue),
 		}
 		if len(after.OwnerReferences) > 0 {
 			operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/ownerReferences", nil))

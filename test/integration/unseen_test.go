@@ -17,7 +17,11 @@ import (
 // A cluster where the policies are installed and the webhook's configuration isn't.
 func TestWebhookConfigurationMissing(t *testing.T) {
 	s := startAPIServer(t)
+	record := all(dropOwners, setLabel, trigger, hold, forgedRecord)
+	held := s.create(t, newPod("default", record))
+	labelled := s.create(t, newPod("default", setLabel))
 	s.install(t, nil)
+	t.Run("a quarantined pod", func(t *testing.T) { unseenOnAQuarantinedPod(t, s, held, labelled) })
 	for way, write := range ways {
 		t.Run("quarantine by "+way, func(t *testing.T) {
 			pod := s.free(t)
@@ -38,6 +42,12 @@ func TestWebhookConfigurationMissing(t *testing.T) {
 		notSeen(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), trigger, label(quarantine.LabelKey, "false")))
 		needsDelete(pod).expect(t, mergePatch(t.Context(), s.editor, pod.DeepCopy(), trigger, forged))
 	})
+	t.Run("the record of a free pod", func(t *testing.T) {
+		for _, key := range recordKeys {
+			pod := s.free(t)
+			recordNotOurs(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), annotate(key, longAgo)))
+		}
+	})
 	t.Run("nothing else is refused", func(t *testing.T) {
 		must(t, s.editor.Create(t.Context(), newPod("default")))
 		pod := newPod("default", trigger)
@@ -45,6 +55,50 @@ func TestWebhookConfigurationMissing(t *testing.T) {
 		must(t, mergePatch(t.Context(), s.editor, pod, label("app", "api"), newImage))
 		must(t, mergePatch(t.Context(), s.editor, pod, release))
 		must(t, mergePatch(t.Context(), s.editor, s.deleting(t), trigger, setLabel))
+	})
+}
+
+// Pods that are quarantined already when the configuration is taken away.
+func unseenOnAQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.Pod) {
+	for name, c := range map[string]struct {
+		change change
+		want   func(*corev1.Pod) refusal
+	}{
+		"trigger and hold taken away":     {all(release, dropAnnotation(quarantine.HoldKey)), notReleased},
+		"trigger turned false":            {annotate(quarantine.TriggerKey, quarantine.False), notReleased},
+		"the label taken away":            {dropLabel, notReleased},
+		"the label turned false":          {label(quarantine.LabelKey, quarantine.False), recordNotOurs},
+		"an earlier end":                  {annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z"), recordNotOurs},
+		"an end that is no time":          {annotate(quarantine.ExpiresAtKey, "~"), recordNotOurs},
+		"an end in another format":        {annotate(quarantine.ExpiresAtKey, "2030-01-01T00:00:00+12:00"), recordNotOurs},
+		"no end":                          {dropAnnotation(quarantine.ExpiresAtKey), recordNotOurs},
+		"another beginning":               {annotate(quarantine.QuarantinedAtKey, "1999-01-01T00:00:00Z"), recordNotOurs},
+		"another requester":               {annotate(quarantine.QuarantinedByKey, "nobody"), recordNotOurs},
+		"no record":                       {dropAnnotation(quarantine.RecordKey), recordNotOurs},
+		"the hold withdrawn, by an owner": {all(dropAnnotation(quarantine.HoldKey), annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z")), recordNotOurs},
+	} {
+		for way, write := range ways {
+			if way == "server-side apply" { // it can't take away what others own
+				continue
+			}
+			t.Run(name+" by "+way, func(t *testing.T) {
+				c.want(held).expect(t, write(t.Context(), s.owner, held.DeepCopy(), c.change))
+			})
+		}
+	}
+	t.Run("a record completed on a pod that had only the label", func(t *testing.T) {
+		for _, key := range recordKeys {
+			recordNotOurs(labelled).expect(t, mergePatch(t.Context(), s.editor, labelled.DeepCopy(), annotate(key, longAgo)))
+		}
+		needsDelete(labelled).expect(t, mergePatch(t.Context(), s.editor, labelled.DeepCopy(), trigger, forgedRecord))
+	})
+	t.Run("what goes on", func(t *testing.T) {
+		must(t, mergePatch(t.Context(), s.editor, held.DeepCopy(), finalize))
+		must(t, mergePatch(t.Context(), s.editor, s.read(t, held), func(pod *corev1.Pod) { pod.Finalizers = nil }))
+		must(t, mergePatch(t.Context(), s.editor, s.read(t, held), annotate("example.com/x", "y")))
+		must(t, writeStatus(t.Context(), s.editor, s.read(t, held), becomeReady))
+		must(t, mergePatch(t.Context(), s.owner, s.read(t, held), all(wipe)))
+		must(t, mergePatch(t.Context(), s.editor, s.read(t, labelled), dropLabel))
 	})
 }
 
