@@ -102,3 +102,20 @@ func TestAServiceMadeInTheMomentOfTheQuarantineIsCaught(t *testing.T) {
 		n.requireOut(n.pod(name))
 	}
 }
+
+// A Binding copies its labels onto the pod, and no policy can tell onto which.
+func TestAPodThatABindingBringsBackIsOutAgain(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(service("web", web))
+	pending := barePod("web", web)
+	pending.Spec.SchedulerName = "another"
+	n.create(pending)
+	n.quarantine("web")
+	err := admin.CoreV1().Pods(n.name).Bind(t.Context(), &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: web}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-0"},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	n.until(func() bool { return len(n.selecting(n.pod("web").Labels)) == 0 }, "the pod is out again")
+	n.requireOut(n.pod("web"))
+}

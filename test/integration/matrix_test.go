@@ -44,9 +44,7 @@ func newMatrix(t *testing.T) *matrix {
 	watcher := newWatcher(t, s)
 	watch(t, watcher)
 	waitReady(t, watcher)
-	unlimited := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
-	must(t, s.admin.Patch(t.Context(), unlimited, client.RawPatch(types.MergePatchType,
-		[]byte(`{"metadata":{"annotations":{"`+quarantine.ControllerBudgetKey+`":"0","`+quarantine.NamespaceBudgetKey+`":"0"}}}`))))
+	s.withoutBudgets(t)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
 	eventually(t, "the Service to be known", func(context.Context) (bool, error) {
 		known, err := watcher.Namespace("default")
@@ -71,6 +69,14 @@ func newMatrix(t *testing.T) *matrix {
 			},
 		},
 	}
+}
+
+// withoutBudgets has any number of pods be quarantined at a time.
+func (s *apiServer) withoutBudgets(t *testing.T) {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
+	must(t, s.admin.Patch(t.Context(), namespace, client.RawPatch(types.MergePatchType,
+		[]byte(`{"metadata":{"annotations":{"`+quarantine.ControllerBudgetKey+`":"0","`+quarantine.NamespaceBudgetKey+`":"0"}}}`))))
 }
 
 // applyMetadata applies isolate's annotations, and of labels and owners what is new.

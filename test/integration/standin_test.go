@@ -5,6 +5,7 @@ import (
 	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -21,7 +22,7 @@ import (
 
 // standIn answers in place of isolate's webhook. It counts the reviews, so that a
 // test can tell exactly who is asked, and answers a quarantine as the real one
-// does in the two things that the API server looks at: the label comes, the owners go;
+// does in the two things that the API server looks at: label and record come, the owners go;
 // at a release the label goes.
 type standIn struct {
 	server  *httptest.Server
@@ -89,6 +90,9 @@ func startStandIn(t *testing.T) *standIn {
 		}
 		operations := []jsonpatch.Operation{
 			jsonpatch.NewOperation("add", mark, quarantine.LabelValue),
+		}
+		for _, key := range recordKeys {
+			operations = append(operations, jsonpatch.NewOperation("add", "/metadata/annotations/"+strings.ReplaceAll(key, "/", "~1"), longAgo))
 		}
 		if len(after.OwnerReferences) > 0 {
 			operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/ownerReferences", nil))

@@ -103,6 +103,7 @@ func TestReinvokedAfterAnotherWebhookChangedThePod(t *testing.T) {
 	watcher := newWatcher(t, s)
 	watch(t, watcher)
 	waitReady(t, watcher)
+	s.withoutBudgets(t)
 	ours := s.startOurs(t, watcher)
 	s.install(t, ours)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
