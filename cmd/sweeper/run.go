@@ -42,7 +42,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return err
 	}
 	changes := sweeper.NewChanges()
-	kube, err := kubernetes.NewForConfigAndClient(cfg, mgr.GetHTTPClient())
+	kube, err := kubernetes.NewForConfigAndClient(command.Protobuf(cfg), mgr.GetHTTPClient())
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}

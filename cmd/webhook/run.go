@@ -31,7 +31,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err != nil {
 		return fmt.Errorf("finding the API server: %w", err)
 	}
-	client, err := kubernetes.NewForConfig(cfg)
+	client, err := kubernetes.NewForConfig(command.Protobuf(cfg))
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}

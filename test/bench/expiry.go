@@ -6,11 +6,8 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
 
-	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/controlplane"
@@ -27,7 +24,7 @@ func (b *bench) expiry() error {
 		return err
 	}
 	n, spread := b.size(10_000, 100), time.Duration(b.size(150, 5))*time.Second
-	sweeper, err := c.isolate.StartSweeper(b.ctx)
+	sweeper, err := c.isolate.StartSweeper(b.ctx, "--leader-elect=false")
 	if err != nil {
 		return err
 	}
@@ -98,11 +95,11 @@ func (l lateness) quantiles(q float64) figures.Sample {
 // waits until all are gone.
 func (b *bench) lags(c *cluster, n int, spread time.Duration) (lateness, error) {
 	var late lateness
-	gone, err := c.watchDeletions(b.ctx)
+	gone, err := b.watchDeletions(c, n)
 	if err != nil {
 		return late, err
 	}
-	defer gone.Stop()
+	defer gone.stop()
 	// Some 400 pods a second can be created, if slowly.
 	begin := time.Now().Add(time.Duration(n/200+5) * time.Second).Truncate(time.Second)
 	due := map[string]time.Time{}
@@ -147,32 +144,4 @@ func (b *bench) createPods(c *cluster, pods []*corev1.Pod) error {
 		_, err := c.client.CoreV1().Pods(namespace).Create(ctx, pods[i], metav1.CreateOptions{})
 		return err
 	})
-}
-
-// deletions is a watch of quarantined pods that go.
-type deletions struct{ watch.Interface }
-
-func (c *cluster) watchDeletions(ctx context.Context) (*deletions, error) {
-	watcher, err := c.client.CoreV1().Pods(namespace).Watch(ctx, metav1.ListOptions{LabelSelector: quarantine.LabelKey})
-	return &deletions{watcher}, err
-}
-
-// next is the next pod that is deleted, and when that was seen.
-func (d *deletions) next(ctx context.Context) (pod string, when time.Time, err error) {
-	deadline := time.After(patience)
-	for {
-		select {
-		case event, ok := <-d.ResultChan():
-			if !ok || event.Type == watch.Error {
-				return "", time.Time{}, fmt.Errorf("the watch of deletions ended: %w", apierrors.FromObject(event.Object))
-			}
-			if pod, ok := event.Object.(*corev1.Pod); ok && event.Type == watch.Deleted {
-				return pod.Name, time.Now(), nil
-			}
-		case <-deadline:
-			return "", time.Time{}, fmt.Errorf("no pod was deleted for %s", patience)
-		case <-ctx.Done():
-			return "", time.Time{}, ctx.Err()
-		}
-	}
 }

@@ -89,16 +89,16 @@ func (b *bench) deleteBare(c *cluster, n, workers int) (rate float64, err error)
 // sweep is how many pods a second the sweeper deletes that expire together, from
 // their time on, and how many requests of all kinds the API server got meanwhile.
 func (b *bench) sweep(c *cluster, n int) (rate, requests float64, err error) {
-	sweeper, err := c.isolate.StartSweeper(b.ctx)
+	sweeper, err := c.isolate.StartSweeper(b.ctx, "--leader-elect=false")
 	if err != nil {
 		return 0, 0, err
 	}
 	defer sweeper.Kill()
-	gone, err := c.watchDeletions(b.ctx)
+	gone, err := b.watchDeletions(c, n)
 	if err != nil {
 		return 0, 0, err
 	}
-	defer gone.Stop()
+	defer gone.stop()
 	due := time.Now().Add(time.Duration(n/200+5) * time.Second).Truncate(time.Second)
 	if _, err := b.expiring(c, n, due); err != nil {
 		return 0, 0, err

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+
+	"isolate.example.io/quarantine"
+)
+
+// deletions are the quarantined pods that go, as an informer sees them: it outlives
+// a watch that an overloaded API server ends.
+type deletions struct {
+	seen   chan deletion
+	cancel context.CancelFunc
+}
+
+type deletion struct {
+	pod  string
+	when time.Time
+}
+
+// watchDeletions follows deletions from now on. Up to so many can wait to be read.
+func (b *bench) watchDeletions(c *cluster, expected int) (*deletions, error) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	d := &deletions{seen: make(chan deletion, expected+loaders), cancel: cancel}
+	pods := c.client.CoreV1().Pods(namespace)
+	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
+		ListerWatcher: &cache.ListWatch{
+			ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+				options.LabelSelector = quarantine.LabelKey
+				return pods.List(ctx, options)
+			},
+			WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+				options.LabelSelector = quarantine.LabelKey
+				return pods.Watch(ctx, options)
+			},
+		},
+		ObjectType: &corev1.Pod{},
+		Handler: cache.ResourceEventHandlerFuncs{DeleteFunc: func(object any) {
+			if missed, ok := object.(cache.DeletedFinalStateUnknown); ok {
+				object = missed.Obj
+			}
+			if pod, ok := object.(*corev1.Pod); ok {
+				select {
+				case d.seen <- deletion{pod.Name, time.Now()}:
+				case <-ctx.Done():
+				}
+			}
+		}},
+	})
+	go controller.RunWithContext(ctx)
+	return d, b.until("deletions are followed", func(context.Context) bool { return controller.HasSynced() })
+}
+
+func (d *deletions) stop() { d.cancel() }
+
+// next is the next pod that was deleted, and when that was seen.
+func (d *deletions) next(ctx context.Context) (pod string, when time.Time, err error) {
+	select {
+	case deleted := <-d.seen:
+		return deleted.pod, deleted.when, nil
+	case <-time.After(patience):
+		return "", time.Time{}, fmt.Errorf("no pod was deleted for %s", patience)
+	case <-ctx.Done():
+		return "", time.Time{}, ctx.Err()
+	}
+}
