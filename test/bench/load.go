@@ -109,7 +109,8 @@ func (w *crew) owner(name string) (types.UID, error) {
 	return found.UID, nil
 }
 
-// quarantined gives a pod the record of one that expires at that time.
+// quarantined gives a pod the record of one that expires at that time, and labels
+// that nothing selects.
 func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 	pod.OwnerReferences = nil
 	if pod.Annotations == nil {
@@ -117,6 +118,9 @@ func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 	}
 	if pod.Labels == nil {
 		pod.Labels = map[string]string{}
+	}
+	for key, value := range pod.Labels {
+		pod.Labels[key] = "quarantined-" + value
 	}
 	pod.Labels[quarantine.LabelKey] = quarantine.LabelValue
 	for key, value := range map[string]string{
