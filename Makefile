@@ -11,10 +11,13 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 FUZZTIME ?= 10s
 GOTEST := go test -count=1 -timeout=30m
 
-# The modules of the repository.
-MODULES := . test/cluster
+VERSION ?= $(shell git describe --tags --always --dirty)
+IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
-.PHONY: help build up down demo bench test lint unit fuzz integration e2e soak
+# The modules of the repository.
+MODULES := . test/cluster test/cluster130
+
+.PHONY: help build image up down demo bench test lint unit fuzz integration e2e soak
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /\1\t/' | expand -t 14
@@ -22,6 +25,11 @@ help: ## Say what there is
 build: ## Build the control plane (minutes, once) and isolate's programs
 	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
 	@.build/bin/cluster build
+
+image: ## Build the image $(IMAGE) with docker, podman or buildah
+	for builder in docker podman buildah none; do "$$builder" info >/dev/null 2>&1 && break; done; \
+	[ "$$builder" != none ] || { echo 'make image needs a docker, podman or buildah that works'; exit 1; }; \
+	"$$builder" build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 up: ## Start a control plane with isolate on it, and leave it running
 	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
@@ -55,12 +63,14 @@ fuzz: ## Feed what strangers write for $(FUZZTIME) each
 		done; \
 	done
 
-integration: ## Test on a real API server
+integration: ## Test on a real API server, the newest and the oldest
 	$(GOTEST) ./test/controlplane ./test/expiry ./test/integration ./test/selectors ./test/services
+	$(GOTEST) ./test/integration -oldest -skip=LargePods
 
 e2e: ## Test on a whole control plane, with its controllers
-	$(GOTEST) ./test/e2e
+	$(GOTEST) ./test/availability ./test/e2e
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers
 	$(GOTEST) ./test/expiry -run=ManyPods -pods=5000
+	$(GOTEST) ./test/availability -run=Restarts -admissions=100000

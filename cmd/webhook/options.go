@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,11 +16,16 @@ import (
 // maxPort is the highest there is.
 const maxPort = 1<<16 - 1
 
+// maxDrainPeriod is longer than any cluster takes to notice that a pod is gone.
+const maxDrainPeriod = time.Minute
+
 // options are the command's flags.
 type options struct {
 	host    string
 	port    int
 	certDir string
+
+	drainPeriod time.Duration
 
 	rules          quarantine.Rules
 	replacingKinds []string
@@ -33,6 +39,9 @@ func (o *options) AddFlags(flags *pflag.FlagSet) {
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	flags.StringVar(&o.certDir, "cert-dir", "/tls",
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
+	flags.DurationVar(&o.drainPeriod, "drain-period", 5*time.Second,
+		"How long to serve on when told to stop, not ready any more and closing each connection with its answer, "+
+			"so that the API server has moved to another replica by the end. At most a minute; 0s stops at once.")
 
 	o.rules = quarantine.DefaultRules()
 	flags.Var((*command.Duration)(&o.rules.DefaultTTL), "default-ttl",
@@ -61,6 +70,9 @@ func (o *options) Validate() []error {
 	}
 	if o.certDir == "" {
 		errs = append(errs, errors.New("--cert-dir is empty: name the folder that has tls.crt and tls.key"))
+	}
+	if o.drainPeriod < 0 || o.drainPeriod > maxDrainPeriod {
+		errs = append(errs, fmt.Errorf("--drain-period is %s, and must be between 0s and %s", o.drainPeriod, maxDrainPeriod))
 	}
 	o.rules.ReplacingKinds = nil
 	for _, kind := range o.replacingKinds {

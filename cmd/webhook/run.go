@@ -45,14 +45,15 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	pods := webhook.NewPods(meta, clock.RealClock{})
 	namespaces := webhook.NewNamespaces(meta, o.rules, log.Log, measured)
 	hooks := o.server(files)
-	hooks.Register(webhook.Path, &webhook.Handler{
+	drain := &webhook.Drain{Period: o.drainPeriod, Clock: clock.RealClock{}}
+	hooks.Register(webhook.Path, drain.Handler(&webhook.Handler{
 		Rules:     o.rules,
 		Selectors: watcher,
 		Census:    pods,
 		Settings:  namespaces,
 		Clock:     clock.RealClock{},
 		Metrics:   measured,
-	})
+	}))
 	metrics.Registry.MustRegister(command.ProcessMetrics()...)
 	mgr, err := manager.New(cfg, manager.Options{
 		HealthProbeBindAddress: process.HealthAddress,
@@ -70,10 +71,11 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		mgr.AddReadyzCheck("pods", pods.Ready),
 		mgr.AddReadyzCheck("namespaces", namespaces.Ready),
 		mgr.AddReadyzCheck("server", hooks.StartedChecker()),
+		mgr.AddReadyzCheck("drain", drain.Ready),
 	); err != nil {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
-	return mgr.Start(ctx)
+	return mgr.Start(drain.Context(ctx))
 }
 
 func (o *options) server(files *certs.Files) crwebhook.Server {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"testing"
@@ -20,11 +21,19 @@ const root = "../.."
 // or those that test/cluster builds.
 var assets = os.Getenv("KUBEBUILDER_ASSETS")
 
+// onOldest runs the tests on the oldest API server that isolate supports.
+var onOldest = flag.Bool("oldest", false, "test on Kubernetes "+controlplane.OldestVersion)
+
 func TestMain(m *testing.M) {
 	log.SetLogger(logr.Discard())
+	flag.Parse()
 	if assets == "" {
+		binaries := controlplane.Binaries
+		if *onOldest {
+			binaries = controlplane.OldestBinaries
+		}
 		var err error
-		if assets, err = controlplane.Binaries(context.Background(), os.Stderr); err != nil {
+		if assets, err = binaries(context.Background(), os.Stderr); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -61,6 +61,8 @@ func Start(ctx context.Context, config *rest.Config, namespace string, writers i
 	if err != nil {
 		return nil, err
 	}
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{} // Each answer has some.
 	pods, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, err

@@ -120,8 +120,15 @@ func validateAddress(name, address string) error {
 	return nil
 }
 
-// Version is what the Go toolchain noted when it built the program.
+// version is stamped by the linker; see the Dockerfile.
+var version string
+
+// Version is what was stamped on the program, or else what the Go toolchain noted
+// when it built it.
 func Version() string {
+	if version != "" {
+		return version
+	}
 	build, ok := debug.ReadBuildInfo()
 	if !ok || build.Main.Version == "" {
 		return "unknown"

@@ -34,7 +34,10 @@ func (p place) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }
 func (p place) log() string        { return p.dir + ".log" }
 
 func build(ctx context.Context) error {
-	_, _, err := binaries(ctx)
+	if _, _, err := binaries(ctx); err != nil {
+		return err
+	}
+	_, err := controlplane.OldestBinaries(ctx, os.Stderr)
 	return err
 }
 

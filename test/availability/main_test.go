@@ -1,0 +1,104 @@
+package availability
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/kubernetes"
+
+	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/installation"
+
+	"sigs.k8s.io/controller-runtime/pkg/log"
+)
+
+const (
+	// patience bounds every wait.
+	patience = 2 * time.Minute
+	// interval is how often a condition is looked at.
+	interval = 25 * time.Millisecond
+)
+
+var (
+	// admissions is how many are sent while replicas are restarted.
+	admissions = flag.Int64("admissions", 5000, "how many admissions to send while replicas are restarted")
+
+	// binaries and programs are the folders of the control plane and of isolate.
+	binaries, programs string
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (code int, err error) {
+	log.SetLogger(logr.Discard())
+	flag.Parse()
+	ctx := context.Background()
+	if binaries, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
+		return 1, err
+	}
+	if programs, err = installation.Build(ctx, os.Stderr); err != nil {
+		return 1, err
+	}
+	return m.Run(), nil
+}
+
+// cluster is a control plane of a test's own, with isolate on it.
+type cluster struct {
+	*testing.T
+	*controlplane.ControlPlane
+	isolate *installation.Installation
+	admin   *kubernetes.Clientset
+}
+
+// start starts a control plane, and installs isolate unless the test does.
+func start(t *testing.T, options controlplane.Options) *cluster {
+	t.Helper()
+	options.Dir, options.Binaries = filepath.Join(t.TempDir(), "control-plane"), binaries
+	c, err := controlplane.Start(t.Context(), options)
+	require.NoError(t, err)
+	t.Cleanup(c.Stop)
+	admin, err := kubernetes.NewForConfig(c.Config())
+	require.NoError(t, err)
+	return &cluster{T: t, ControlPlane: c, admin: admin}
+}
+
+func (c *cluster) install(options installation.Options) {
+	c.Helper()
+	options.Dir, options.Programs = c.TempDir(), programs
+	var err error
+	c.isolate, err = installation.Install(c.Context(), c.ControlPlane, options)
+	require.NoError(c, err)
+	c.Cleanup(c.isolate.Stop)
+}
+
+func (c *cluster) namespace(name string) {
+	c.Helper()
+	_, err := c.admin.CoreV1().Namespaces().Create(c.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	require.NoError(c, err)
+}
+
+// until waits for a condition.
+func (c *cluster) until(condition func() bool, what string, args ...any) {
+	c.Helper()
+	err := wait.PollUntilContextTimeout(c.Context(), interval, patience, true, func(context.Context) (bool, error) {
+		return condition(), nil
+	})
+	require.NoErrorf(c, err, "waiting until "+what, args...)
+}
