@@ -34,10 +34,7 @@ func (p place) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }
 func (p place) log() string        { return p.dir + ".log" }
 
 func build(ctx context.Context) error {
-	if _, _, err := binaries(ctx); err != nil {
-		return err
-	}
-	_, err := controlplane.OldestBinaries(ctx, os.Stderr)
+	_, _, err := binaries(ctx)
 	return err
 }
 
