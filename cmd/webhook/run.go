@@ -54,7 +54,6 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		Clock:     clock.RealClock{},
 		Metrics:   measured,
 	}))
-	metrics.Registry.MustRegister(command.ProcessMetrics()...)
 	mgr, err := manager.New(cfg, manager.Options{
 		HealthProbeBindAddress: process.HealthAddress,
 		Metrics:                server.Options{BindAddress: process.MetricsAddress},

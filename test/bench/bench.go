@@ -115,12 +115,13 @@ func (b *bench) startIsolated(options controlplane.Options) (*cluster, error) {
 		}
 	}
 	c.isolate, err = installation.Install(b.ctx, c.ControlPlane, installation.Options{
-		Dir: filepath.Join(c.dir, "isolate"), Programs: b.programs, WebhookFlags: b.budgetsOff(), WithoutSweeper: true,
+		Dir: filepath.Join(c.dir, "isolate"), Programs: b.programs, WebhookFlags: b.budgetsOff(),
 	})
 	if err != nil {
 		return nil, err
 	}
 	b.cleanups = append(b.cleanups, c.isolate.Stop)
+	c.program("sweeper").Stop() // The webhook has its certificate. Rows start it anew.
 	return c, nil
 }
 
@@ -153,7 +154,17 @@ func (c *cluster) ownPod(ctx context.Context) error {
 }
 
 // webhook is the running replica.
-func (c *cluster) webhook() *installation.Program { return c.isolate.Programs()[0] }
+func (c *cluster) webhook() *installation.Program { return c.program("webhook") }
+
+// program is the one by that name that was started first, as Install does.
+func (c *cluster) program(name string) *installation.Program {
+	for _, p := range c.isolate.Programs() {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
 
 // until waits for a condition.
 func (b *bench) until(what string, condition func(context.Context) bool) error {

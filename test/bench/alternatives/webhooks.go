@@ -12,6 +12,7 @@ import (
 	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 	kjson "sigs.k8s.io/json"
@@ -83,10 +84,19 @@ func readyMade() ([]byte, error) {
 	}
 	rules := quarantine.DefaultRules()
 	decision := rules.Decide(quarantine.Request{
-		Old: old, New: &updated, User: "kubernetes-admin", Time: time.Now(), Selectors: workload.Selectors(app),
+		Old: old, New: &updated, User: "kubernetes-admin", Time: time.Now(), Selectors: workload.Selectors(app), Quarantined: nobody{},
 	})
 	return json.Marshal(decision.Patch)
 }
+
+// nobody is quarantined, as far as budgets go: they are off.
+type nobody struct{}
+
+// Controlled implements [quarantine.Census].
+func (nobody) Controlled(...types.UID) int { return 0 }
+
+// All implements [quarantine.Census].
+func (nobody) All() int { return 0 }
 
 // defaulter makes isolate's decision, and writes it into a typed pod for
 // controller-runtime to find out what has changed.
@@ -130,7 +140,7 @@ func (d *defaulter) Default(ctx context.Context, pod *corev1.Pod) error {
 			Name: pod.Name, Namespace: pod.Namespace, UID: pod.UID,
 			Labels: pod.Labels, Annotations: pod.Annotations, OwnerReferences: pod.OwnerReferences,
 		},
-		User: req.UserInfo.Username, Time: time.Now(), Selectors: known,
+		User: req.UserInfo.Username, Time: time.Now(), Selectors: known, Quarantined: nobody{},
 	})
 	for _, operation := range decision.Patch {
 		change(pod, operation)

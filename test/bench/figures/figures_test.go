@@ -37,6 +37,10 @@ func TestTheTableIsReadableAsItIs(t *testing.T) {
 		}))
 }
 
+func TestATableOfNothingIsATable(t *testing.T) {
+	require.Contains(t, Table(nil), "| what | isolate |")
+}
+
 func TestARatioThatCannotBeHadIsNullInJSON(t *testing.T) {
 	data, err := json.Marshal(Figure{What: "calls", Value: Sample{0}, Control: "other", ControlValue: Sample{0}})
 	require.NoError(t, err)

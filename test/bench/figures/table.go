@@ -3,6 +3,7 @@ package figures
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -13,7 +14,7 @@ func Table(list []Figure) string {
 	for _, f := range list {
 		rows = append(rows, cells(f))
 	}
-	widths := make([]int, len(rows[0]))
+	widths := slices.Repeat([]int{len("---")}, len(rows[0]))
 	for _, row := range rows {
 		for i, cell := range row {
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
@@ -25,7 +26,7 @@ func Table(list []Figure) string {
 		if n == 0 {
 			rule := make([]string, len(widths))
 			for i, width := range widths {
-				rule[i] = strings.Repeat("-", max(width, 3))
+				rule[i] = strings.Repeat("-", width)
 			}
 			writeRow(&out, rule, widths)
 		}
