@@ -107,7 +107,7 @@ func Next(s State, now time.Time, settings Settings) Step {
 	if why := whyServe(s, ca, serving, now, settings); why != "" {
 		return serve(s, ca, serving, why, now, settings)
 	}
-	return settle(s, ca, serving, now, settings)
+	return settle(ca, serving, now, settings)
 }
 
 // unlisted is an authority that API servers trust and that signed what is served,
@@ -160,7 +160,7 @@ func serve(s State, ca *authority, serving *Pair, why Why, now time.Time, settin
 }
 
 // settle ends a rotation, and waits for the next one.
-func settle(s State, ca *authority, serving *Pair, now time.Time, settings Settings) Step {
+func settle(ca *authority, serving *Pair, now time.Time, settings Settings) Step {
 	if ca.others() {
 		if ca.servedSince.IsZero() {
 			return Step{Action: ActionStamp, Trusted: ca.trustedSince, Served: now}

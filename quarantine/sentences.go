@@ -129,7 +129,7 @@ func (r *Rules) quarantineWarnings(req Request, record Record, expires time.Time
 		warnExpiry(expires, expires.Sub(req.Time), req.New.Annotations[HoldKey] == True),
 		warnRelease(req.Old),
 	}
-	warnings = append(warnings, told.policies.sentences()...)
+	warnings = append(warnings, told.sentences()...)
 	for _, budget := range told.budgets {
 		warnings = append(warnings, fit(fmt.Sprintf("%s goes on counting this pod as healthy: its selector can't be escaped.", budget)))
 	}

@@ -94,7 +94,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 				Current: got.Current, Ready: got.Ready, Ended: test.ended,
 			}, got)
 			if test.kind != quarantine.KindJob && got.Available > 0 {
-				require.EqualValues(t, []int32{3, 3}, []int32{got.Current, got.Ready})
+				require.Equal(t, []int32{3, 3}, []int32{got.Current, got.Ready})
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"isolate.example.io/quarantine"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -60,7 +61,8 @@ func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request
 		return a.terminating(pod, now), nil
 	}
 	if now.Sub(status.QuarantinedAt) < newsAge {
-		if err := a.quarantined(pod, status); err != nil {
+		if err := a.quarantined(pod, status); err != nil { // What could not be read is logged where it is read.
+			log.FromContext(ctx).V(1).Info(logUnknown, "error", err.Error())
 			return reconcile.Result{RequeueAfter: unknownRetry}, nil
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"isolate.example.io/quarantine"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
@@ -67,7 +68,8 @@ func (r *replacements) Reconcile(ctx context.Context, request reconcile.Request)
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	known, err := r.selectors.Namespace(pod.Namespace)
-	if err != nil {
+	if err != nil { // What could not be read is logged where it is read.
+		log.FromContext(ctx).V(1).Info(logUnknown, "error", err.Error())
 		return reconcile.Result{RequeueAfter: unknownRetry}, nil
 	}
 	controller := controllerIn(known, owner)

@@ -111,7 +111,7 @@ func TestAPodCountsOnceHoweverOftenItIsAskedAbout(t *testing.T) {
 	require.False(t, a.admit("two", false))
 	require.NoError(t, a.pods.informer.Add(quarantined("one", "web", start)))
 	require.True(t, a.admit("one", false))
-	require.Equal(t, 1, len(a.pods.others("shop", "two")), "reserved, and there")
+	require.Len(t, a.pods.others("shop", "two"), 1, "reserved, and there")
 	require.Empty(t, a.pods.others("elsewhere", "two"))
 }
 

@@ -61,10 +61,11 @@ func kustomization(t *testing.T, components ...string) string {
 		require.NoError(t, err)
 		return name
 	}
-	content := "resources:\n- " + relative("base") + "\ncomponents:\n"
+	lines := []string{"resources:", "- " + relative("base"), "components:"}
 	for _, component := range components {
-		content += "- " + relative("components", component) + "\n"
+		lines = append(lines, "- "+relative("components", component))
 	}
+	content := strings.Join(lines, "\n") + "\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(content), 0o600))
 	return dir
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -81,7 +82,7 @@ func (b *bench) unrelated() error {
 func (b *bench) unrelatedWrites(c *cluster, free, out, variant string, metadata, status map[string]figures.Sample) error {
 	var ofMetadata, ofStatus figures.Sample
 	for i := range b.size(400, 20) + warmup {
-		value := fmt.Sprint(time.Now().UnixNano())
+		value := strconv.FormatInt(time.Now().UnixNano(), 10)
 		first, err := c.annotate(b.ctx, free, "example.com/touched", value)
 		if err != nil {
 			return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -210,7 +211,7 @@ func seen(ctx context.Context, watcher watch.Interface, is func(object any) bool
 		select {
 		case event, ok := <-watcher.ResultChan():
 			if !ok {
-				return time.Time{}, fmt.Errorf("the watch ended")
+				return time.Time{}, errors.New("the watch ended")
 			}
 			if event.Type != watch.Deleted && is(event.Object) {
 				return time.Now(), nil

@@ -63,6 +63,7 @@ func connect(t *testing.T, p *Proxy) (conn net.Conn, reader *bufio.Reader, name 
 	reader = bufio.NewReader(conn)
 	response, err := http.ReadResponse(reader, nil)
 	require.NoError(t, err)
+	defer response.Body.Close() // It has none: what follows the header is the connection.
 	if response.StatusCode != http.StatusOK {
 		return nil, nil, response.Status
 	}

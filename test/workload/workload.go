@@ -2,6 +2,7 @@ package workload
 
 import (
 	"fmt"
+	"strconv"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -62,7 +63,7 @@ func (a App) ReplicaSet(revision int) *appsv1.ReplicaSet {
 	meta.Annotations = map[string]string{
 		"deployment.kubernetes.io/desired-replicas": "5",
 		"deployment.kubernetes.io/max-replicas":     "7",
-		"deployment.kubernetes.io/revision":         fmt.Sprint(revision),
+		"deployment.kubernetes.io/revision":         strconv.Itoa(revision),
 		"meta.helm.sh/release-name":                 a.Name(),
 	}
 	meta.OwnerReferences = []metav1.OwnerReference{owner("Deployment", a.Name(), a.uid("d", 0))}
