@@ -77,14 +77,14 @@ func (b *bench) sweeperMemory(c *cluster, pods, out int) error {
 	return nil
 }
 
-// idleRequests counts who reads pods while nothing happens and nobody else asks.
+// idleRequests counts the reads of pods while nothing happens and nobody else asks.
 func (b *bench) idleRequests(c *cluster) (asked float64, window time.Duration, err error) {
 	reads := func() (float64, error) {
 		m, err := c.measures(b.ctx)
 		const name = "apiserver_request_total"
 		return m.sum(name, "resource", "pods", "verb", "LIST") + m.sum(name, "resource", "pods", "verb", "GET"), err
 	}
-	before, err := reads()
+	before, err := b.quiet(reads)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -96,6 +96,25 @@ func (b *bench) idleRequests(c *cluster) (asked float64, window time.Duration, e
 	}
 	after, err := reads()
 	return after - before, window, err
+}
+
+// quiet waits until the reads have stopped that come with a start: the sweeper looks
+// through all pods once for triggers that were ignored.
+func (b *bench) quiet(reads func() (float64, error)) (count float64, err error) {
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for last := -1.0; count != last; {
+		last = count
+		if count, err = reads(); err != nil {
+			return 0, err
+		}
+		select {
+		case <-ticker.C:
+		case <-b.ctx.Done():
+			return 0, b.ctx.Err()
+		}
+	}
+	return count, nil
 }
 
 func (b *bench) webhookMemory(c *cluster, apps, pods int) error {
