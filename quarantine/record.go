@@ -2,6 +2,7 @@ package quarantine
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"time"
@@ -46,6 +47,9 @@ type Record struct {
 	unknown map[string]json.RawMessage
 }
 
+// errNoObject is what is wrong with a record of null, which JSON takes for any type.
+var errNoObject = errors.New("it must be a JSON object, and is null")
+
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
@@ -59,6 +63,9 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	}
 	if err := json.Unmarshal(data, &fields.unknown); err != nil {
 		return err
+	}
+	if fields.unknown == nil {
+		return errNoObject
 	}
 	for _, name := range recordFieldNames {
 		delete(fields.unknown, name)

@@ -40,6 +40,8 @@ func TestJudge(t *testing.T) {
 		{"an expiry that is no time", quarantined(annotated(quarantine.ExpiresAtKey, "yesterday")), time.Hour, VerdictDamaged},
 		{"an expiry that is empty", quarantined(annotated(quarantine.ExpiresAtKey, "")), time.Hour, VerdictDamaged},
 		{"an expiry of seconds since 1970", quarantined(annotated(quarantine.ExpiresAtKey, "1772366400")), time.Hour, VerdictDamaged},
+		{"a record that is null", quarantined(annotated(quarantine.RecordKey, "null")), time.Hour, VerdictDamaged},
+		{"a record that is a list", quarantined(annotated(quarantine.RecordKey, "[]")), time.Hour, VerdictDamaged},
 		{"a record that is no JSON", quarantined(annotated(quarantine.RecordKey, "{")), time.Hour, VerdictDamaged},
 		{"an expiry before the beginning", quarantined(annotated(quarantine.ExpiresAtKey, "0001-01-01T00:00:00Z")), time.Hour, VerdictDamaged},
 		{"a hold does not mend a record", quarantined(annotated(quarantine.HoldKey, "true"), without(quarantine.RecordKey)), 0, VerdictDamaged},

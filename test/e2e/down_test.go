@@ -22,6 +22,10 @@ func TestWithTheWebhookDownOnlyIsolationStops(t *testing.T) {
 	quarantined, _ := n.quarantine(pods[0].Name, quarantine.TTLKey+"=1h")
 	expiring, _ := n.quarantine(pods[1].Name, quarantine.TTLKey+"=1s")
 	free := n.running("app=web", 2)
+	doomed := newNamespace(t)
+	doomed.create(barePod("held", web))
+	doomed.running("app=web", 1)
+	doomed.quarantine("held", quarantine.HoldKey+"=true")
 
 	stopWebhooks(t)
 
@@ -37,12 +41,9 @@ func TestWithTheWebhookDownOnlyIsolationStops(t *testing.T) {
 	} {
 		require.NoError(t, write(&free[0]), name)
 	}
-	require.NoError(t, n.patchStatus(quarantined))
-	require.NoError(t, n.patch(`{"metadata": {"finalizers": ["other.example.com/f"]}}`)(quarantined))
-	require.NoError(t, n.patch(`{"metadata": {"finalizers": null}}`)(quarantined))
-	require.NoError(t, n.evict(quarantined))
-	n.gone(quarantined.Name)
+	n.hinderNobody(quarantined)
 	n.gone(expiring.Name)
+	doomed.deleted()
 	_, err = n.kubectl(nil, "scale", "deployment", "web", "--replicas=3")
 	require.NoError(t, err)
 	n.running("app=web", 3)
