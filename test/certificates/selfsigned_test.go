@@ -1,0 +1,82 @@
+package certificates
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"isolate.example.io/certs"
+)
+
+// rotateServing has the sweeper make another certificate, and waits until all
+// replicas serve with it.
+func (c *cluster) rotateServing() {
+	c.Helper()
+	old := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+	c.deleteSecret(certs.ServingSecret)
+	c.until("there is a new certificate", func() bool {
+		now := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		return len(now) > 0 && !bytes.Equal(now, old)
+	})
+}
+
+// rotateCA has the sweeper make another authority, and waits until it alone is trusted.
+func (c *cluster) rotateCA() {
+	c.Helper()
+	old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+	c.deleteSecret(certs.CASecret)
+	c.settled(old)
+}
+
+// settled waits until there is another authority than the old one, which alone is
+// trusted and has signed what is served.
+func (c *cluster) settled(old []byte) {
+	c.Helper()
+	c.until("the rotation is over", func() bool {
+		now := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) &&
+			signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], now)
+	})
+}
+
+func TestARotationLosesNoAdmission(t *testing.T) {
+	c := newCluster(t)
+	c.install("overlays/default", "--propagation-delay="+propagation)
+	for _, kind := range []struct {
+		name   string
+		rotate func()
+		times  int
+	}{
+		{"serving certificate", c.rotateServing, *servingRotations},
+		{"authority", c.rotateCA, *caRotations},
+	} {
+		s := c.stream()
+		for range kind.times {
+			since := s.Sent()
+			kind.rotate()
+			c.sent(s, since)
+		}
+		report := s.Stop()
+		t.Logf("%d rotations of the %s: %s", kind.times, kind.name, report)
+		require.Zero(t, report.Lost, kind.name)
+	}
+}
+
+// What a rotation would be without care. It shows that the stream notices.
+func TestABundleThatIsSimplyReplacedLosesAdmissions(t *testing.T) {
+	c := newCluster(t)
+	i := c.install("overlays/default", "--propagation-delay="+propagation)
+	for _, program := range i.Programs() {
+		if program.Name == "sweeper" {
+			program.Kill()
+		}
+	}
+	s := c.stream()
+	c.setBundle(otherCA(t))
+	c.until("an admission is lost", func() bool { return s.Lost() > 0 })
+	report := s.Stop()
+	t.Logf("the bundle replaced: %s", report)
+	require.Positive(t, report.Lost)
+}
