@@ -80,7 +80,10 @@ var examples = []example{
 		object: func(meta metav1.ObjectMeta, selected labels) client.Object {
 			once := template(selected)
 			once.Spec.RestartPolicy = corev1.RestartPolicyNever
-			return &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{Selector: selecting(selected), Template: once, ManualSelector: ptr.To(true)}}
+			return &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
+				Completions: ptr.To(int32(3)), Parallelism: ptr.To(int32(1)),
+				Selector: selecting(selected), Template: once, ManualSelector: ptr.To(true),
+			}}
 		},
 		desired: 1,
 		scale: func(o client.Object) {
