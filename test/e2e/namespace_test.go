@@ -139,8 +139,14 @@ func (n *namespace) kubectl(env []string, args ...string) (string, error) {
 // that very write, and what the person sees.
 func (n *namespace) quarantine(pod string, annotations ...string) (*corev1.Pod, string) {
 	n.Helper()
-	args := append([]string{"annotate", "pod", pod, quarantine.TriggerKey + "=true", "--output=json"}, annotations...)
-	screen, err := n.kubectl(nil, args...)
+	return n.annotated(pod, append([]string{quarantine.TriggerKey + "=true"}, annotations...)...)
+}
+
+// annotated annotates a pod as a person does, and returns what is stored by that
+// very write, and what the person sees.
+func (n *namespace) annotated(pod string, annotations ...string) (*corev1.Pod, string) {
+	n.Helper()
+	screen, err := n.kubectl(nil, append([]string{"annotate", "pod", pod, "--output=json"}, annotations...)...)
 	require.NoError(n, err, screen)
 	warnings, object, ok := strings.Cut(screen, "{")
 	require.True(n, ok, screen)
