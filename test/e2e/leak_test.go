@@ -4,14 +4,38 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
 )
+
+// escapes tells when the app label of a pod has changed from what it is now.
+func (n *namespace) escapes(name string) <-chan time.Time {
+	n.Helper()
+	before := n.pod(name)
+	changes, err := admin.CoreV1().Pods(n.name).Watch(n.Context(), metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String(), ResourceVersion: before.ResourceVersion,
+	})
+	require.NoError(n, err)
+	escaped := make(chan time.Time, 1)
+	go func() {
+		defer changes.Stop()
+		for change := range changes.ResultChan() {
+			if pod, ok := change.Object.(*corev1.Pod); ok && pod.Labels["app"] != before.Labels["app"] {
+				escaped <- time.Now()
+				return
+			}
+		}
+	}()
+	return escaped
+}
 
 // Nobody writes the pod: the leak guard finds it.
 func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
@@ -22,7 +46,8 @@ func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
 		},
 		"service that changes": func(n *namespace) {
 			n.create(service("late", map[string]string{"app": "other"}))
-			_, err := n.kubectl(nil, "patch", "service", "late", "--type=merge", "--patch", `{"spec": {"selector": {"app": "quarantined-web"}}}`)
+			_, err := admin.CoreV1().Services(n.name).Patch(n.Context(), "late", types.MergePatchType,
+				[]byte(`{"spec": {"selector": {"app": "quarantined-web"}}}`), metav1.PatchOptions{})
 			require.NoError(n, err)
 		},
 		"replica set": func(n *namespace) {
@@ -38,9 +63,12 @@ func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
 			before := n.running("app=web", 1)[0]
 			n.quarantine(before.Name)
 
+			escaped, began := n.escapes(before.Name), time.Now()
+
 			selects(n)
 
 			n.until(func() bool { return len(n.selecting(n.pod(before.Name).Labels)) == 0 }, "the pod is out again")
+			t.Logf("out again after %s", (<-escaped).Sub(began).Round(time.Millisecond))
 			pod := n.pod(before.Name)
 			n.requireOut(pod)
 			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late had come to select this quarantined pod, and it was taken out again.")
