@@ -93,6 +93,18 @@ func TestAStepOfTheClockTellsNoEndTwice(t *testing.T) {
 	requireAlive(t, pod)
 }
 
+// Nothing but the clock changes: neither the pod nor what selects it.
+func TestAClockThatIsSetForwardTellsTheEndThatCameNear(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, localClock(-long))
+	pod := create(t, namespace, "web", quarantinedFor(long), expires(time.Now().Add(2*time.Minute)))
+	waitTold(t, pod, "Quarantined") // In the same look that has it wait for its end.
+	sweeper.local.set(0)
+	sweeper.ticker.ticks <- time.Now()
+	waitTold(t, pod, "ExpiresSoon", "Quarantined")
+	requireAlive(t, pod)
+}
+
 func TestTheEndOfAPodIsTold(t *testing.T) {
 	namespace := newNamespace(t)
 	start(t, namespace)
