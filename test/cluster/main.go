@@ -1,6 +1,6 @@
 // Command cluster is a Kubernetes control plane in one binary: etcd, the API
-// server, the controller manager, the scheduler, kubectl, and KWOK in place of
-// the kubelets, each the real one, called by the name it is linked to.
+// server, the controller manager, the scheduler, kubectl, cert-manager, and KWOK
+// in place of the kubelets, each the real one, called by the name it is linked to.
 //
 // One binary of all links in the time of one, and shares what they share. It is
 // a module of its own so that the product's go.mod stays small.
@@ -39,6 +39,7 @@ func main() {
 // program is the one that this binary is called by the name of.
 func program(path string) (run func() int, err error) {
 	programs := map[string]func() int{
+		"cert-manager":            runCertManager,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
 		"kube-controller-manager": func() int { return cli.Run(controllermanager.NewControllerManagerCommand()) },

@@ -34,8 +34,8 @@ type distribution struct {
 var (
 	newest = distribution{
 		module: "cluster", version: Version, builds: "kube",
-		programs:    []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"},
-		description: "etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl " + Version + " and KWOK",
+		programs:    []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "cert-manager"},
+		description: "etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl " + Version + ", KWOK and cert-manager",
 	}
 	oldest = distribution{
 		module: "cluster130", version: OldestVersion, builds: "kube130",
