@@ -34,7 +34,6 @@ const (
 	logAgreeing    = "This machine's clock and the API server's agree again"
 	logTaken       = "Serving with a new certificate"
 	logGoingOn     = "Going on with the certificate read before, if any"
-	logNotValidNow = "The serving certificate is not valid at this machine's time, so API servers may refuse it; check time synchronization, and who issues it"
 )
 
 // errNone is said until there is a certificate.
