@@ -23,17 +23,17 @@ const (
 
 // Reasons of the events.
 const (
-	reasonNewCA    = "CARotated"
-	reasonServe    = "CertificateRotated"
-	reasonForget   = "OldCARemoved"
-	reasonInject   = "CABundleWritten"
-	reasonBlocked  = "CertificateBlocked"
-	reasonSkewed   = "ClockSkewed"
-	actionKeep     = "KeepCertificate"
-	logUnblocked   = "What kept isolate from keeping the webhook's certificate is gone"
-	logAgreeing    = "This machine's clock and the API server's agree again"
-	logTaken       = "Serving with a new certificate"
-	logGoingOn     = "Going on with the certificate read before, if any"
+	reasonNewCA   = "CARotated"
+	reasonServe   = "CertificateRotated"
+	reasonForget  = "OldCARemoved"
+	reasonInject  = "CABundleWritten"
+	reasonBlocked = "CertificateBlocked"
+	reasonSkewed  = "ClockSkewed"
+	actionKeep    = "KeepCertificate"
+	logUnblocked  = "What kept isolate from keeping the webhook's certificate is gone"
+	logAgreeing   = "This machine's clock and the API server's agree again"
+	logTaken      = "Serving with a new certificate"
+	logGoingOn    = "Going on with the certificate read before, if any"
 )
 
 // errNone is said until there is a certificate.
