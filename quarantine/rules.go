@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -63,19 +62,17 @@ func DefaultRules() Rules {
 // Validate returns all that is wrong with the rules, naming each setting.
 func (r *Rules) Validate() field.ErrorList {
 	var errs field.ErrorList
-	prefix := field.NewPath("prefix")
-	if r.Prefix == "" || len(r.Prefix) > maxPrefixLength {
-		errs = append(errs, field.Invalid(prefix, r.Prefix, fmt.Sprintf("must have 1 to %d characters", maxPrefixLength)))
-	}
-	for _, problem := range validation.IsValidLabelValue(r.Prefix) {
-		errs = append(errs, field.Invalid(prefix, r.Prefix, problem))
+	if r.Prefix == "" || len(r.Prefix) > maxPrefixLength || len(validation.IsValidLabelValue(r.Prefix)) > 0 {
+		errs = append(errs, field.Invalid(field.NewPath("prefix"), r.Prefix, problemPrefix))
 	}
 	for _, key := range r.ExtraKeys {
-		errs = append(errs, metav1validation.ValidateLabelName(key, field.NewPath("extraKeys"))...)
+		if len(validation.IsQualifiedName(key)) > 0 {
+			errs = append(errs, field.Invalid(field.NewPath("extraKeys"), key, problemKey))
+		}
 	}
 	if r.DefaultTTL < MinTTL || r.DefaultTTL > r.MaxTTL {
-		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), r.DefaultTTL.String(),
-			fmt.Sprintf("must be at least %s and at most the maximum, %s", MinTTL, r.MaxTTL)))
+		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), shortDuration(r.DefaultTTL),
+			fmt.Sprintf("must be at least %s and at most the maximum, %s", shortDuration(MinTTL), shortDuration(r.MaxTTL))))
 	}
 	if r.ControllerBudget < 0 {
 		errs = append(errs, field.Invalid(field.NewPath("controllerBudget"), r.ControllerBudget, problemBudget))

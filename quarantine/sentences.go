@@ -23,6 +23,8 @@ const (
 	warnExtendFree = "This pod is not quarantined, so there is nothing to extend; the annotation was removed."
 
 	problemBudget = "must be a whole number, 0 for no limit"
+	problemPrefix = "must have 1 to 32 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
+	problemKey    = "must be the key of a label, such as team or example.com/team"
 
 	problemTTLKept       = "is read when the pod is quarantined, and this one is already; to keep it longer, set " + ExtendKey + " instead"
 	problemSwitch        = `must be "true" or "false"`

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"testing"
 	"time"
 
@@ -54,17 +56,28 @@ func TestFlagsAreTaken(t *testing.T) {
 }
 
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
-	_, err := command.Parse("sweeper", &options{}, []string{
-		"--workers=0", "--replacement-timeout=0s", "--leader-election-namespace=", "--lease-duration=1s",
+	var stderr bytes.Buffer
+	code := command.Main("sweeper", purpose, &options{}, []string{
+		"--workers", "0", "--replacement-timeout=0s", "--leader-election-namespace=", "--lease-duration=1s",
 		"--self-signed", "--ca-validity=10m", "--certificate-validity=20m", "--propagation-delay=4m",
-		"--health-address=8081", "--metrics-address=:99999",
-	})
-	require.EqualError(t, err, "--workers is 0, and must be at least 1\n"+
-		"--replacement-timeout is 0s, and must be more than 0s\n"+
-		"--leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false\n"+
-		"--lease-duration is 1s, and must be at least 3s\n"+
-		"--certificate-validity is 20m0s, and must be at least 6 times --propagation-delay, 24m0s: a rotation must fit into its last third\n"+
-		"--ca-validity is 10m0s, and must be at least --certificate-validity, 20m0s\n"+
-		`--health-address is "8081", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 8081: missing port in address`+"\n"+
-		`--metrics-address is ":99999", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 99999: invalid port`)
+		"--health-address=8081", "--metrics-address=:99999", "--leader-elect=perhaps", "--worker=3", "--log-level",
+	}, io.Discard, &stderr)
+	require.Equal(t, 2, code)
+	require.Equal(t, `--leader-elect is "perhaps", and must be true or false
+sweeper has no flag --worker; see --help
+--log-level has no value, and takes debug, info, warn or error
+--workers is 0, and must be at least 1
+--replacement-timeout is 0s, and must be more than 0s
+--leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false
+--lease-duration is 1s, and must be at least 3s
+--certificate-validity is 20m, and must be at least 6 times --propagation-delay, 24m: a rotation must fit into its last third
+--ca-validity is 10m, and must be at least --certificate-validity, 20m
+--health-address is "8081", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 8081: missing port in address
+--metrics-address is ":99999", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 99999: invalid port
+`, stderr.String())
+}
+
+func TestATimeThatCannotBeReadSaysHowToWriteIt(t *testing.T) {
+	_, err := command.Parse("sweeper", &options{}, []string{"--lease-duration=1.5s"})
+	require.EqualError(t, err, `--lease-duration is "1.5s", and must be a time such as 90s, 30m, 36h, 7d or 1d12h`)
 }

@@ -7,4 +7,8 @@ import (
 	"isolate.example.io/cmd/internal/command"
 )
 
-func main() { os.Exit(command.Main("webhook", &options{}, os.Args[1:], os.Stderr)) }
+const purpose = "webhook answers the API server's admission reviews of pods: it takes a pod out of every selector in the write that asks for it."
+
+func main() {
+	os.Exit(command.Main("webhook", purpose, &options{}, os.Args[1:], os.Stdout, os.Stderr))
+}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/pflag"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/quarantine"
@@ -32,27 +31,40 @@ type options struct {
 }
 
 // AddFlags implements [command.Options].
-func (o *options) AddFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&o.host, "host", "",
+func (o *options) AddFlags(flags *command.Flags) {
+	serving := flags.Group("Serving")
+	serving.StringVar(&o.host, "host", "",
 		"The address that serves admission reviews. All of this host's unless given.")
-	flags.IntVar(&o.port, "port", 10250,
+	serving.IntVar(&o.port, "port", 10250,
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
-	flags.StringVar(&o.certDir, "cert-dir", "/tls",
+	serving.StringVar(&o.certDir, "cert-dir", "/tls",
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
-	flags.DurationVar(&o.drainPeriod, "drain-period", 5*time.Second,
+	command.DurationVar(serving, &o.drainPeriod, "drain-period", 5*time.Second,
 		"How long to serve on when told to stop, not ready any more and closing each connection with its answer, "+
 			"so that the API server has moved to another replica by the end. At most a minute; 0s stops at once.")
 
 	o.rules = quarantine.DefaultRules()
-	flags.Var((*command.Duration)(&o.rules.DefaultTTL), "default-ttl",
+	o.addTimeFlags(flags.Group("How long a pod is kept"))
+	o.addBudgetFlags(flags.Group("Budgets"))
+	o.addLabelFlags(flags.Group("Labels and controllers"))
+}
+
+func (o *options) addTimeFlags(flags *pflag.FlagSet) {
+	command.DurationVar(flags, &o.rules.DefaultTTL, "default-ttl", o.rules.DefaultTTL,
 		"How long a quarantined pod is kept unless its ttl says otherwise, such as 90m, 36h or 7d.")
-	flags.Var((*command.Duration)(&o.rules.MaxTTL), "max-ttl",
+	command.DurationVar(flags, &o.rules.MaxTTL, "max-ttl", o.rules.MaxTTL,
 		"The longest that a ttl or an extension may ask for.")
+}
+
+func (o *options) addBudgetFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.rules.ControllerBudget, "controller-budget", o.rules.ControllerBudget,
 		"How many pods of one controller, a ReplicaSet's Deployment for example, may be quarantined at a time without force; 0 is no limit.")
 	flags.IntVar(&o.rules.NamespaceBudget, "namespace-budget", o.rules.NamespaceBudget,
 		"How many pods of one namespace may be quarantined at a time without force; 0 is no limit. "+
 			"Both budgets, default-ttl and max-ttl can be set for a namespace by an annotation on it: isolate.example.io/namespace-budget, and so on.")
+}
+
+func (o *options) addLabelFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rules.Prefix, "label-prefix", o.rules.Prefix,
 		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
 	flags.StringSliceVar(&o.rules.ExtraKeys, "rewrite-label", nil,
@@ -72,7 +84,7 @@ func (o *options) Validate() []error {
 		errs = append(errs, errors.New("--cert-dir is empty: name the folder that has tls.crt and tls.key"))
 	}
 	if o.drainPeriod < 0 || o.drainPeriod > maxDrainPeriod {
-		errs = append(errs, fmt.Errorf("--drain-period is %s, and must be between 0s and %s", o.drainPeriod, maxDrainPeriod))
+		errs = append(errs, fmt.Errorf("--drain-period is %s, and must be between 0s and %s", command.Short(o.drainPeriod), command.Short(maxDrainPeriod)))
 	}
 	o.rules.ReplacingKinds = nil
 	for _, kind := range o.replacingKinds {
@@ -84,7 +96,7 @@ func (o *options) Validate() []error {
 		o.rules.ReplacingKinds = append(o.rules.ReplacingKinds, parsed)
 	}
 	for _, problem := range o.rules.Validate() {
-		errs = append(errs, fmt.Errorf("--%s is %v, and %s", ruleFlags[problem.Field], problem.BadValue, said(problem)))
+		errs = append(errs, fmt.Errorf("--%s is %q, and %s", ruleFlags[problem.Field], fmt.Sprint(problem.BadValue), problem.Detail))
 	}
 	return errs
 }
@@ -98,11 +110,4 @@ var ruleFlags = map[string]string{
 
 	"controllerBudget": "controller-budget",
 	"namespaceBudget":  "namespace-budget",
-}
-
-func said(problem *field.Error) string {
-	if problem.Detail == "" {
-		return problem.Type.String()
-	}
-	return problem.Detail
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"io"
 	"testing"
 	"time"
 
@@ -35,27 +37,27 @@ func TestFlagsAreTaken(t *testing.T) {
 }
 
 func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
-	_, err := command.Parse("webhook", &options{}, []string{
+	var stderr bytes.Buffer
+	code := command.Main("webhook", purpose, &options{}, []string{
 		"--port=0", "--cert-dir=", "--drain-period=2m", "--default-ttl=2d", "--max-ttl=1d", "--label-prefix=a_", "--rewrite-label=a b",
-		"--replacing-kind=CloneSet", "--controller-budget=-1", "--namespace-budget=-2",
-	})
-	require.EqualError(t, err, "--port is 0, and must be between 1 and 65535\n"+
-		"--cert-dir is empty: name the folder that has tls.crt and tls.key\n"+
-		"--drain-period is 2m0s, and must be between 0s and 1m0s\n"+
-		`--replacing-kind is "CloneSet", and must be a kind and its group, such as CloneSet.apps.kruise.io`+"\n"+
-		"--label-prefix is a_, and a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', "+
-		"and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for "+
-		"validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')\n"+
-		"--rewrite-label is a b, and name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end "+
-		"with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "+
-		"'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')\n"+
-		"--default-ttl is 48h0m0s, and must be at least 1s and at most the maximum, 24h0m0s\n"+
-		"--controller-budget is -1, and must be a whole number, 0 for no limit\n"+
-		"--namespace-budget is -2, and must be a whole number, 0 for no limit")
-}
-
-func TestADurationThatCannotBeReadSaysHowToWriteIt(t *testing.T) {
-	_, err := command.Parse("webhook", &options{}, []string{"--default-ttl=tomorrow"})
-	require.EqualError(t, err, `invalid argument "tomorrow" for "--default-ttl" flag: write it as 90s, 30m, 36h, 7d or 1d12h: `+
-		`not a valid duration string: "tomorrow"`)
+		"--replacing-kind=CloneSet", "--controller-budget=-1", "--namespace-budget=many",
+		"--quarantine-ttl=1d", "--metrics-address=8080", "--log-level=all", "-v", "now", "--host",
+	}, io.Discard, &stderr)
+	require.Equal(t, 2, code)
+	require.Equal(t, `--namespace-budget is "many", and must be a whole number, such as 50
+webhook has no flag --quarantine-ttl; see --help
+--log-level is "all", and must be debug, info, warn or error
+webhook has no flag -v; see --help
+webhook takes flags only, not now; see --help
+--host has no value, and takes text
+--port is 0, and must be between 1 and 65535
+--cert-dir is empty: name the folder that has tls.crt and tls.key
+--drain-period is 2m, and must be between 0s and 1m
+--replacing-kind is "CloneSet", and must be a kind and its group, such as CloneSet.apps.kruise.io
+--label-prefix is "a_", and must have 1 to 32 letters, digits, '-', '_' or '.', and begin and end with a letter or digit
+--rewrite-label is "a b", and must be the key of a label, such as team or example.com/team
+--default-ttl is "2d", and must be at least 1s and at most the maximum, 1d
+--controller-budget is "-1", and must be a whole number, 0 for no limit
+--metrics-address is "8080", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 8080: missing port in address
+`, stderr.String())
 }

@@ -5,11 +5,9 @@ package command
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"runtime/debug"
 	"strings"
@@ -18,7 +16,6 @@ import (
 	"github.com/spf13/pflag"
 	"k8s.io/klog/v2"
 
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager/signals"
 )
@@ -31,34 +28,27 @@ const (
 
 // Options are a program's own flags.
 type Options interface {
-	// AddFlags adds the flags.
-	AddFlags(flags *pflag.FlagSet)
+	// AddFlags adds the flags, in groups.
+	AddFlags(flags *Flags)
 	// Validate returns all that is wrong with their values.
 	Validate() []error
 	// Run runs the program until the context ends.
 	Run(ctx context.Context, process *Process) error
 }
 
-// Process are the flags that every program has.
-type Process struct {
-	HealthAddress  string
-	MetricsAddress string
-
-	LogLevel slog.Level
-	version  bool
-}
-
-// Main is the whole of a program: it returns the code to exit with.
-func Main(name string, options Options, args []string, stderr io.Writer) int {
+// Main is the whole of a program, whose purpose is one sentence: it returns the code
+// to exit with.
+func Main(name, purpose string, options Options, args []string, stdout, stderr io.Writer) int {
 	process, err := Parse(name, options, args)
 	switch {
 	case errors.Is(err, pflag.ErrHelp):
+		fmt.Fprint(stdout, help(name, purpose, options))
 		return 0
 	case err != nil:
 		fmt.Fprintln(stderr, err)
 		return exitUsage
 	case process.version:
-		fmt.Println(Version())
+		fmt.Fprintln(stdout, Version())
 		return 0
 	}
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: process.LogLevel}))
@@ -73,51 +63,15 @@ func Main(name string, options Options, args []string, stderr io.Writer) int {
 }
 
 // Parse reads the flags, and reports everything that is wrong with them at once.
+// For --help it returns [pflag.ErrHelp].
 func Parse(name string, options Options, args []string) (*Process, error) {
 	p := &Process{}
-	flags := pflag.NewFlagSet(name, pflag.ContinueOnError)
-	flags.SortFlags = false
-	options.AddFlags(flags)
-	p.addFlags(flags)
-	if err := flags.Parse(args); err != nil {
+	flags := newFlags(options, p)
+	problems, err := flags.parse(name, args)
+	if err != nil {
 		return nil, err
 	}
-	if unknown := flags.Args(); len(unknown) > 0 {
-		return nil, fmt.Errorf("%s takes flags only, not %s; see --help", name, strings.Join(unknown, " "))
-	}
-	return p, errors.Join(append(options.Validate(),
-		validateAddress("--health-address", p.HealthAddress), validateAddress("--metrics-address", p.MetricsAddress))...)
-}
-
-func (p *Process) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&p.HealthAddress, "health-address", ":8081",
-		"The address that serves /healthz and /readyz. A port of 0 takes any free one, and the address 0 serves nothing.")
-	flags.StringVar(&p.MetricsAddress, "metrics-address", ":8080",
-		"The address that serves /metrics, over plain HTTP. A port of 0 takes any free one, and the address 0 serves nothing.")
-	var kubeconfig flag.FlagSet
-	config.RegisterFlags(&kubeconfig)
-	kubeconfig.Lookup(config.KubeconfigFlagName).Usage = "The kubeconfig file that says where the API server is. " +
-		"Without it, the environment variable KUBECONFIG is tried, then the pod's service account."
-	flags.AddGoFlagSet(&kubeconfig)
-	flags.TextVar(&p.LogLevel, "log-level", slog.LevelInfo,
-		"The least `level` that is logged: debug, info, warn or error. Logs are JSON, on standard error.")
-	flags.BoolVar(&p.version, "version", false,
-		"Print the version and exit.")
-}
-
-// validateAddress takes what controller-runtime does: host:port, or 0 for none.
-func validateAddress(name, address string) error {
-	if address == "0" {
-		return nil
-	}
-	_, port, err := net.SplitHostPort(address)
-	if err == nil {
-		_, err = net.LookupPort("tcp", port)
-	}
-	if err != nil {
-		return fmt.Errorf("%s is %q, and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: %w", name, address, err)
-	}
-	return nil
+	return p, errors.Join(append(append(problems, options.Validate()...), p.validate()...)...)
 }
 
 // version is stamped by the linker; see the Dockerfile.

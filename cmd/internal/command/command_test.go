@@ -4,17 +4,17 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"testing"
 
-	"github.com/spf13/pflag"
 	"github.com/stretchr/testify/require"
 )
 
 // none is a program without flags of its own.
 type none struct{ err error }
 
-func (none) AddFlags(*pflag.FlagSet)             {}
+func (none) AddFlags(*Flags)                     {}
 func (n none) Validate() []error                 { return []error{n.err} }
 func (none) Run(context.Context, *Process) error { return nil }
 
@@ -24,15 +24,47 @@ func TestFlagsOfTheProcessAreTaken(t *testing.T) {
 	require.Equal(t, &Process{HealthAddress: "127.0.0.1:0", MetricsAddress: "0", LogLevel: slog.LevelDebug, version: true}, p)
 }
 
-func TestArgumentsAreRefused(t *testing.T) {
-	_, err := Parse("none", none{}, []string{"now"})
-	require.EqualError(t, err, "none takes flags only, not now; see --help")
+func TestTheLastOfAFlagCounts(t *testing.T) {
+	p, err := Parse("none", none{}, []string{"--metrics-address=:1", "--metrics-address", ":2"})
+	require.NoError(t, err)
+	require.Equal(t, ":2", p.MetricsAddress)
 }
 
 func TestABadFlagEndsTheProgramWithAllThatIsWrong(t *testing.T) {
 	var stderr bytes.Buffer
-	require.Equal(t, exitUsage, Main("none", none{errors.New("--workers is 0")}, []string{"--metrics-address=x"}, &stderr))
-	require.Equal(t, "--workers is 0\n"+
+	require.Equal(t, exitUsage, Main("none", "", none{errors.New("--workers is 0")}, []string{"--metrics-address=x", "now"}, io.Discard, &stderr))
+	require.Equal(t, "none takes flags only, not now; see --help\n--workers is 0\n"+
 		`--metrics-address is "x", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address x: missing port in address`+"\n",
 		stderr.String())
+}
+
+func TestHelpShowsTheGroupsWithTheirDefaults(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, Main("none", "none does nothing.", none{}, []string{"--no-such-flag", "--help"}, &stdout, &stderr))
+	require.Empty(t, stderr.String())
+	require.Equal(t, `none does nothing.
+
+Usage: none [flags]
+
+Process:
+      --health-address string    The address that serves /healthz and /readyz. A port of 0
+                                 takes any free one, and the address 0 serves nothing.
+                                 (default ":8081")
+      --metrics-address string   The address that serves /metrics, over plain HTTP. A port of
+                                 0 takes any free one, and the address 0 serves nothing.
+                                 (default ":8080")
+      --kubeconfig string        The kubeconfig file that says where the API server is.
+                                 Without it, the environment variable KUBECONFIG is tried,
+                                 then the pod's service account.
+      --log-level level          The least that is logged: debug, info, warn or error. Logs
+                                 are JSON, on standard error. (default info)
+      --version                  Print the version and exit.
+`, stdout.String())
+}
+
+func TestTheVersionGoesToStandardOutput(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	require.Zero(t, Main("none", "", none{}, []string{"--version"}, &stdout, &stderr))
+	require.Equal(t, Version()+"\n", stdout.String())
+	require.Empty(t, stderr.String())
 }
