@@ -12,12 +12,7 @@ WORKDIR /src
 # Modules change less often than sources: this layer is kept.
 COPY go.mod go.sum ./
 RUN go mod download
-COPY cmd cmd
-COPY certs certs
-COPY quarantine quarantine
-COPY selectors selectors
-COPY sweeper sweeper
-COPY webhook webhook
+COPY . .
 ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=dev
