@@ -52,6 +52,7 @@ var rows = []struct {
 	{"expiry", (*bench).expiry},
 	{"together", (*bench).together},
 	{"memory", (*bench).memory},
+	{"resources", (*bench).resources},
 }
 
 // outputs are where the results go.

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"isolate.example.io/test/bench/figures"
+	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/installation"
+	"isolate.example.io/test/stream"
+)
+
+// millicores are thousandths of a CPU, in which requests of containers are counted.
+const millicores figures.Unit = "millicores"
+
+// resources measures what both programs take of CPU and memory, idle and with more
+// to do than they ever should have: what the manifests' requests and limits go by.
+func (b *bench) resources() error {
+	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
+	if err != nil {
+		return err
+	}
+	apps := b.size(5000, 50)
+	if err := b.createApps(c, apps, 1); err != nil {
+		return err
+	}
+	v, err := b.newVariants(c)
+	if err != nil {
+		return err
+	}
+	c.webhook().Kill() // Another one reads everything at its start.
+	if err := b.webhookResources(c, 2*apps); err != nil {
+		return err
+	}
+	// The sweeper's pods are created with the record that the webhook would write.
+	if err := v.use(none); err != nil {
+		return err
+	}
+	return b.sweeperResources(c, 2*apps)
+}
+
+func (b *bench) webhookResources(c *cluster, selectors int) error {
+	webhook, err := c.isolate.StartWebhook(b.ctx)
+	if err != nil {
+		return err
+	}
+	defer webhook.Kill()
+	what := fmt.Sprintf("the webhook, %d selectors: ", selectors)
+	if err := b.idle(what, webhook); err != nil {
+		return err
+	}
+	// More writers than the API server keeps connections.
+	const writers = 32
+	var report stream.Report
+	took, err := b.spend(what+fmt.Sprintf("%d writers that quarantine without a pause: ", writers), webhook, func() error {
+		quarantines, err := stream.Start(b.ctx, c.Config(), namespace, writers)
+		if err != nil {
+			return err
+		}
+		err = b.pass(time.Duration(b.size(60, 5)) * time.Second)
+		report = quarantines.Stop()
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if report.Lost > 0 {
+		return fmt.Errorf("quarantines failed: %s", report)
+	}
+	b.add(figures.Figure{What: what + "quarantines of these writers", Value: figures.Sample{float64(report.Sent) / took.Seconds()}, Unit: figures.PerSecond})
+	return nil
+}
+
+func (b *bench) sweeperResources(c *cluster, selectors int) error {
+	sweeper, err := c.isolate.StartSweeper(b.ctx)
+	if err != nil {
+		return err
+	}
+	defer sweeper.Kill()
+	what := fmt.Sprintf("the sweeper, %d selectors: ", selectors)
+	if err := b.idle(what, sweeper); err != nil {
+		return err
+	}
+	n := b.size(5000, 100)
+	gone, err := b.watchDeletions(c, n)
+	if err != nil {
+		return err
+	}
+	defer gone.stop()
+	due := time.Now().Add(time.Duration(n/200+5) * time.Second).Truncate(time.Second)
+	if _, err := b.expiring(c, n, due); err != nil {
+		return err
+	}
+	if err := b.pass(time.Until(due)); err != nil {
+		return err
+	}
+	_, err = b.spend(what+fmt.Sprintf("%d pods that expire together: ", n), sweeper, func() error {
+		for range n {
+			if _, _, err := gone.next(b.ctx); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return err
+}
+
+// idle measures a program that has read everything, while nothing happens.
+func (b *bench) idle(what string, p *installation.Program) error {
+	settled, err := b.settled(asProcess(p))
+	if err != nil {
+		return err
+	}
+	b.add(figures.Figure{What: what + "heap", Value: figures.Sample{settled.heap}, Unit: figures.Bytes})
+	_, err = b.spend(what+"idle: ", p, func() error { return b.pass(time.Duration(b.size(60, 5)) * time.Second) })
+	return err
+}
+
+// spend measures what a program takes while something is done, and says how long
+// that took.
+func (b *bench) spend(what string, p *installation.Program, do func() error) (took time.Duration, err error) {
+	const seconds = "process_cpu_seconds_total"
+	before, err := asProcess(p).measures(b.ctx)
+	if err != nil {
+		return 0, err
+	}
+	start := time.Now()
+	if err := do(); err != nil {
+		return 0, err
+	}
+	took = time.Since(start)
+	after, err := asProcess(p).measures(b.ctx)
+	if err != nil {
+		return 0, err
+	}
+	b.add(figures.Figure{What: what + "CPU", Value: figures.Sample{1000 * (after.sum(seconds) - before.sum(seconds)) / took.Seconds()}, Unit: millicores})
+	b.add(figures.Figure{What: what + "resident", Value: figures.Sample{after.sum("process_resident_memory_bytes")}, Unit: figures.Bytes})
+	b.add(figures.Figure{What: what + "resident at most so far", Value: figures.Sample{peak(p.PID())}, Unit: figures.Bytes})
+	return took, nil
+}
+
+// pass lets time go by.
+func (b *bench) pass(d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-b.ctx.Done():
+		return b.ctx.Err()
+	}
+}
