@@ -67,10 +67,11 @@ integration: ## Test on a real API server
 	$(GOTEST) ./test/controlplane ./test/expiry ./test/integration ./test/selectors ./test/services
 
 e2e: ## Test on a whole control plane, with its controllers
-	$(GOTEST) ./test/availability ./test/certificates ./test/e2e
+	$(GOTEST) ./test/availability ./test/certificates ./test/documents ./test/e2e ./test/image
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers
 	$(GOTEST) ./test/expiry -run=ManyPods -pods=5000
 	$(GOTEST) ./test/availability -run=Restarts -admissions=100000
 	$(GOTEST) ./test/certificates -run=LosesNo -serving-rotations=100 -ca-rotations=20
+	$(GOTEST) ./test/image -architectures=amd64,arm64
