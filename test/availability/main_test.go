@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 
+	"isolate.example.io/quarantine"
 	"isolate.example.io/test/controlplane"
 	"isolate.example.io/test/installation"
 
@@ -88,10 +90,45 @@ func (c *cluster) install(options installation.Options) {
 	c.Cleanup(c.isolate.Stop)
 }
 
-func (c *cluster) namespace(name string) {
+// kubectl runs kubectl, and returns what a person would see.
+func (c *cluster) kubectl(args ...string) string {
 	c.Helper()
-	_, err := c.admin.CoreV1().Namespaces().Create(c.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
+	screen, err := c.tryKubectl(args...)
+	require.NoError(c, err, screen)
+	return screen
+}
+
+// tryKubectl is kubectl for what may fail.
+func (c *cluster) tryKubectl(args ...string) (string, error) {
+	out, err := c.KubectlCommand(c.Context(), args...).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}
+
+// quarantine quarantines a pod as a person does; the pod is then what is stored.
+func (c *cluster) quarantine(pod *corev1.Pod, annotations ...string) {
+	c.Helper()
+	c.kubectl(append([]string{"annotate", "pod", "--namespace=" + pod.Namespace, pod.Name, quarantine.TriggerKey + "=true"}, annotations...)...)
+	stored, err := c.admin.CoreV1().Pods(pod.Namespace).Get(c.Context(), pod.Name, metav1.GetOptions{})
 	require.NoError(c, err)
+	*pod = *stored
+}
+
+// running waits for that many pods to run, and returns them.
+func (c *cluster) running(namespace, selector string, count int) []*corev1.Pod {
+	c.Helper()
+	var pods []*corev1.Pod
+	c.until(func() bool {
+		list, err := c.admin.CoreV1().Pods(namespace).List(c.Context(), metav1.ListOptions{LabelSelector: selector})
+		require.NoError(c, err)
+		pods = nil
+		for i := range list.Items {
+			if pod := &list.Items[i]; pod.Status.Phase == corev1.PodRunning && pod.DeletionTimestamp == nil {
+				pods = append(pods, pod)
+			}
+		}
+		return len(pods) == count
+	}, "%d pods in %s with %s run", count, namespace, selector)
+	return pods
 }
 
 // until waits for a condition.

@@ -24,7 +24,7 @@ func busy(t *testing.T, flags ...string) (*cluster, *stream.Stream) {
 	})
 	_, err := c.isolate.StartWebhook(t.Context())
 	require.NoError(t, err)
-	c.namespace("busy")
+	c.kubectl("create", "namespace", "busy")
 	s, err := stream.Start(t.Context(), c.Config(), "busy", writers)
 	require.NoError(t, err)
 	c.until(func() bool { return s.Sent() > writers }, "admissions are answered")

@@ -136,8 +136,14 @@ func (p *Program) waitReady(ctx context.Context) error {
 	})
 }
 
-// Ready is whether the program says that it is.
+// Ready is whether the program says that it is. One that has ended says nothing:
+// by now its port may be another's.
 func (p *Program) Ready(ctx context.Context) bool {
+	select {
+	case <-p.Done():
+		return false
+	default:
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HealthURL+"/readyz", nil)
 	if err != nil {
 		return false
