@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -51,6 +52,47 @@ func TestARecordOfAnyReleaseIsReleased(t *testing.T) {
 	}
 }
 
+// Whoever holds a pod and keeps it longer moves its end, and of the record nothing
+// but that this happened is new.
+func TestARecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
+	for name, before := range recorded(t) {
+		t.Run(name, func(t *testing.T) {
+			rules := DefaultRules()
+			req := update(incident(), before, annotation(HoldKey, True), annotation(ExtendKey, "7d"))
+			after := apply(t, req.New, rules.Decide(req))
+			was, is := rawFields(t, before.Annotations[RecordKey]), rawFields(t, after.Annotations[RecordKey])
+			delete(is, "extended")
+			if diff := cmp.Diff(was, is); diff != "" {
+				t.Errorf("fields of the record: %s", diff)
+			}
+			want := clone(&before.Metadata)
+			want.Annotations[HoldKey] = True
+			want.Annotations[ExpiresAtKey] = after.Annotations[ExpiresAtKey]
+			want.Annotations[RecordKey] = after.Annotations[RecordKey]
+			if diff := cmp.Diff(want, after); diff != "" {
+				t.Errorf("all else: %s", diff)
+			}
+			if kept := StatusOf(after.Labels, after.Annotations).ExpiresAt.Sub(now); kept.Round(time.Second) != 7*24*time.Hour {
+				t.Errorf("kept for %s", kept)
+			}
+		})
+	}
+}
+
+// rawFields are those of a record, to the byte.
+func rawFields(t *testing.T, record string) map[string]string {
+	t.Helper()
+	raw := map[string]json.RawMessage{}
+	if err := json.Unmarshal([]byte(record), &raw); err != nil {
+		t.Fatal(err)
+	}
+	fields := map[string]string{}
+	for name, value := range raw {
+		fields[name] = string(value)
+	}
+	return fields
+}
+
 // An older release that has to extend a newer one's record keeps all that it
 // doesn't know, to the byte.
 func TestWhatANewerReleaseRecordedStays(t *testing.T) {
@@ -61,18 +103,13 @@ func TestWhatANewerReleaseRecordedStays(t *testing.T) {
 	if after.Annotations[RecordKey] == before.Annotations[RecordKey] {
 		t.Fatal("the record was not extended, so this shows nothing")
 	}
-	was, is := map[string]json.RawMessage{}, map[string]json.RawMessage{}
-	for record, fields := range map[string]map[string]json.RawMessage{before.Annotations[RecordKey]: was, after.Annotations[RecordKey]: is} {
-		if err := json.Unmarshal([]byte(record), &fields); err != nil {
-			t.Fatal(err)
-		}
-	}
+	was, is := rawFields(t, before.Annotations[RecordKey]), rawFields(t, after.Annotations[RecordKey])
 	for _, field := range []string{"schema", "futureObject", "ownerReferences"} {
-		if string(was[field]) != string(is[field]) {
+		if was[field] != is[field] {
 			t.Errorf("%s was %s and is %s", field, was[field], is[field])
 		}
 	}
-	if !strings.Contains(string(is["letGo"]), "Gateway/of-tomorrow") {
+	if !strings.Contains(is["letGo"], "Gateway/of-tomorrow") {
 		t.Errorf("letGo is %s", is["letGo"])
 	}
 }

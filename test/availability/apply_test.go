@@ -26,9 +26,7 @@ func TestEachComponentIsAppliedWithoutAWarningAndItsPodsAreAdmitted(t *testing.T
 	for _, components := range [][]string{nil, {"monitoring"}, {"monitoring", "host-network"}} {
 		c.apply("", "-k", kustomization(t, components...))
 		for _, deployment := range []string{"isolate-webhook", "isolate-sweeper"} {
-			out, err := c.KubectlCommand(t.Context(), "rollout", "status", "--timeout="+patience.String(),
-				"--namespace="+installation.Namespace, "deployment/"+deployment).CombinedOutput()
-			require.NoError(t, err, "%v: %s", components, out)
+			c.rolledOut(installation.Namespace, deployment)
 		}
 	}
 }

@@ -38,6 +38,9 @@ type Options struct {
 	// Kustomization is the one of the manifests' folder to apply; overlays/default unless set.
 	Kustomization string
 
+	// Applied is whether the caller has applied it, so that only the programs are missing.
+	Applied bool
+
 	// WebhookFlags and SweeperFlags are added to those that are shipped. They win.
 	WebhookFlags, SweeperFlags []string
 
@@ -112,8 +115,10 @@ func (i *Installation) install(ctx context.Context) error {
 			}
 		}
 	}
-	if err := i.controlPlane.Apply(ctx, objects...); err != nil {
-		return err
+	if !i.options.Applied {
+		if err := i.controlPlane.Apply(ctx, objects...); err != nil {
+			return err
+		}
 	}
 	if err := i.startPrograms(ctx); err != nil {
 		return err

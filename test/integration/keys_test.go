@@ -25,13 +25,16 @@ func TestExpressionsNameEveryKey(t *testing.T) {
 	lists := map[string]string{}
 	for _, webhook := range webhookConfiguration(t).Webhooks {
 		for _, condition := range webhook.MatchConditions {
-			lists["matchCondition "+condition.Name] = condition.Expression
+			lists[webhook.Name+" "+condition.Name] = condition.Expression
 		}
 	}
 	for _, name := range []string{"isolate-pods-status", "isolate-bindings"} {
 		lists["policy "+name] = policy(t, name).Spec.Validations[0].Expression
 	}
-	for _, name := range []string{"matchCondition touches-isolation", "policy isolate-pods-status", "policy isolate-bindings"} {
+	for _, name := range []string{
+		"pods.isolate.example.io touches-isolation", "new-pods.isolate.example.io touches-isolation",
+		"policy isolate-pods-status", "policy isolate-bindings",
+	} {
 		t.Run(name, func(t *testing.T) {
 			named := regexp.MustCompile(`'isolate\.example\.io/[^']*'`).FindAllString(lists[name], -1)
 			for i := range named {
