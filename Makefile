@@ -17,7 +17,7 @@ IMAGE ?= isolate.example.io/isolate:$(VERSION)
 # The modules of the repository.
 MODULES := . test/cluster
 
-.PHONY: help build image up down demo bench test lint unit fuzz integration e2e soak
+.PHONY: help build image up down demo bench test lint unit fuzz integration e2e oldest soak
 
 help: ## Say what there is
 	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /\1\t/' | expand -t 14
@@ -68,6 +68,9 @@ integration: ## Test on a real API server
 
 e2e: ## Test on a whole control plane, with its controllers
 	$(GOTEST) ./test/availability ./test/certificates ./test/documents ./test/e2e ./test/image
+
+oldest: ## Test on the oldest API server that isolate supports, which is built first: minutes
+	$(GOTEST) ./test/integration -oldest
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers

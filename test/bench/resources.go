@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/go-logr/logr"
+	"k8s.io/klog/v2"
+
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/controlplane"
 	"isolate.example.io/test/installation"
@@ -16,6 +19,7 @@ const millicores figures.Unit = "millicores"
 // resources measures what both programs take of CPU and memory, idle and with more
 // to do than they ever should have: what the manifests' requests and limits go by.
 func (b *bench) resources() error {
+	klog.SetLogger(logr.Discard()) // Writes that are cut off at the end are no news.
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
 		return err
