@@ -56,7 +56,7 @@ func (b *bench) webhookResources(c *cluster, selectors int) error {
 	// More writers than the API server keeps connections.
 	const writers = 32
 	var report stream.Report
-	took, err := b.spend(what+fmt.Sprintf("%d writers that quarantine without a pause: ", writers), webhook, func() error {
+	took, spent, err := b.spend(what+fmt.Sprintf("%d writers that quarantine without a pause: ", writers), webhook, func() error {
 		quarantines, err := stream.Start(b.ctx, c.Config(), namespace, writers)
 		if err != nil {
 			return err
@@ -72,6 +72,7 @@ func (b *bench) webhookResources(c *cluster, selectors int) error {
 		return fmt.Errorf("quarantines failed: %s", report)
 	}
 	b.add(figures.Figure{What: what + "quarantines of these writers", Value: figures.Sample{float64(report.Sent) / took.Seconds()}, Unit: figures.PerSecond})
+	b.add(figures.Figure{What: what + "CPU of one of them", Value: figures.Sample{1000 * spent / float64(report.Sent)}, Unit: figures.Milliseconds})
 	return nil
 }
 
@@ -98,7 +99,7 @@ func (b *bench) sweeperResources(c *cluster, selectors int) error {
 	if err := b.pass(time.Until(due)); err != nil {
 		return err
 	}
-	_, err = b.spend(what+fmt.Sprintf("%d pods that expire together: ", n), sweeper, func() error {
+	_, spent, err := b.spend(what+fmt.Sprintf("%d pods that expire together: ", n), sweeper, func() error {
 		for range n {
 			if _, _, err := gone.next(b.ctx); err != nil {
 				return err
@@ -106,6 +107,7 @@ func (b *bench) sweeperResources(c *cluster, selectors int) error {
 		}
 		return nil
 	})
+	b.add(figures.Figure{What: what + "CPU of one of these deletions", Value: figures.Sample{1000 * spent / float64(n)}, Unit: figures.Milliseconds})
 	return err
 }
 
@@ -116,31 +118,32 @@ func (b *bench) idle(what string, p *installation.Program) error {
 		return err
 	}
 	b.add(figures.Figure{What: what + "heap", Value: figures.Sample{settled.heap}, Unit: figures.Bytes})
-	_, err = b.spend(what+"idle: ", p, func() error { return b.pass(time.Duration(b.size(60, 5)) * time.Second) })
+	_, _, err = b.spend(what+"idle: ", p, func() error { return b.pass(time.Duration(b.size(60, 5)) * time.Second) })
 	return err
 }
 
 // spend measures what a program takes while something is done, and says how long
-// that took.
-func (b *bench) spend(what string, p *installation.Program, do func() error) (took time.Duration, err error) {
-	const seconds = "process_cpu_seconds_total"
+// that took, and how many seconds of CPU.
+func (b *bench) spend(what string, p *installation.Program, do func() error) (took time.Duration, seconds float64, err error) {
+	const total = "process_cpu_seconds_total"
 	before, err := asProcess(p).measures(b.ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	start := time.Now()
 	if err := do(); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	took = time.Since(start)
 	after, err := asProcess(p).measures(b.ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	b.add(figures.Figure{What: what + "CPU", Value: figures.Sample{1000 * (after.sum(seconds) - before.sum(seconds)) / took.Seconds()}, Unit: millicores})
+	seconds = after.sum(total) - before.sum(total)
+	b.add(figures.Figure{What: what + "CPU", Value: figures.Sample{1000 * seconds / took.Seconds()}, Unit: millicores})
 	b.add(figures.Figure{What: what + "resident", Value: figures.Sample{after.sum("process_resident_memory_bytes")}, Unit: figures.Bytes})
 	b.add(figures.Figure{What: what + "resident at most so far", Value: figures.Sample{peak(p.PID())}, Unit: figures.Bytes})
-	return took, nil
+	return took, seconds, nil
 }
 
 // pass lets time go by.
