@@ -26,6 +26,10 @@ const (
 	// may have been set.
 	maxWait = 10 * time.Minute
 
+	// maxSteps are more than lie between any state and the next wait. Whoever needs
+	// more has the API server store something else than what was written.
+	maxSteps = 20
+
 	// skewed is from which difference on the clocks are reported: what backdate allows for.
 	skewed = backdate
 )
@@ -49,7 +53,7 @@ type selfSigned struct {
 
 // Reconcile implements [reconcile.Reconciler].
 func (a *selfSigned) Reconcile(ctx context.Context, _ reconcile.Request) (reconcile.Result, error) {
-	for {
+	for range maxSteps {
 		state, err := a.read(ctx)
 		if err != nil {
 			return reconcile.Result{}, fmt.Errorf("reading the webhook's certificate: %w", err)
@@ -68,6 +72,7 @@ func (a *selfSigned) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			return reconcile.Result{}, fmt.Errorf("renewing the webhook's certificate (%s): %w", step.Action, err)
 		}
 	}
+	return reconcile.Result{}, errRestless
 }
 
 func (a *selfSigned) read(ctx context.Context) (State, error) {
@@ -96,11 +101,13 @@ func ifFound[T any](object *T, err error) (*T, error) {
 // one that certificates are judged.
 func (a *selfSigned) now(ctx context.Context, s State) time.Time {
 	ahead := a.ahead()
-	if differs := ahead.Abs() > skewed; differs != a.differs {
+	// Said as soon as there is a Secret that an event can be about.
+	if differs := ahead.Abs() > skewed; differs != a.differs && s.CA != nil {
 		a.differs = differs
 		if differs {
-			log.FromContext(ctx).Error(nil, saySkewed(ahead.Round(time.Second).String()))
-			a.event(s.CA, corev1.EventTypeWarning, reasonSkewed, saySkewed(ahead.Round(time.Second).String()))
+			sentence := saySkewed(ahead)
+			log.FromContext(ctx).Error(nil, sentence)
+			a.event(s.CA, corev1.EventTypeWarning, reasonSkewed, sentence)
 		} else {
 			log.FromContext(ctx).Info(logAgreeing)
 		}
@@ -118,7 +125,11 @@ func (a *selfSigned) reportObstacle(ctx context.Context, s State, step Step) {
 		return
 	}
 	log.FromContext(ctx).Error(nil, a.blocked)
-	a.event(s.Serving, corev1.EventTypeWarning, reasonBlocked, a.blocked)
+	about := s.Serving
+	if about == nil {
+		about = s.CA
+	}
+	a.event(about, corev1.EventTypeWarning, reasonBlocked, a.blocked)
 }
 
 // take takes a step other than to wait or to stop.
@@ -127,7 +138,7 @@ func (a *selfSigned) take(ctx context.Context, step Step, s State, now time.Time
 	case ActionNewCA:
 		return a.newCA(ctx, step, s, now)
 	case ActionBundle:
-		return a.keepCA(ctx, s, step, reasonNewCA, sayBundle(step.Why), nil)
+		return a.keepCA(ctx, s, step, reasonNewCA, sayBundle(step.Why), stamps(&authority{}))
 	case ActionForget:
 		return a.keepCA(ctx, s, step, reasonForget, sayForget(), stamps(readAuthority(s.CA, now)))
 	case ActionStamp:
@@ -149,7 +160,7 @@ func (a *selfSigned) newCA(ctx context.Context, step Step, s State, now time.Tim
 	if err != nil {
 		return err
 	}
-	secret := a.secret(CASecret, s.CA).WithData(map[string][]byte{
+	secret := a.secret(CASecret, s.CA).WithAnnotations(stamps(&authority{})).WithData(map[string][]byte{
 		corev1.TLSCertKey: ca.CertPEM, corev1.TLSPrivateKeyKey: ca.KeyPEM, CAFile: append(ca.CertPEM, bundle...),
 	})
 	written, err := a.apply(ctx, secret)
@@ -235,20 +246,4 @@ func (a *selfSigned) event(about *corev1.Secret, kind, reason, message string) {
 	if about != nil {
 		a.events.Eventf(about, nil, kind, reason, actionKeep, "%s", message)
 	}
-}
-
-// stamps are the annotations that say how far a rotation has come.
-func stamps(a *authority) map[string]string {
-	annotations := map[string]string{}
-	for key, since := range map[string]time.Time{TrustedSinceKey: a.trustedSince, ServedSinceKey: a.servedSince} {
-		if !since.IsZero() {
-			annotations[key] = rfc3339(since)
-		}
-	}
-	return annotations
-}
-
-// rfc3339 rounds up: what is noted as past has passed.
-func rfc3339(t time.Time) string {
-	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second).UTC().Format(time.RFC3339)
 }

@@ -5,11 +5,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/wait"
 	testclock "k8s.io/utils/clock/testing"
@@ -17,9 +21,14 @@ import (
 
 func issued(t *testing.T) *Pair {
 	t.Helper()
-	ca, err := NewCA(time.Now(), time.Hour)
+	return issuedAt(t, time.Now())
+}
+
+func issuedAt(t *testing.T, at time.Time) *Pair {
+	t.Helper()
+	ca, err := NewCA(at, time.Hour)
 	require.NoError(t, err)
-	leaf, err := ca.Issue(time.Now(), []string{"isolate-webhook.isolate-system.svc"}, nil, time.Hour)
+	leaf, err := ca.Issue(at, []string{"isolate-webhook.isolate-system.svc"}, nil, time.Hour)
 	require.NoError(t, err)
 	return leaf
 }
@@ -54,7 +63,11 @@ func TestALeafIsTrustedByItsAuthorityForItsNamesAlone(t *testing.T) {
 // following reads the files of a folder whenever the clock is stepped.
 func following(t *testing.T, dir string) (*Files, func(want func() bool)) {
 	t.Helper()
-	clock := testclock.NewFakeClock(time.Now())
+	return followingBy(t, dir, testclock.NewFakeClock(time.Now()))
+}
+
+func followingBy(t *testing.T, dir string, clock *testclock.FakeClock) (*Files, func(want func() bool)) {
+	t.Helper()
 	files := NewFiles(dir, clock)
 	require.Error(t, files.Ready(nil))
 	ctx, cancel := context.WithCancel(t.Context())
@@ -110,6 +123,34 @@ func TestWhatCannotBeServedLeavesTheLastGoodOneInUse(t *testing.T) {
 			require.NoError(t, files.Ready(nil))
 			write(t, dir, second.CertPEM, second.KeyPEM)
 			until(func() bool { return files.serves(second) })
+		})
+	}
+}
+
+func TestACertificateOutsideThisMachinesTimeIsServedAndReported(t *testing.T) {
+	for name, off := range map[string]time.Duration{"a clock that is a day ahead": 24 * time.Hour, "a clock that is a day behind": -24 * time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			clock := testclock.NewFakeClock(time.Now().Add(off))
+			files, until := followingBy(t, dir, clock)
+			registry := prometheus.NewRegistry()
+			require.NoError(t, RegisterServing(registry, files))
+			outside := func(value int) func() bool {
+				return func() bool {
+					return testutil.GatherAndCompare(registry, strings.NewReader(fmt.Sprintf("# HELP isolate_serving_certificate_outside_validity "+
+						"1 where the certificate that this replica serves with is not valid at its machine's time.\n"+
+						"# TYPE isolate_serving_certificate_outside_validity gauge\nisolate_serving_certificate_outside_validity %d\n", value)),
+						"isolate_serving_certificate_outside_validity") == nil
+				}
+			}
+			leaf := issued(t)
+			write(t, dir, leaf.CertPEM, leaf.KeyPEM)
+			until(outside(1))
+			require.True(t, files.serves(leaf))
+			require.NoError(t, files.Ready(nil))
+			leaf = issuedAt(t, clock.Now())
+			write(t, dir, leaf.CertPEM, leaf.KeyPEM)
+			until(outside(0))
 		})
 	}
 }

@@ -33,6 +33,7 @@ type Files struct {
 	clock   clock.WithTicker
 	current atomic.Pointer[tls.Certificate]
 	problem atomic.Pointer[error]
+	outside atomic.Bool // whether it was last found not to be valid at this machine's time
 }
 
 // NewFiles returns the certificate in a folder. It is there once Start has found it.
@@ -49,6 +50,7 @@ func (f *Files) Start(ctx context.Context) error {
 	defer ticker.Stop()
 	for {
 		f.read(ctx)
+		f.judge(ctx)
 		select {
 		case <-ticker.C():
 		case <-ctx.Done():
@@ -91,5 +93,25 @@ func (f *Files) read(ctx context.Context) {
 	if current := f.current.Load(); current == nil || !current.Leaf.Equal(cert.Leaf) {
 		f.current.Store(&cert)
 		logger.Info(logTaken, "serial", cert.Leaf.SerialNumber.String(), "notAfter", cert.Leaf.NotAfter)
+	}
+}
+
+// judge logs whether the certificate is valid at this machine's time, each time
+// that this changes. It is served all the same: an API server's clock may be right
+// where this one is wrong.
+func (f *Files) judge(ctx context.Context) {
+	current := f.current.Load()
+	if current == nil {
+		return
+	}
+	outside := !valid(current.Leaf, f.clock.Now())
+	if f.outside.Swap(outside) == outside {
+		return
+	}
+	logger := log.FromContext(ctx).WithValues("notBefore", current.Leaf.NotBefore, "notAfter", current.Leaf.NotAfter, "now", f.clock.Now())
+	if outside {
+		logger.Error(nil, logOutside)
+	} else {
+		logger.Info(logInside)
 	}
 }

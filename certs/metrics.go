@@ -2,6 +2,7 @@ package certs
 
 import (
 	"crypto/x509"
+	"errors"
 
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
@@ -50,17 +51,28 @@ func (m *metrics) observe(s State, step Step) {
 
 func ends(c *x509.Certificate) float64 { return float64(c.NotAfter.Unix()) }
 
-// NewServingMetric is when the certificate ends that the webhook serves with; 0
-// as long as there is none.
-func NewServingMetric(files *Files) prometheus.Collector {
-	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "isolate_serving_certificate_not_after_timestamp_seconds",
-		Help: "When the certificate ends that this replica serves with, 0 if there is none yet.",
-	}, func() float64 {
-		current, err := files.GetCertificate(nil)
-		if err != nil {
+// RegisterServing registers the metrics of the certificate that the webhook serves
+// with.
+func RegisterServing(registry prometheus.Registerer, files *Files) error {
+	return errors.Join(
+		registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "isolate_serving_certificate_not_after_timestamp_seconds",
+			Help: "When the certificate ends that this replica serves with, 0 if there is none yet.",
+		}, func() float64 {
+			current, err := files.GetCertificate(nil)
+			if err != nil {
+				return 0
+			}
+			return ends(current.Leaf)
+		})),
+		registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "isolate_serving_certificate_outside_validity",
+			Help: "1 where the certificate that this replica serves with is not valid at its machine's time.",
+		}, func() float64 {
+			if files.outside.Load() {
+				return 1
+			}
 			return 0
-		}
-		return ends(current.Leaf)
-	})
+		})),
+	)
 }

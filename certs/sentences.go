@@ -3,7 +3,9 @@ package certs
 import (
 	"errors"
 	"fmt"
+	"time"
 
+	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 )
@@ -19,6 +21,7 @@ const (
 	WhyDue        Why = "two thirds of the old one's validity had passed"
 	WhyOtherCA    Why = "another authority had signed the old one"
 	WhyOtherNames Why = "the old one was for other host names"
+	WhyUnlisted   Why = "one was missing that replicas may be serving under"
 )
 
 // Reasons of the events.
@@ -34,7 +37,14 @@ const (
 	logAgreeing   = "This machine's clock and the API server's agree again"
 	logTaken      = "Serving with a new certificate"
 	logGoingOn    = "Going on with the certificate read before, if any"
+	logOutside    = "The serving certificate is not valid at this machine's time, so API servers may refuse it; check time synchronization, and who issues it"
+	logInside     = "The serving certificate is valid at this machine's time"
 )
+
+// errRestless is said where a rotation makes no progress.
+var errRestless = errors.New("the webhook's certificate was written again and again, and is stored otherwise each time: " +
+	"look for a webhook or a policy that changes Secret " + CASecret + ", Secret " + ServingSecret +
+	" or MutatingWebhookConfiguration " + Configuration)
 
 // errNone is said until there is a certificate.
 var errNone = errors.New("not read yet")
@@ -62,8 +72,8 @@ func sayInject() string {
 func sayCertManagers(secret *corev1.Secret, certificate string) string {
 	return fmt.Sprintf("Secret %[1]s/%[2]s belongs to cert-manager's Certificate %[3]s, so isolate does not touch it. "+
 		"To have isolate make the webhook's certificate: kubectl delete certificate -n %[1]s %[3]s --ignore-not-found, "+
-		"then kubectl delete secret -n %[1]s %[2]s. To leave it to cert-manager: start the sweeper without --self-signed.",
-		secret.Namespace, secret.Name, certificate)
+		"then kubectl annotate secret -n %[1]s %[2]s %[4]s-. To leave it to cert-manager: start the sweeper without --self-signed.",
+		secret.Namespace, secret.Name, certificate, cmapi.CertificateNameKey)
 }
 
 func sayImmutable(secret *corev1.Secret) string {
@@ -77,7 +87,11 @@ func sayInjected(configuration *admissionregistrationv1.MutatingWebhookConfigura
 		"To leave it to cert-manager: start the sweeper without --self-signed.", configuration.Name, key)
 }
 
-func saySkewed(ahead string) string {
-	return fmt.Sprintf("The API server's clock is ahead of this machine's by %s. "+
-		"Certificates are made by the API server's; check time synchronization on the node.", ahead)
+func saySkewed(ahead time.Duration) string {
+	where := "ahead of"
+	if ahead < 0 {
+		where = "behind"
+	}
+	return fmt.Sprintf("The API server's clock is %s this machine's by %s. "+
+		"Certificates are made by the API server's; check time synchronization on the node.", where, ahead.Abs().Round(time.Second))
 }

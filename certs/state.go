@@ -5,6 +5,8 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"slices"
 	"time"
 
@@ -27,7 +29,7 @@ const (
 )
 
 // Annotations of the authority's Secret: how far a rotation has come. RFC 3339,
-// UTC. Written and read by the sweeper; gone when a new rotation begins.
+// UTC, or empty where it hasn't come so far. Written and read by the sweeper.
 const (
 	// TrustedSinceKey is since when the webhook configuration has had the bundle.
 	TrustedSinceKey = "isolate.example.io/ca-trusted-since"
@@ -36,6 +38,9 @@ const (
 	// this authority signed.
 	ServedSinceKey = "isolate.example.io/ca-served-since"
 )
+
+// nameConstraints is the extension that limits for which names an authority signs.
+var nameConstraints = asn1.ObjectIdentifier{2, 5, 29, 30}
 
 // maxBundle bounds how many authorities are adopted when the bundle has to be
 // put together from what is found.
@@ -62,7 +67,8 @@ func readAuthority(secret *corev1.Secret, now time.Time) *authority {
 		return nil
 	}
 	pair, err := parsePair(secret.Data[corev1.TLSCertKey], secret.Data[corev1.TLSPrivateKeyKey])
-	if err != nil || !pair.Cert.IsCA || !isP256(pair.Cert) || pair.Cert.CheckSignatureFrom(pair.Cert) != nil || !valid(pair.Cert, now) {
+	if err != nil || !pair.Cert.IsCA || !isP256(pair.Cert) || restricted(pair.Cert) ||
+		pair.Cert.CheckSignatureFrom(pair.Cert) != nil || !valid(pair.Cert, now) {
 		return nil
 	}
 	return &authority{
@@ -83,6 +89,24 @@ func stamp(secret *corev1.Secret, key string, now time.Time) time.Time {
 	return t
 }
 
+// stamps are the annotations that say how far a rotation has come. Both are always
+// written: one that is only left out stays, where it was someone else who wrote it
+// last, such as the restore of a backup.
+func stamps(a *authority) map[string]string {
+	annotations := map[string]string{TrustedSinceKey: "", ServedSinceKey: ""}
+	for key, since := range map[string]time.Time{TrustedSinceKey: a.trustedSince, ServedSinceKey: a.servedSince} {
+		if !since.IsZero() {
+			annotations[key] = rfc3339(since)
+		}
+	}
+	return annotations
+}
+
+// rfc3339 rounds up: what is noted as past has passed.
+func rfc3339(t time.Time) string {
+	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second).UTC().Format(time.RFC3339)
+}
+
 // leads is whether the bundle can be what this authority has the API server trust.
 func (a *authority) leads() bool { return len(a.bundle) > 0 && a.bundle[0].Equal(a.Cert) }
 
@@ -92,6 +116,22 @@ func (a *authority) others() bool { return len(a.bundle) > 1 }
 // signed is whether this authority signed a certificate.
 func (a *authority) signed(leaf *x509.Certificate) bool {
 	return leaf.CheckSignatureFrom(a.Cert) == nil
+}
+
+// vouches is whether an API server that trusts this authority accepts a certificate
+// from a server, whatever that one's name.
+func (a *authority) vouches(leaf *x509.Certificate, now time.Time) bool {
+	roots := x509.NewCertPool()
+	roots.AddCert(a.Cert)
+	_, err := leaf.Verify(x509.VerifyOptions{Roots: roots, CurrentTime: now})
+	return err == nil
+}
+
+// restricted is whether what an authority signs may count for less than the webhook
+// needs: some names only, or some uses.
+func restricted(c *x509.Certificate) bool {
+	return len(c.ExtKeyUsage)+len(c.UnknownExtKeyUsage)+len(c.UnhandledCriticalExtensions) > 0 ||
+		slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(nameConstraints) })
 }
 
 // readServing returns nil where the Secret has nothing that could be served.

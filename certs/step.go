@@ -98,8 +98,8 @@ func Next(s State, now time.Time, settings Settings) Step {
 		return Step{Action: ActionBundle, Why: WhyDamaged, Bundle: append([]*x509.Certificate{ca.Cert}, others...)}
 	}
 	serving := readServing(s.Serving)
-	if signer := unlisted(s, ca, serving, now); signer != nil {
-		return Step{Action: ActionBundle, Why: WhyDamaged, Bundle: append(slices.Clip(ca.bundle), signer)}
+	if signers := unlisted(s, ca, serving, now); len(signers) > 0 {
+		return Step{Action: ActionBundle, Why: WhyUnlisted, Bundle: slices.Concat(ca.bundle, signers)}
 	}
 	if step := trust(s, ca, serving, now); step != nil {
 		return *step
@@ -110,22 +110,26 @@ func Next(s State, now time.Time, settings Settings) Step {
 	return settle(ca, serving, now, settings)
 }
 
-// unlisted is an authority that API servers trust and that signed what is served,
-// and that the bundle lacks: the authority's Secret was exchanged as a whole.
-func unlisted(s State, ca *authority, serving *Pair, now time.Time) *x509.Certificate {
+// unlisted are the authorities that API servers trust and that may have signed what
+// replicas serve with, and that the bundle lacks: the authority's Secret was
+// exchanged as a whole, or another kept the certificate until now.
+func unlisted(s State, ca *authority, serving *Pair, now time.Time) []*x509.Certificate {
 	signer := func(c *x509.Certificate) bool {
-		return c.IsCA && valid(c, now) && serving.Cert.CheckSignatureFrom(c) == nil
+		// Where nobody knows what is served, each may be the one.
+		return c.IsCA && valid(c, now) && (serving == nil || serving.Cert.CheckSignatureFrom(c) == nil)
 	}
-	if serving == nil || s.Configuration == nil || slices.ContainsFunc(ca.bundle, signer) {
+	if s.Configuration == nil || serving != nil && slices.ContainsFunc(ca.bundle, signer) {
 		return nil
 	}
+	var unlisted []*x509.Certificate
 	for i := range s.Configuration.Webhooks {
-		trusted := certificates(s.Configuration.Webhooks[i].ClientConfig.CABundle)
-		if n := slices.IndexFunc(trusted, signer); n >= 0 {
-			return trusted[n]
+		for _, trusted := range certificates(s.Configuration.Webhooks[i].ClientConfig.CABundle) {
+			if signer(trusted) && !slices.ContainsFunc(slices.Concat(ca.bundle, unlisted), trusted.Equal) {
+				unlisted = append(unlisted, trusted)
+			}
 		}
 	}
-	return nil
+	return unlisted
 }
 
 // trust has the API server trust the bundle, and notes since when it does.
@@ -149,9 +153,9 @@ func trust(s State, ca *authority, serving *Pair, now time.Time) *Step {
 // serve makes a new serving certificate as soon as that loses nothing.
 func serve(s State, ca *authority, serving *Pair, why Why, now time.Time, settings Settings) Step {
 	trusted := ca.trustedSince.Add(settings.Propagation)
-	expired := serving != nil && now.After(serving.Cert.NotAfter)
+	useless := serving != nil && !valid(serving.Cert, now)
 	switch {
-	case s.Configuration != nil && ca.others() && !expired && now.Before(trusted):
+	case s.Configuration != nil && ca.others() && !useless && now.Before(trusted):
 		return Step{Action: ActionWait, After: trusted.Sub(now)}
 	case !ca.servedSince.IsZero() && (serving == nil || !ca.signed(serving.Cert)):
 		return Step{Action: ActionStamp, Trusted: ca.trustedSince}
@@ -219,6 +223,8 @@ func whyServe(s State, ca *authority, serving *Pair, now time.Time, settings Set
 		return WhyOtherCA
 	case !covers(serving.Cert, settings.Names):
 		return WhyOtherNames
+	case !ca.vouches(serving.Cert, now):
+		return WhyDamaged
 	case !now.Before(renewal(serving.Cert)):
 		return WhyDue
 	}

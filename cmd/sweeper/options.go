@@ -23,7 +23,8 @@ const (
 
 	// rotationSteps is how many times a change must reach everyone before the last
 	// third of a certificate's validity is over: a new authority, then what it signed.
-	rotationSteps = 2
+	// One more is for what holds the sweeper up, such as a change of leader.
+	rotationSteps = 3
 )
 
 // options are the command's flags.

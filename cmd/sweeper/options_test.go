@@ -70,7 +70,7 @@ sweeper has no flag --worker; see --help
 --replacement-timeout is 0s, and must be more than 0s
 --leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false
 --lease-duration is 1s, and must be at least 3s
---certificate-validity is 20m, and must be at least 6 times --propagation-delay, 24m: a rotation must fit into its last third
+--certificate-validity is 20m, and must be at least 9 times --propagation-delay, 36m: a rotation must fit into its last third
 --ca-validity is 10m, and must be at least --certificate-validity, 20m
 --health-address is "8081", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 8081: missing port in address
 --metrics-address is ":99999", and must be an address such as :8081 or 127.0.0.1:0, or 0 for none: address 99999: invalid port

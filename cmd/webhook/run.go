@@ -62,7 +62,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
 	if err := errors.Join(
-		metrics.Registry.Register(certs.NewServingMetric(files)),
+		certs.RegisterServing(metrics.Registry, files),
 		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(hooks),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),

@@ -1,0 +1,44 @@
+package certs
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Whatever has happened to the objects, and whatever of it at once.
+func TestEverySetOfDamagesHeals(t *testing.T) {
+	ca, other := newCA(t, start), newCA(t, start)
+	expired := newCA(t, start.Add(-2*caValidity))
+	longAgo := rfc3339(start.Add(-caValidity))
+	damages := []func(w *world){
+		func(w *world) { w.holds(other, other) },
+		func(w *world) { w.CA.Data["tls.key"] = expired.KeyPEM },
+		func(w *world) { w.CA.Data[CAFile] = pem(t, expired, other) },
+		func(w *world) { w.CA.Annotations[TrustedSinceKey], w.CA.Annotations[ServedSinceKey] = longAgo, longAgo },
+		func(w *world) { w.CA = nil },
+		func(w *world) { w.serves(other, start) },
+		func(w *world) { w.Serving = nil },
+		func(w *world) { w.trusts(other.CertPEM) },
+		func(w *world) { w.Configuration = nil },
+	}
+	for set := range 1 << len(damages) {
+		w := settled(t, ca)
+		for i, damage := range damages {
+			if set&(1<<i) != 0 {
+				damage(w)
+			}
+		}
+		steps := 0
+		for end := w.now.Add(3 * propagation); w.now.Before(end); {
+			step := Next(w.State, w.now, w.settings)
+			require.True(t, w.take(step, w.State))
+			w.now = w.now.Add(min(step.After, propagation))
+			if steps++; step.Action == ActionWait {
+				steps = 0
+			}
+			require.Less(t, steps, maxSteps, "damages %b", set)
+		}
+		w.mustBeSettled()
+	}
+}
