@@ -2,15 +2,20 @@ package certificates
 
 import (
 	"context"
+	"crypto"
+	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"encoding/pem"
 	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
 
 	"isolate.example.io/certs"
 	"isolate.example.io/test/installation"
@@ -18,6 +23,9 @@ import (
 )
 
 const (
+	// webhookName is the host name that the API server calls.
+	webhookName = "isolate-webhook.isolate-system.svc"
+
 	// writers keep more connections busy than an API server keeps idle ones, so
 	// that there are always handshakes.
 	writers = 32
@@ -62,6 +70,38 @@ func (c *cluster) deleteSecret(name string) {
 	require.NoError(c, c.admin.CoreV1().Secrets(installation.Namespace).Delete(c.Context(), name, metav1.DeleteOptions{}))
 }
 
+// store puts these files into a Secret, whatever it had in their place.
+func (c *cluster) store(name string, files map[string][]byte) {
+	c.Helper()
+	patch, err := json.Marshal(map[string]any{"data": files})
+	require.NoError(c, err)
+	_, err = c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+	require.NoError(c, err)
+}
+
+// authority is the one that is stored.
+func (c *cluster) authority() *certs.Pair {
+	c.Helper()
+	files := c.secret(certs.CASecret).Data
+	pair, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
+	require.NoError(c, err)
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	require.True(c, ok)
+	return &certs.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
+}
+
+// storeLeaf has an authority sign what the webhook is to serve with.
+func (c *cluster) storeLeaf(ca *certs.Pair, at time.Time, name string) {
+	c.Helper()
+	leaf, err := ca.Issue(at, []string{name}, nil, time.Hour)
+	require.NoError(c, err)
+	c.store(certs.ServingSecret, files(leaf, ca))
+}
+
+func files(pair, ca *certs.Pair) map[string][]byte {
+	return map[string][]byte{certs.CertFile: pair.CertPEM, certs.KeyFile: pair.KeyPEM, certs.CAFile: ca.CertPEM}
+}
+
 func (c *cluster) bundle() []byte {
 	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), certs.Configuration, metav1.GetOptions{})
 	if err != nil || len(configuration.Webhooks) == 0 {
@@ -73,11 +113,35 @@ func (c *cluster) bundle() []byte {
 func (c *cluster) setBundle(bundle []byte) {
 	c.Helper()
 	configurations := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations()
-	configuration, err := configurations.Get(c.Context(), certs.Configuration, metav1.GetOptions{})
-	require.NoError(c, err)
-	configuration.Webhooks[0].ClientConfig.CABundle = bundle
-	_, err = configurations.Update(c.Context(), configuration, metav1.UpdateOptions{})
-	require.NoError(c, err)
+	require.NoError(c, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		configuration, err := configurations.Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		configuration.Webhooks[0].ClientConfig.CABundle = bundle
+		_, err = configurations.Update(c.Context(), configuration, metav1.UpdateOptions{})
+		return err
+	}))
+}
+
+// notAfter is when the certificate in a Secret ends.
+func (c *cluster) notAfter(secret string) time.Time {
+	block, _ := pem.Decode(c.secret(secret).Data[certs.CertFile])
+	if block == nil {
+		return time.Time{}
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}
+	}
+	return cert.NotAfter
+}
+
+// fits is whether a Secret has a certificate and its key.
+func (c *cluster) fits(secret string) bool {
+	files := c.secret(secret).Data
+	_, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
+	return err == nil
 }
 
 // signedBy is whether the first certificate in a file was signed by one in the other.
@@ -91,12 +155,12 @@ func signedBy(file, authorities []byte) bool {
 	if err != nil {
 		return false
 	}
-	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots})
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: webhookName})
 	return err == nil
 }
 
-func otherCA(t require.TestingT) []byte {
-	ca, err := certs.NewCA(time.Now(), time.Hour)
+func newCA(t require.TestingT, at time.Time) *certs.Pair {
+	ca, err := certs.NewCA(at, time.Hour)
 	require.NoError(t, err)
-	return ca.CertPEM
+	return ca
 }

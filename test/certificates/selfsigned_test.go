@@ -3,6 +3,7 @@ package certificates
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
@@ -36,13 +37,13 @@ func (c *cluster) settled(old []byte) {
 	c.Helper()
 	c.until("the rotation is over", func() bool {
 		now := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
-		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) &&
+		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) && c.fits(certs.CASecret) && c.fits(certs.ServingSecret) &&
 			signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], now)
 	})
 }
 
 func TestARotationLosesNoAdmission(t *testing.T) {
-	c := newCluster(t)
+	c := sharedCluster(t)
 	c.install("overlays/default", "--propagation-delay="+propagation)
 	for _, kind := range []struct {
 		name   string
@@ -66,15 +67,13 @@ func TestARotationLosesNoAdmission(t *testing.T) {
 
 // What a rotation would be without care. It shows that the stream notices.
 func TestABundleThatIsSimplyReplacedLosesAdmissions(t *testing.T) {
-	c := newCluster(t)
+	c := sharedCluster(t)
 	i := c.install("overlays/default", "--propagation-delay="+propagation)
-	for _, program := range i.Programs() {
-		if program.Name == "sweeper" {
-			program.Kill()
-		}
+	for _, sweeper := range running(i, "sweeper") {
+		sweeper.Kill()
 	}
 	s := c.stream()
-	c.setBundle(otherCA(t))
+	c.setBundle(newCA(t, time.Now()).CertPEM)
 	c.until("an admission is lost", func() bool { return s.Lost() > 0 })
 	report := s.Stop()
 	t.Logf("the bundle replaced: %s", report)

@@ -168,6 +168,9 @@ func (i *Installation) Stop() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, program := range i.programs {
+		if program.Delete != nil {
+			program.Delete() // Another program may get its port.
+		}
 		program.Kill()
 	}
 }

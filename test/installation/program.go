@@ -111,9 +111,9 @@ func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig stri
 	}
 	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
 	p := &Program{Dir: dir, HealthURL: "http://" + health, MetricsURL: "http://" + metrics}
-	flags := slices.Concat(i.shippedFlags[name], own(p, ports), []string{
+	flags := slices.Concat(i.shippedFlags[name], []string{
 		"--kubeconfig=" + kubeconfig, "--health-address=" + health, "--metrics-address=" + metrics,
-	})
+	}, own(p, ports))
 	if p.Process, err = controlplane.StartProcess(dir, name, filepath.Join(i.options.Programs, name), flags...); err != nil {
 		return nil, err
 	}
@@ -122,6 +122,16 @@ func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig stri
 		return nil, err
 	}
 	return p, nil
+}
+
+// Running is whether the program has not ended.
+func (p *Program) Running() bool {
+	select {
+	case <-p.Done():
+		return false
+	default:
+		return true
+	}
 }
 
 // waitReady returns when the program says that it is ready, or has ended.
