@@ -3,7 +3,8 @@
 # The bases are arguments so that a release can give digests in place of the tags,
 # and so that a mirror can be named:
 #   docker build --build-arg BUILD_IMAGE=golang@sha256:... --build-arg VERSION=v1.2.3 .
-ARG BUILD_IMAGE=golang:1.26
+# With their registry, since podman and buildah guess none.
+ARG BUILD_IMAGE=docker.io/library/golang:1.26
 ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
 # The compiler runs on the builder's own platform, whichever it builds for.

@@ -27,8 +27,8 @@ build: ## Build the control plane (minutes, once) and isolate's programs
 	@.build/bin/cluster build
 
 image: ## Build the image $(IMAGE) with docker, podman or buildah
-	for builder in docker podman buildah none; do "$$builder" info >/dev/null 2>&1 && break; done; \
-	[ "$$builder" != none ] || { echo 'make image needs a docker, podman or buildah that works'; exit 1; }; \
+	@for builder in docker podman buildah none; do "$$builder" info >/dev/null 2>&1 && break; done; \
+	[ "$$builder" != none ] || { echo 'make image needs a docker, podman or buildah that works: none of them answers "info" here'; exit 1; }; \
 	"$$builder" build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
 
 up: ## Start a control plane with isolate on it, and leave it running

@@ -53,7 +53,7 @@ func TestTheBuildImageHasTheGoOfTheModule(t *testing.T) {
 	_, rest, found := strings.Cut(module, "\ngo ")
 	require.True(t, found)
 	wanted, _, _ := strings.Cut(rest, "\n")
-	require.Contains(t, instructions(t), "ARG BUILD_IMAGE=golang:"+wanted[:strings.LastIndex(wanted, ".")])
+	require.Contains(t, instructions(t), "ARG BUILD_IMAGE=docker.io/library/golang:"+wanted[:strings.LastIndex(wanted, ".")])
 }
 
 // build runs the Dockerfile's command for one architecture in a copy of the build
