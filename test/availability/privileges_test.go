@@ -155,9 +155,7 @@ func (c *cluster) toldAgain() bool {
 // granted are the permissions that an overlay gives isolate's ServiceAccounts.
 func (c *cluster) granted(overlay string) map[permission]bool {
 	c.Helper()
-	root, err := controlplane.Root()
-	require.NoError(c, err)
-	objects, err := manifests.Build(c.Context(), c.Kubectl(), filepath.Join(root, "manifests"), overlay)
+	objects, err := manifests.Build(c.Context(), c.Kubectl(), filepath.Join(c.root(), "manifests"), overlay)
 	require.NoError(c, err)
 	roles := map[string][]rbacv1.PolicyRule{}
 	for _, object := range objects {
