@@ -40,25 +40,14 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
-
-func run(m *testing.M) (code int, err error) {
-	log.SetLogger(logr.Discard())
 	flag.Parse()
-	ctx := context.Background()
-	if binaries, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
-		return 1, err
+	log.SetLogger(logr.Discard())
+	var err error
+	if binaries, programs, err = installation.BuildAll(context.Background(), os.Stderr); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	if programs, err = installation.Build(ctx, os.Stderr); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
+	os.Exit(m.Run())
 }
 
 // cluster is a control plane of a test's own, with isolate on it.

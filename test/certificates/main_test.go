@@ -59,10 +59,7 @@ func run(m *testing.M) (code int, err error) {
 	flag.Parse()
 	log.SetLogger(logr.Discard())
 	ctx := context.Background()
-	if binaries, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
-		return 1, err
-	}
-	if programs, err = installation.Build(ctx, os.Stderr); err != nil {
+	if binaries, programs, err = installation.BuildAll(ctx, os.Stderr); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "isolate-certificates-")

@@ -44,11 +44,7 @@ func TestMain(m *testing.M) {
 func run(m *testing.M) (code int, err error) {
 	log.SetLogger(logr.Discard())
 	ctx := context.Background()
-	binaries, err := controlplane.Binaries(ctx, os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	programs, err := installation.Build(ctx, os.Stderr)
+	binaries, programs, err := installation.BuildAll(ctx, os.Stderr)
 	if err != nil {
 		return 1, err
 	}

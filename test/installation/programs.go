@@ -12,6 +12,16 @@ import (
 	"isolate.example.io/test/controlplane"
 )
 
+// BuildAll builds the control plane, if need be, and isolate's programs, and returns
+// the folders that have them. What is built is said to the writer.
+func BuildAll(ctx context.Context, progress io.Writer) (binaries, programs string, err error) {
+	if binaries, err = controlplane.Binaries(ctx, progress); err != nil {
+		return "", "", err
+	}
+	programs, err = Build(ctx, progress)
+	return binaries, programs, err
+}
+
 // Build builds isolate's programs and returns the folder that has them. What is
 // built is said to the writer.
 func Build(ctx context.Context, progress io.Writer) (string, error) {
