@@ -3,7 +3,6 @@ package webhook
 import (
 	"context"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
@@ -42,18 +41,19 @@ type Pods struct {
 	informer *informers.Informer
 
 	mu sync.Mutex
-	// quarantined are the pods the API server has, by namespace and name.
-	quarantined map[string]map[string]counted
-	// reserved are those that were let through, by UID.
+	// names are the UIDs of the pods that the API server has, and stored is what they
+	// count for.
+	names  map[types.NamespacedName]types.UID
+	stored map[types.UID]member
+	// reserved are those that were let through.
 	reserved map[types.UID]reserved
+	// tally counts both.
+	tally tally
 }
 
-type counted struct{ uid, controller types.UID }
-
 type reserved struct {
-	namespace  string
-	controller types.UID
-	at         time.Time
+	member
+	at time.Time
 }
 
 // NewPods returns a count that is filled once it is started.
@@ -65,7 +65,10 @@ func NewPods(client metadata.Interface, clock clock.PassiveClock) *Pods {
 }
 
 func newPods(clock clock.PassiveClock) *Pods {
-	return &Pods{clock: clock, quarantined: map[string]map[string]counted{}, reserved: map[types.UID]reserved{}}
+	return &Pods{
+		clock: clock, names: map[types.NamespacedName]types.UID{},
+		stored: map[types.UID]member{}, reserved: map[types.UID]reserved{}, tally: newTally(),
+	}
 }
 
 // Start follows the pods until the context ends. It implements controller-runtime's
@@ -91,10 +94,11 @@ func (p *Pods) Admit(req quarantine.Request, dryRun bool, decide func(quarantine
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.forget()
-	req.Quarantined = p.others(req.Old.Namespace, req.Old.UID)
+	req.Quarantined = p.tally.others(req.Old.Namespace, req.Old.UID)
 	decision := decide(req)
 	if decision.Action == quarantine.ActionQuarantine && !dryRun {
-		p.reserved[req.Old.UID] = reserved{req.Old.Namespace, decision.CountsFor, req.Time}
+		p.reserved[req.Old.UID] = reserved{member{req.Old.Namespace, decision.CountsFor}, req.Time}
+		p.count(req.Old.UID)
 	}
 	return decision, nil
 }
@@ -104,23 +108,20 @@ func (p *Pods) forget() {
 	for uid, r := range p.reserved {
 		if p.clock.Since(r.at) >= reservation {
 			delete(p.reserved, uid)
+			p.count(uid)
 		}
 	}
 }
 
-// others are the controllers of the namespace's pods that count, but for this one.
-func (p *Pods) others(namespace string, pod types.UID) census {
-	controllers := map[types.UID]types.UID{}
-	for uid, r := range p.reserved {
-		if r.namespace == namespace {
-			controllers[uid] = r.controller
-		}
+// count has a pod counted once: as it is stored, or else as it was let through.
+func (p *Pods) count(uid types.UID) {
+	if m, ok := p.stored[uid]; ok {
+		p.tally.put(uid, m)
+	} else if r, ok := p.reserved[uid]; ok {
+		p.tally.put(uid, r.member)
+	} else {
+		p.tally.drop(uid)
 	}
-	for _, c := range p.quarantined[namespace] {
-		controllers[c.uid] = c.controller
-	}
-	delete(controllers, pod)
-	return controllers
 }
 
 // Strip implements [informers.Store].
@@ -131,60 +132,45 @@ func (p *Pods) Strip(object metav1.Object) {
 // Set implements [informers.Store].
 func (p *Pods) Set(object metav1.Object) {
 	status := quarantine.StatusOf(object.GetLabels(), object.GetAnnotations())
+	name, uid := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object.GetUID()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	of := p.quarantined[object.GetNamespace()]
-	if of == nil {
-		of = map[string]counted{}
-		p.quarantined[object.GetNamespace()] = of
+	if p.names[name] != uid {
+		p.remove(name)
 	}
-	of[object.GetName()] = counted{object.GetUID(), status.Record.CountsFor()}
+	p.names[name] = uid
+	p.stored[uid] = member{name.Namespace, status.Record.CountsFor()}
 	// What is shown may be an earlier quarantine of a pod that was released since.
-	if r, ok := p.reserved[object.GetUID()]; ok && !status.QuarantinedAt.Before(r.at.Truncate(time.Second)) {
-		delete(p.reserved, object.GetUID())
+	if r, ok := p.reserved[uid]; ok && !status.QuarantinedAt.Before(r.at.Truncate(time.Second)) {
+		delete(p.reserved, uid)
 	}
+	p.count(uid)
 }
 
 // Delete implements [informers.Store].
 func (p *Pods) Delete(object metav1.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.remove(object.GetNamespace(), object.GetName())
+	p.remove(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
 }
 
 // Retain implements [informers.Store].
 func (p *Pods) Retain(kept func(namespace, name string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for namespace, of := range p.quarantined {
-		for name := range of {
-			if !kept(namespace, name) {
-				p.remove(namespace, name)
-			}
+	for name := range p.names {
+		if !kept(name.Namespace, name.Name) {
+			p.remove(name)
 		}
 	}
 }
 
-func (p *Pods) remove(namespace, name string) {
-	delete(p.quarantined[namespace], name)
-	if len(p.quarantined[namespace]) == 0 {
-		delete(p.quarantined, namespace)
+func (p *Pods) remove(name types.NamespacedName) {
+	uid, known := p.names[name]
+	if !known {
+		return
 	}
+	delete(p.names, name)
+	delete(p.stored, uid)
+	p.count(uid)
 }
-
-// census is what counts: the controller of each pod, by the pod's UID.
-type census map[types.UID]types.UID
-
-// Controlled implements [quarantine.Census].
-func (c census) Controlled(by ...types.UID) int {
-	n := 0
-	for _, controller := range c {
-		if slices.Contains(by, controller) {
-			n++
-		}
-	}
-	return n
-}
-
-// All implements [quarantine.Census].
-func (c census) All() int { return len(c) }

@@ -111,8 +111,8 @@ func TestAPodCountsOnceHoweverOftenItIsAskedAbout(t *testing.T) {
 	require.False(t, a.admit("two", false))
 	require.NoError(t, a.pods.informer.Add(quarantined("one", "web", start)))
 	require.True(t, a.admit("one", false))
-	require.Len(t, a.pods.others("shop", "two"), 1, "reserved, and there")
-	require.Empty(t, a.pods.others("elsewhere", "two"))
+	require.Equal(t, 1, a.pods.tally.others("shop", "two").All(), "reserved, and there")
+	require.Zero(t, a.pods.tally.others("elsewhere", "two").All())
 }
 
 func TestADryRunReservesNothing(t *testing.T) {
@@ -139,7 +139,9 @@ func TestAPodThatIsGoneOrReleasedCountsNoMore(t *testing.T) {
 	require.Empty(t, a.pods.reserved)
 	require.False(t, a.admit("two", false))
 	require.NoError(t, a.pods.informer.Delete(shown))
-	require.Empty(t, a.pods.quarantined)
+	require.Empty(t, a.pods.names)
+	require.Empty(t, a.pods.stored)
+	require.Equal(t, newTally(), a.pods.tally)
 	require.True(t, a.admit("two", false))
 }
 
@@ -159,6 +161,16 @@ func TestAWholeListTakesOutThePodsItLacks(t *testing.T) {
 	require.False(t, a.admit("two", false))
 	require.NoError(t, a.pods.informer.Replace(nil, ""))
 	require.True(t, a.admit("two", false))
+}
+
+func TestAPodOfTheSameNameTakesThePlaceOfTheOneBefore(t *testing.T) {
+	a := newAdmitting(t, 2, quarantined("one", "web", start), quarantined("two", "web", start))
+	again := quarantined("three", "web", start)
+	again.Name = "name-of-one"
+	require.NoError(t, a.pods.informer.Update(again))
+	require.Equal(t, 2, a.pods.tally.others("shop", "four").All())
+	require.Equal(t, 1, a.pods.tally.others("shop", "three").All())
+	require.Equal(t, 2, a.pods.tally.others("shop", "one").All(), "it is gone")
 }
 
 func TestASettingIsKnownUntilItsNamespaceIsGone(t *testing.T) {
