@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -24,6 +23,9 @@ const (
 
 	// terminatingPatience is how long after its grace period a pod may take to go.
 	terminatingPatience = time.Minute
+
+	// deletingRetry is when a pod is looked at again that the sweeper is deleting.
+	deletingRetry = time.Second
 )
 
 // announcements tell by events what becomes of each quarantined pod: that it was
@@ -37,9 +39,7 @@ type announcements struct {
 	selectors Selectors
 	local     clock.PassiveClock
 	events    *publisher
-
-	mu    sync.Mutex
-	known map[types.NamespacedName]types.UID
+	followed  *followed
 }
 
 // Reconcile implements [reconcile.Reconciler].
@@ -48,9 +48,9 @@ func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request
 	if err := a.reader.Get(ctx, request.NamespacedName, pod); client.IgnoreNotFound(err) != nil {
 		return reconcile.Result{}, err
 	} else if err != nil {
-		return reconcile.Result{}, a.left(ctx, request.NamespacedName)
+		return a.left(ctx, request.NamespacedName)
 	}
-	a.note(request.NamespacedName, pod.UID)
+	a.followed.note(request.NamespacedName, pod.UID)
 	now := a.local.Now()
 	verdict, status := judge(pod, now)
 	switch verdict {
@@ -58,6 +58,7 @@ func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request
 		a.events.publish(badRecord(pod, status.Problem))
 		return reconcile.Result{}, nil
 	case VerdictTerminating:
+		a.followed.forget(request.NamespacedName) // Nothing else will become of it.
 		return a.terminating(pod, now), nil
 	}
 	if now.Sub(status.QuarantinedAt) < newsAge {
@@ -126,15 +127,18 @@ func (a *announcements) terminating(pod *metav1.PartialObjectMetadata, now time.
 }
 
 // left tells of a pod that is no longer quarantined, if that is why it left the
-// cache.
-func (a *announcements) left(ctx context.Context, name types.NamespacedName) error {
-	uid, known := a.uid(name)
-	if !known {
-		return nil
+// cache. Of one that the sweeper is deleting it waits to hear how that ended.
+func (a *announcements) left(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
+	uid, deleting := a.followed.find(name)
+	switch {
+	case uid == "":
+		return reconcile.Result{}, nil
+	case deleting:
+		return reconcile.Result{RequeueAfter: deletingRetry}, nil
 	}
 	pods := newPodList()
 	if err := a.live.List(ctx, pods, client.InNamespace(name.Namespace), client.MatchingFields{"metadata.name": name.Name}); err != nil {
-		return fmt.Errorf("looking whether the pod was released: %w", err)
+		return reconcile.Result{}, fmt.Errorf("looking whether the pod was released: %w", err)
 	}
 	for i := range pods.Items {
 		pod := &pods.Items[i]
@@ -146,28 +150,6 @@ func (a *announcements) left(ctx context.Context, name types.NamespacedName) err
 			})
 		}
 	}
-	a.forget(name)
-	return nil
-}
-
-func (a *announcements) note(name types.NamespacedName, uid types.UID) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.known == nil {
-		a.known = map[types.NamespacedName]types.UID{}
-	}
-	a.known[name] = uid
-}
-
-func (a *announcements) uid(name types.NamespacedName) (types.UID, bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	uid, known := a.known[name]
-	return uid, known
-}
-
-func (a *announcements) forget(name types.NamespacedName) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	delete(a.known, name)
+	a.followed.forget(name)
+	return reconcile.Result{}, nil
 }

@@ -49,13 +49,14 @@ const (
 // A pod with time left sleeps for exactly that. Everything else that could change
 // the verdict arrives as a watch event, but for a clock that is set: see steps.
 type expiry struct {
-	reader  client.Reader
-	writer  client.Writer
-	local   clock.PassiveClock
-	clocks  *clocks
-	metrics *metrics
-	events  *publisher
-	journal journal
+	reader   client.Reader
+	writer   client.Writer
+	local    clock.PassiveClock
+	clocks   *clocks
+	metrics  *metrics
+	events   *publisher
+	followed *followed
+	journal  journal
 }
 
 // Reconcile implements [reconcile.Reconciler].
@@ -91,7 +92,11 @@ func (e *expiry) Reconcile(ctx context.Context, request reconcile.Request) (reco
 func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, status quarantine.Status) (reconcile.Result, error) {
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
 	defer cancel()
+	ended := e.followed.deleting(client.ObjectKeyFromObject(pod), pod.UID)
+	e.events.first.begin()
 	err := e.writer.Delete(request, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	e.events.first.end()
+	ended(err == nil || apierrors.IsNotFound(err))
 	switch {
 	case err == nil:
 		e.metrics.deleted(e.local.Now().Sub(status.ExpiresAt))

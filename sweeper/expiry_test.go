@@ -90,7 +90,8 @@ func newExpiry(t *testing.T, w *world, cluster *onePod) *expiry {
 	t.Helper()
 	metrics, err := newMetrics(prometheus.NewRegistry())
 	require.NoError(t, err)
-	return &expiry{reader: cluster, writer: cluster, local: w.local, clocks: w.clocks, metrics: metrics, events: newTestPublisher(w.local, cluster)}
+	return &expiry{reader: cluster, writer: cluster, local: w.local, clocks: w.clocks, metrics: metrics,
+		events: newTestPublisher(w.local, cluster), followed: newFollowed()}
 }
 
 var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
@@ -168,6 +169,10 @@ func TestHowADeletionEnds(t *testing.T) {
 			require.InDelta(t, 1, testutil.ToFloat64(e.metrics.deletions.WithLabelValues(string(test.outcome))), 0)
 			require.Equal(t, test.log, lines.messages())
 			require.Equal(t, test.outcome == OutcomeDeleted, slices.Contains(published(e.events), "Pod Expired"), "only who deleted it tells")
+
+			uid, deleting := e.followed.find(webPod.NamespacedName)
+			require.Equal(t, test.outcome == OutcomeDeleted || test.outcome == OutcomeGone, uid == "", "what is gone is followed no more")
+			require.False(t, deleting)
 		})
 	}
 }
@@ -175,9 +180,16 @@ func TestHowADeletionEnds(t *testing.T) {
 func TestADeletionOnItsWayIsFinished(t *testing.T) {
 	cluster := &onePod{pod: quarantined()}
 	ctx, stop := context.WithCancel(t.Context())
-	cluster.deleting = stop
-	_, err := newExpiry(t, newWorld(), cluster).Reconcile(ctx, webPod)
+	e := newExpiry(t, newWorld(), cluster)
+	cluster.deleting = func() {
+		stop()
+		_, deleting := e.followed.find(webPod.NamespacedName)
+		require.True(t, deleting)
+		require.Equal(t, 1, e.events.first.going, "events wait")
+	}
+	_, err := e.Reconcile(ctx, webPod)
 	require.NoError(t, err)
+	require.Zero(t, e.events.first.going)
 	require.Len(t, cluster.deletes, 1)
 }
 

@@ -20,15 +20,15 @@ const (
 	// eventWorkers are few, so that events take no part of the API server that
 	// deletions need.
 	eventWorkers = 2
-	// eventTimeout bounds one attempt, and drainTimeout all that are left when the
+	// eventTimeout bounds one attempt and the wait before it, and drainTimeout all that are left when the
 	// sweeper is asked to stop.
 	eventTimeout, drainTimeout = 10 * time.Second, 5 * time.Second
 	// eventAttempts is how often an event is tried. Events are news, not records.
 	eventAttempts = 10
 )
 
-// publisher creates events in the background: what is told never delays what is
-// done. It remembers what it told for as long as the API server keeps it, so a pod
+// publisher creates events in the background, while no pod is being deleted: what is
+// told never delays what is done. It remembers what it told for as long as the API server keeps it, so a pod
 // that changes every second is not told of every second.
 type publisher struct {
 	writer   client.Writer
@@ -36,6 +36,7 @@ type publisher struct {
 	instance string
 	failed   prometheus.Counter
 	queue    workqueue.TypedRateLimitingInterface[client.ObjectKey]
+	first    *precedence
 
 	mu      sync.Mutex
 	waiting map[client.ObjectKey]event
@@ -48,6 +49,7 @@ func newPublisher(writer client.Writer, local clock.PassiveClock, instance strin
 	return &publisher{
 		writer: writer, local: local, instance: instance, failed: failed,
 		queue:   workqueue.NewTypedRateLimitingQueue(limiter),
+		first:   newPrecedence(),
 		waiting: map[client.ObjectKey]event{},
 		told:    map[client.ObjectKey]time.Time{},
 	}
@@ -107,6 +109,7 @@ func (p *publisher) next(ctx context.Context) bool {
 	p.mu.Lock()
 	e := p.waiting[key]
 	p.mu.Unlock()
+	p.first.wait(ctx, eventTimeout)
 	request, cancel := context.WithTimeout(ctx, eventTimeout)
 	defer cancel()
 	err := p.writer.Create(request, e.object(p.instance, p.local.Now()))

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -93,6 +94,33 @@ func TestWhatIsLeftIsToldWhenTheSweeperStops(t *testing.T) {
 	stop()
 	require.NoError(t, p.Start(ctx))
 	require.ElementsMatch(t, []string{"a", "b", "c"}, store.created)
+}
+
+func TestWhatIsToldWaitsForWhatIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &eventStore{asked: make(chan struct{}, 9)}
+		p := newTestPublisher(clocktesting.NewFakePassiveClock(noon), store)
+		ctx, stop := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = p.Start(ctx) })
+		p.first.begin()
+		p.first.begin()
+		p.publish(told("a"))
+		p.first.end()
+		synctest.Wait()
+		require.Empty(t, store.created, "one is still going on")
+		p.first.end()
+		synctest.Wait()
+		require.Len(t, store.created, 1)
+
+		p.first.begin()
+		p.publish(told("b"))
+		time.Sleep(eventTimeout) // Of the bubble: it passes at once.
+		synctest.Wait()
+		require.Len(t, store.created, 2, "but not forever")
+		stop()
+		running.Wait()
+	})
 }
 
 func TestWhatTheServerHasForgottenCanBeToldAgain(t *testing.T) {

@@ -88,16 +88,17 @@ func Setup(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
+	followed := newFollowed()
 	stepped := newSteps(clocks, options.Elapsed, mgr.GetCache())
 	return errors.Join(
 		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: mgr.GetClient(),
-			local: options.Local, clocks: clocks, metrics: metrics, events: events},
+			local: options.Local, clocks: clocks, metrics: metrics, events: events, followed: followed},
 			stepped),
 		follow(mgr, "leaks", options.Workers, &leaks{reader: mgr.GetCache(), writer: mgr.GetClient(),
 			selectors: options.Selectors, clock: options.Local, events: events, metrics: leakMetrics},
 			&woken{changes: options.Changes, pods: mgr.GetCache()}),
 		follow(mgr, "announcements", 1, &announcements{reader: mgr.GetCache(), live: mgr.GetAPIReader(),
-			selectors: options.Selectors, local: options.Local, events: events}, stepped),
+			selectors: options.Selectors, local: options.Local, events: events, followed: followed}, stepped),
 		follow(mgr, "replacements", 1, &replacements{reader: mgr.GetCache(), live: mgr.GetAPIReader(),
 			selectors: options.Selectors, local: options.Local, events: events, timeout: options.ReplacementTimeout, gauge: metrics.missing}, stepped),
 	)

@@ -72,3 +72,13 @@ func (d *deletions) next(ctx context.Context) (pod string, when time.Time, err e
 		return "", time.Time{}, ctx.Err()
 	}
 }
+
+// last is when the last of n deletions was seen.
+func (d *deletions) last(ctx context.Context, n int) (when time.Time, err error) {
+	for range n {
+		if _, when, err = d.next(ctx); err != nil {
+			return when, err
+		}
+	}
+	return when, nil
+}

@@ -73,8 +73,14 @@ func (b *bench) expiring(c *cluster, n int, at time.Time) ([]*corev1.Pod, error)
 	return pods, b.createPods(c, pods)
 }
 
-// deleteBare is how many pods a second a client deletes that does nothing else.
+// deleteBare is how many pods a second a client deletes that does nothing else. What
+// is gone is seen by the same watch as where the sweeper deletes.
 func (b *bench) deleteBare(c *cluster, n, workers int) (rate float64, err error) {
+	gone, err := b.watchDeletions(c, n)
+	if err != nil {
+		return 0, err
+	}
+	defer gone.stop()
 	pods, err := b.expiring(c, n, time.Now().Add(time.Hour))
 	if err != nil {
 		return 0, err
@@ -83,7 +89,11 @@ func (b *bench) deleteBare(c *cluster, n, workers int) (rate float64, err error)
 	err = many(b.ctx, workers, n, func(ctx context.Context, i int) error {
 		return c.client.CoreV1().Pods(namespace).Delete(ctx, pods[i].Name, metav1.DeleteOptions{})
 	})
-	return float64(n) / time.Since(start).Seconds(), err
+	if err != nil {
+		return 0, err
+	}
+	last, err := gone.last(b.ctx, n)
+	return float64(n) / last.Sub(start).Seconds(), err
 }
 
 // sweep is how many pods a second the sweeper deletes that expire together, from
@@ -110,11 +120,9 @@ func (b *bench) sweep(c *cluster, n int) (rate, requests float64, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	var last time.Time
-	for range n {
-		if _, last, err = gone.next(b.ctx); err != nil {
-			return 0, 0, err
-		}
+	last, err := gone.last(b.ctx, n)
+	if err != nil {
+		return 0, 0, err
 	}
 	after, err := c.requests(b.ctx, "pods")
 	return float64(n) / last.Sub(due).Seconds(), after - before, err
