@@ -13,7 +13,6 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/workload"
 )
 
@@ -150,16 +149,3 @@ func (c *cluster) patch(ctx context.Context, pod, patch string, subresources ...
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// median is that of the times that f takes for each, one after the other.
-func median(names []string, f func(name string) (float64, error)) (float64, error) {
-	var times figures.Sample
-	for _, name := range names {
-		took, err := f(name)
-		if err != nil {
-			return 0, err
-		}
-		times = append(times, took)
-	}
-	return times.Median(), nil
-}
