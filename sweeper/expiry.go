@@ -7,6 +7,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/quarantine"
@@ -50,7 +51,7 @@ const (
 // the verdict arrives as a watch event, but for a clock that is set: see steps.
 type expiry struct {
 	reader   client.Reader
-	writer   client.Writer
+	writer   corev1client.PodsGetter // Not the manager's, which decodes and encodes again the whole pod that a delete answers with.
 	local    clock.PassiveClock
 	clocks   *clocks
 	metrics  *metrics
@@ -94,7 +95,9 @@ func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	defer cancel()
 	ended := e.followed.deleting(client.ObjectKeyFromObject(pod), pod.UID)
 	e.events.first.begin()
-	err := e.writer.Delete(request, pod, client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
+	err := e.writer.Pods(pod.Namespace).Delete(request, pod.Name, metav1.DeleteOptions{
+		Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion},
+	})
 	e.events.first.end()
 	ended(err == nil || apierrors.IsNotFound(err))
 	switch {

@@ -16,6 +16,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"isolate.example.io/quarantine"
 
@@ -58,7 +59,7 @@ type onePod struct {
 	client.Client
 	pod     *metav1.PartialObjectMetadata
 	answer  error
-	deletes []client.DeleteOptions
+	deletes []metav1.DeleteOptions
 
 	deleting func() // called in the middle
 }
@@ -71,15 +72,22 @@ func (o *onePod) Get(_ context.Context, key client.ObjectKey, into client.Object
 	return nil
 }
 
-func (o *onePod) Delete(ctx context.Context, _ client.Object, given ...client.DeleteOption) error {
+// Pods implements [corev1client.PodsGetter].
+func (o *onePod) Pods(string) corev1client.PodInterface { return podDeleter{onePod: o} }
+
+type podDeleter struct {
+	corev1client.PodInterface
+	onePod *onePod
+}
+
+func (d podDeleter) Delete(ctx context.Context, _ string, options metav1.DeleteOptions) error {
+	o := d.onePod
 	if o.deleting != nil {
 		o.deleting()
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	var options client.DeleteOptions
-	options.ApplyOptions(given)
 	o.deletes = append(o.deletes, options)
 	return o.answer
 }

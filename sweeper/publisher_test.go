@@ -115,7 +115,7 @@ func TestWhatIsToldWaitsForWhatIsDone(t *testing.T) {
 
 		p.first.begin()
 		p.publish(told("b"))
-		time.Sleep(eventTimeout) // Of the bubble: it passes at once.
+		<-time.After(eventTimeout) // By the time of the bubble, which passes at once.
 		synctest.Wait()
 		require.Len(t, store.created, 2, "but not forever")
 		stop()

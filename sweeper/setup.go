@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/discovery"
+	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
@@ -34,7 +35,10 @@ type Options struct {
 	// Workers is how many pods are judged, and deleted, at the same time.
 	Workers int
 
-	// ServerTime must wrap the manager's rest.Config.
+	// Pods is where pods are deleted.
+	Pods corev1client.PodsGetter
+
+	// ServerTime must wrap the rest.Config of Pods and of the manager.
 	ServerTime *ServerTime
 
 	// Selectors say what selects a pod, and Changes is told where one has changed.
@@ -91,7 +95,7 @@ func Setup(mgr manager.Manager, options Options) error {
 	followed := newFollowed()
 	stepped := newSteps(clocks, options.Elapsed, mgr.GetCache())
 	return errors.Join(
-		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: mgr.GetClient(),
+		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: options.Pods,
 			local: options.Local, clocks: clocks, metrics: metrics, events: events, followed: followed},
 			stepped),
 		follow(mgr, "leaks", options.Workers, &leaks{reader: mgr.GetCache(), writer: mgr.GetClient(),
