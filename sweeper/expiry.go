@@ -51,7 +51,7 @@ const (
 // the verdict arrives as a watch event, but for a clock that is set: see steps.
 type expiry struct {
 	reader   client.Reader
-	writer   corev1client.PodsGetter // Not the manager's, which decodes and encodes again the whole pod that a delete answers with.
+	writer   corev1client.PodsGetter
 	local    clock.PassiveClock
 	clocks   *clocks
 	metrics  *metrics

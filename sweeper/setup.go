@@ -9,8 +9,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/discovery"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 
@@ -35,10 +37,7 @@ type Options struct {
 	// Workers is how many pods are judged, and deleted, at the same time.
 	Workers int
 
-	// Pods is where pods are deleted.
-	Pods corev1client.PodsGetter
-
-	// ServerTime must wrap the rest.Config of Pods and of the manager.
+	// ServerTime must wrap the manager's rest.Config.
 	ServerTime *ServerTime
 
 	// Selectors say what selects a pod, and Changes is told where one has changed.
@@ -84,6 +83,10 @@ func Setup(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("making a client for the API server's time: %w", err)
 	}
+	pods, err := podClient(mgr)
+	if err != nil {
+		return err
+	}
 	clocks := &clocks{local: options.Local, server: options.ServerTime, skew: metrics.skew,
 		ask: func(ctx context.Context) error {
 			return discover.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
@@ -95,7 +98,7 @@ func Setup(mgr manager.Manager, options Options) error {
 	followed := newFollowed()
 	stepped := newSteps(clocks, options.Elapsed, mgr.GetCache())
 	return errors.Join(
-		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: options.Pods,
+		follow(mgr, "expiry", options.Workers, &expiry{reader: mgr.GetCache(), writer: pods,
 			local: options.Local, clocks: clocks, metrics: metrics, events: events, followed: followed},
 			stepped),
 		follow(mgr, "leaks", options.Workers, &leaks{reader: mgr.GetCache(), writer: mgr.GetClient(),
@@ -106,6 +109,19 @@ func Setup(mgr manager.Manager, options Options) error {
 		follow(mgr, "replacements", 1, &replacements{reader: mgr.GetCache(), live: mgr.GetAPIReader(),
 			selectors: options.Selectors, local: options.Local, events: events, timeout: options.ReplacementTimeout, gauge: metrics.missing}, stepped),
 	)
+}
+
+// podClient is for deletions. The manager's client decodes the whole pod that a
+// deletion answers with, encodes it again, and decodes that.
+func podClient(mgr manager.Manager) (corev1client.PodsGetter, error) {
+	config := rest.CopyConfig(mgr.GetConfig())
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	client, err := corev1client.NewForConfigAndClient(config, mgr.GetHTTPClient())
+	if err != nil {
+		return nil, fmt.Errorf("making a client for deletions: %w", err)
+	}
+	return client, nil
 }
 
 // follow has a reconciler called for every quarantined pod that changes, and for

@@ -61,7 +61,6 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		Instance:           instance,
 		Selectors:          watcher,
 		Changes:            changes,
-		Pods:               kube.CoreV1(),
 		ServerTime:         serverTime,
 		Local:              clock.RealClock{},
 		Elapsed:            clock.RealClock{},
