@@ -137,9 +137,8 @@ func (c *cluster) notAfter(secret string) time.Time {
 	return cert.NotAfter
 }
 
-// fits is whether a Secret has a certificate and its key.
-func (c *cluster) fits(secret string) bool {
-	files := c.secret(secret).Data
+// fits is whether there are a certificate and its key.
+func fits(files map[string][]byte) bool {
 	_, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
 	return err == nil
 }

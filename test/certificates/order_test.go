@@ -52,7 +52,7 @@ func TestItIsInstalledInAnyOrder(t *testing.T) {
 				case sweeper:
 					_, err := i.StartSweeper(c.Context())
 					require.NoError(c, err)
-					c.until("there is a certificate", func() bool { return c.fits(certs.ServingSecret) })
+					c.until("there is a certificate", func() bool { return fits(c.secret(certs.ServingSecret).Data) })
 				case webhook: // It waits for its Secret, as a container does.
 					go func() {
 						_, err := i.StartWebhook(c.Context())

@@ -36,9 +36,10 @@ func (c *cluster) rotateCA() {
 func (c *cluster) settled(old []byte) {
 	c.Helper()
 	c.until("the rotation is over", func() bool {
-		now := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
-		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) && c.fits(certs.CASecret) && c.fits(certs.ServingSecret) &&
-			signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], now)
+		ca, serving := c.secret(certs.CASecret).Data, c.secret(certs.ServingSecret).Data
+		now := ca[corev1.TLSCertKey]
+		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) && fits(ca) && fits(serving) &&
+			signedBy(serving[corev1.TLSCertKey], now)
 	})
 }
 
