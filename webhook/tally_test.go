@@ -22,10 +22,10 @@ func TestAPodCountsOnceForTheControllersThatAreAskedAbout(t *testing.T) {
 // However pods come and go, what is counted is what a count of all would find.
 func TestTheTallyIsWhatACountOfAllPodsFinds(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	any := func(of string, n int) types.UID { return types.UID(fmt.Sprint(of, random.IntN(n))) }
+	one := func(of string, n int) types.UID { return types.UID(fmt.Sprint(of, random.IntN(n))) }
 	counted, members := newTally(), map[types.UID]member{}
 	for range 10_000 {
-		pod, m := any("pod-", 20), member{string(any("namespace-", 3)), any("controller-", 4)}
+		pod, m := one("pod-", 20), member{string(one("namespace-", 3)), one("controller-", 4)}
 		if random.IntN(3) == 0 {
 			counted.drop(pod)
 			delete(members, pod)
@@ -33,7 +33,7 @@ func TestTheTallyIsWhatACountOfAllPodsFinds(t *testing.T) {
 			counted.put(pod, m)
 			members[pod] = m
 		}
-		pod, m = any("pod-", 20), member{string(any("namespace-", 3)), any("controller-", 4)}
+		pod, m = one("pod-", 20), member{string(one("namespace-", 3)), one("controller-", 4)}
 		all, controlled := 0, 0
 		for other, is := range members {
 			if other == pod || is.namespace != m.namespace {
