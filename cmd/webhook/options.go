@@ -39,7 +39,7 @@ func (o *options) AddFlags(flags *command.Flags) {
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	serving.StringVar(&o.certDir, "cert-dir", "/tls",
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
-	command.DurationVar(serving, &o.drainPeriod, "drain-period", 5*time.Second,
+	command.DurationVar(serving, &o.drainPeriod, "drain-period", 15*time.Second,
 		"How long to serve on when told to stop, not ready any more and closing each connection with its answer, "+
 			"so that the API server has moved to another replica by the end. At most a minute; 0s stops at once.")
 

@@ -70,7 +70,7 @@ func (c *cluster) everythingHappens() {
 	c.kubectl("create", "namespace", "shop")
 	c.kubectl("run", "ignored", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.TriggerKey+"=true")
 	c.kubectl("run", "damaged", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.RecordKey+"={}")
-	c.install(installation.Options{SweeperFlags: []string{"--replacement-timeout=1s", "--lease-duration=3s", "--propagation-delay=1s"}})
+	c.install(installation.Options{SweeperFlags: []string{"--replacement-timeout=10s", "--lease-duration=3s", "--propagation-delay=1s"}})
 	c.kubectl("create", "deployment", "web", "--namespace=shop", "--image=web:1", "--replicas=4")
 	pods := c.running("shop", "app=web", 4)
 

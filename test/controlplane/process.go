@@ -13,7 +13,7 @@ import (
 )
 
 // stopTimeout is how long a process has to end after SIGTERM.
-const stopTimeout = 20 * time.Second
+const stopTimeout = 30 * time.Second
 
 // Process is a running program. It ends when its parent does, however that ends.
 type Process struct {
