@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	goruntime "runtime"
 	"strings"
@@ -115,7 +114,7 @@ func (b *bench) startIsolated(options controlplane.Options) (*cluster, error) {
 		}
 	}
 	c.isolate, err = installation.Install(b.ctx, c.ControlPlane, installation.Options{
-		Dir: filepath.Join(c.dir, "isolate"), Programs: b.programs, WebhookFlags: b.budgetsOff(),
+		Dir: filepath.Join(c.dir, "isolate"), Programs: b.programs, WebhookFlags: []string{"--controller-budget=0", "--namespace-budget=0"},
 	})
 	if err != nil {
 		return nil, err
@@ -123,18 +122,6 @@ func (b *bench) startIsolated(options controlplane.Options) (*cluster, error) {
 	b.cleanups = append(b.cleanups, c.isolate.Stop)
 	c.program("sweeper").Stop() // The webhook has its certificate. Rows start it anew.
 	return c, nil
-}
-
-// budgetsOff are the flags that have the webhook count nothing, so far as it has them.
-func (b *bench) budgetsOff() []string {
-	help, _ := exec.CommandContext(b.ctx, filepath.Join(b.programs, "webhook"), "--help").CombinedOutput()
-	var flags []string
-	for _, flag := range []string{"--controller-budget", "--namespace-budget"} {
-		if strings.Contains(string(help), flag) {
-			flags = append(flags, flag+"=0")
-		}
-	}
-	return flags
 }
 
 // ownPod stands for isolate's own pods, which no controller creates here: the

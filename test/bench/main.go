@@ -17,7 +17,6 @@ import (
 
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
 	"isolate.example.io/test/installation"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -105,10 +104,7 @@ func measure() error {
 
 func (b *bench) prepare(ctx context.Context) (err error) {
 	b.ctx = ctx
-	if b.binaries, err = controlplane.Binaries(ctx, os.Stderr); err != nil {
-		return err
-	}
-	if b.programs, err = installation.Build(ctx, os.Stderr); err != nil {
+	if b.binaries, b.programs, err = installation.BuildAll(ctx, os.Stderr); err != nil {
 		return err
 	}
 	b.dir, err = os.MkdirTemp("", "isolate-bench-")

@@ -51,11 +51,8 @@ func run(m *testing.M) (code int, err error) {
 	if root, err = controlplane.Root(); err != nil {
 		return 1, err
 	}
-	binaries, err := controlplane.Binaries(ctx, os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	if programs, err = installation.Build(ctx, os.Stderr); err != nil {
+	var binaries string
+	if binaries, programs, err = installation.BuildAll(ctx, os.Stderr); err != nil {
 		return 1, err
 	}
 	dir, err := os.MkdirTemp("", "isolate-documents-")
