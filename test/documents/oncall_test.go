@@ -2,6 +2,7 @@ package documents
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,7 +13,6 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 const (
@@ -24,19 +24,24 @@ const (
 // Each in the order of the page and with a pod of its own, which is quarantined
 // already unless that is what the command does.
 func TestEveryCommandOfTheOnCallPageWorks(t *testing.T) {
-	createShop(t)
+	_, err := admin.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop}}, metav1.CreateOptions{})
+	require.NoError(t, err)
 	commands := readPage(t, "docs/on-call.md").commands()
 	require.NotEmpty(t, commands)
-	for _, line := range commands {
-		pod := shopPod(t)
-		if line != commands[0] && strings.Contains(line, podName) {
-			shell(t, strings.ReplaceAll(commands[0], podName, pod))
+	for i, line := range commands {
+		if strings.Contains(line, podName) {
+			pod := createPod(t, fmt.Sprintf("web-%d", i))
+			if i > 0 {
+				shell(t, strings.ReplaceAll(commands[0], podName, pod))
+			}
+			line = strings.ReplaceAll(line, podName, pod)
 		}
-		shell(t, strings.ReplaceAll(line, podName, pod))
+		shell(t, line)
 	}
 	// The last ones removed isolate's configuration, and brought it back.
+	pod := createPod(t, "last")
 	until(t, func(ctx context.Context) bool {
-		out, err := command(ctx, strings.ReplaceAll(commands[0], podName, shopPod(t))+" --dry-run=server").CombinedOutput()
+		out, err := command(ctx, strings.ReplaceAll(commands[0], podName, pod)+" --dry-run=server").CombinedOutput()
 		return err == nil && strings.Contains(string(out), "Quarantined: ")
 	}, "pods can be isolated again")
 }
@@ -61,37 +66,26 @@ func command(ctx context.Context, line string) *exec.Cmd {
 	return cmd
 }
 
-var labels = map[string]string{"app": "web"}
-
-func createShop(t *testing.T) {
+// createPod creates a Deployment, and returns its pod once it runs. Nobody else
+// has to do with it, so no controller deletes it as one too many.
+func createPod(t *testing.T, deployment string) (name string) {
 	t.Helper()
-	_, err := admin.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop}}, metav1.CreateOptions{})
-	require.NoError(t, err)
-	_, err = admin.AppsV1().Deployments(shop).Create(t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: "web"},
-		Spec: appsv1.DeploymentSpec{Replicas: ptr.To(int32(2)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
+	labels := map[string]string{"app": deployment}
+	_, err := admin.AppsV1().Deployments(shop).Create(t.Context(), &appsv1.Deployment{
+		ObjectMeta: metav1.ObjectMeta{Name: deployment},
+		Spec: appsv1.DeploymentSpec{Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: corev1.PodTemplateSpec{
 			ObjectMeta: metav1.ObjectMeta{Labels: labels},
 			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web"}}},
 		}},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-}
-
-// shopPod is a running pod of the shop that isn't quarantined.
-func shopPod(t *testing.T) (name string) {
-	t.Helper()
 	until(t, func(ctx context.Context) bool {
 		pods, err := admin.CoreV1().Pods(shop).List(ctx, metav1.ListOptions{LabelSelector: metav1.FormatLabelSelector(&metav1.LabelSelector{MatchLabels: labels})})
-		if err != nil {
+		if err != nil || len(pods.Items) != 1 || pods.Items[0].Status.Phase != corev1.PodRunning {
 			return false
 		}
-		for i := range pods.Items {
-			if pods.Items[i].Status.Phase == corev1.PodRunning && pods.Items[i].DeletionTimestamp == nil {
-				name = pods.Items[i].Name
-				return true
-			}
-		}
-		return false
-	}, "a pod of %s runs", shop)
+		name = pods.Items[0].Name
+		return true
+	}, "the pod of %s runs", deployment)
 	return name
 }

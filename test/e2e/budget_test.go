@@ -53,10 +53,13 @@ func TestOneReplicaLetsExactlyTheBudgetThrough(t *testing.T) {
 	// A rollout doesn't have the Deployment begin anew.
 	_, err := n.kubectl(nil, "set", "image", "deployment/web", "web=web:2")
 	require.NoError(t, err)
-	screen, err := n.kubectl(nil, "annotate", "pod", n.pods("app=web")[0].Name, quarantine.TriggerKey+"=true")
+	screen, err := n.kubectl(nil, "rollout", "status", "deployment/web")
+	require.NoError(t, err, screen)
+	pod := n.running("app=web", misfire)[0].Name
+	screen, err = n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true")
 	require.Error(t, err)
 	require.Contains(t, screen, "5 pods of Deployment/web are quarantined already")
-	screen, err = n.kubectl(nil, "annotate", "pod", n.pods("app=web")[0].Name, quarantine.TriggerKey+"=true", quarantine.ForceKey+"=true")
+	screen, err = n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true", quarantine.ForceKey+"=true")
 	require.NoError(t, err, screen)
 }
 
