@@ -39,9 +39,10 @@ func (o *options) AddFlags(flags *command.Flags) {
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	serving.StringVar(&o.certDir, "cert-dir", "/tls",
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
-	command.DurationVar(serving, &o.drainPeriod, "drain-period", 15*time.Second,
-		"How long to serve on when told to stop, not ready any more and closing each connection with its answer, "+
-			"so that the API server has moved to another replica by the end. At most a minute; 0s stops at once.")
+	command.DurationVar(serving, &o.drainPeriod, "drain-period", 10*time.Second,
+		"How long to serve on at least when told to stop, not ready any more and closing each connection with its answer. "+
+			"It ends when the API server has let go of every connection, which takes up to 95 seconds more if it has idle ones. "+
+			"At most a minute; 0s stops at once.")
 
 	o.rules = quarantine.DefaultRules()
 	o.addTimeFlags(flags.Group("How long a pod is kept"))

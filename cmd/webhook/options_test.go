@@ -17,7 +17,7 @@ func TestFlagsAreOptional(t *testing.T) {
 	o := &options{}
 	_, err := command.Parse("webhook", o, nil)
 	require.NoError(t, err)
-	require.Equal(t, &options{port: 10250, certDir: "/tls", drainPeriod: 15 * time.Second, rules: quarantine.DefaultRules()}, o)
+	require.Equal(t, &options{port: 10250, certDir: "/tls", drainPeriod: 10 * time.Second, rules: quarantine.DefaultRules()}, o)
 }
 
 func TestFlagsAreTaken(t *testing.T) {

@@ -2,9 +2,10 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
+	"strconv"
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
@@ -21,7 +22,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	crwebhook "sigs.k8s.io/controller-runtime/pkg/webhook"
 )
 
 // Run serves admission reviews until the context ends. It implements
@@ -44,16 +44,18 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	measured := webhook.NewMetrics(metrics.Registry)
 	pods := webhook.NewPods(meta, clock.RealClock{})
 	namespaces := webhook.NewNamespaces(meta, o.rules, log.Log, measured)
-	hooks := o.server(files)
-	drain := &webhook.Drain{Period: o.drainPeriod, Clock: clock.RealClock{}}
-	hooks.Register(webhook.Path, drain.Handler(&webhook.Handler{
+	drain := webhook.NewDrain(o.drainPeriod, clock.RealClock{})
+	admission, err := webhook.NewServer(net.JoinHostPort(o.host, strconv.Itoa(o.port)), files.GetCertificate, &webhook.Handler{
 		Rules:     o.rules,
 		Selectors: watcher,
 		Census:    pods,
 		Settings:  namespaces,
 		Clock:     clock.RealClock{},
 		Metrics:   measured,
-	}))
+	}, drain)
+	if err != nil {
+		return err
+	}
 	mgr, err := manager.New(cfg, manager.Options{
 		HealthProbeBindAddress: process.HealthAddress,
 		Metrics:                server.Options{BindAddress: process.MetricsAddress},
@@ -63,30 +65,15 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	}
 	if err := errors.Join(
 		certs.RegisterServing(metrics.Registry, files),
-		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(hooks),
+		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(admission),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),
 		mgr.AddReadyzCheck("selectors", watcher.Ready),
 		mgr.AddReadyzCheck("pods", pods.Ready),
 		mgr.AddReadyzCheck("namespaces", namespaces.Ready),
-		mgr.AddReadyzCheck("server", hooks.StartedChecker()),
 		mgr.AddReadyzCheck("drain", drain.Ready),
 	); err != nil {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
 	return mgr.Start(drain.Context(ctx))
-}
-
-func (o *options) server(files *certs.Files) crwebhook.Server {
-	return crwebhook.NewServer(crwebhook.Options{
-		Host: o.host,
-		Port: o.port,
-		TLSOpts: []func(*tls.Config){func(c *tls.Config) {
-			c.GetCertificate = files.GetCertificate
-			// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on
-			// loopback. One protocol behaves, and is measured, alike everywhere.
-			c.NextProtos = []string{"http/1.1"}
-			c.MinVersion = tls.VersionTLS13
-		}},
-	})
 }

@@ -59,8 +59,10 @@ func TestWithTheWebhookDownItComesBackByItself(t *testing.T) {
 	for _, pod := range c.running(installation.Namespace, component("webhook"), replicas) {
 		c.quarantine(pod)
 	}
-	for _, program := range c.webhooks() {
-		program.Kill()
+	for _, program := range c.isolate.Programs() {
+		if program.Name == "webhook" {
+			program.Kill()
+		}
 	}
 
 	for namespace, selector := range map[string]string{"kube-system": "app=dns", installation.Namespace: component("webhook")} {

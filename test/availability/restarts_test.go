@@ -1,10 +1,12 @@
 package availability
 
 import (
+	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"isolate.example.io/test/controlplane"
 	"isolate.example.io/test/installation"
@@ -14,69 +16,83 @@ import (
 // writers are more than the connections that the API server keeps idle.
 const writers = 32
 
-// The restarts know nothing of the replica's end but what its readiness says, as
-// when a container is restarted, and learn it late: a second or two.
-func busy(t *testing.T, flags ...string) (*cluster, *stream.Stream) {
+// maxDraining is how many replicas drain at a time: each takes up to two minutes.
+const maxDraining = 8
+
+// rollout is one that doesn't end, under a stream of admissions.
+type rollout struct {
+	*cluster
+	stream   *stream.Stream
+	replicas []*installation.Program
+	draining errgroup.Group
+}
+
+// The replicas know nothing of their end but what their readiness says, as when a
+// container is restarted, and the Service learns it late: a second or two.
+func startRollout(t *testing.T, flags ...string) *rollout {
 	t.Helper()
-	c := start(t, controlplane.Options{})
-	c.install(installation.Options{
-		WebhookFlags: flags, ProbePeriod: time.Second, ProbeLag: time.Second,
+	r := &rollout{cluster: start(t, controlplane.Options{})}
+	r.draining.SetLimit(maxDraining)
+	r.install(installation.Options{
+		WithoutWebhook: true, WebhookFlags: flags, ProbePeriod: time.Second, ProbeLag: time.Second,
 	})
-	_, err := c.isolate.StartWebhook(t.Context())
+	for range 2 {
+		r.replicas = append(r.replicas, r.startWebhook())
+	}
+	r.kubectl("create", "namespace", "busy")
+	var err error
+	r.stream, err = stream.Start(t.Context(), r.Config(), "busy", writers)
 	require.NoError(t, err)
-	c.kubectl("create", "namespace", "busy")
-	s, err := stream.Start(t.Context(), c.Config(), "busy", writers)
-	require.NoError(t, err)
-	c.until(func() bool { return s.Sent() > writers }, "admissions are answered")
-	return c, s
+	r.until(func() bool { return r.stream.Sent()-r.stream.Lost() > writers }, "admissions are answered")
+	return r
 }
 
-// restart replaces each replica, as a rollout does: the new one is ready before
-// the old one is told to stop.
-func (c *cluster) restart(s *stream.Stream) {
-	c.Helper()
-	for _, old := range c.webhooks() {
-		sent, lost := s.Sent(), s.Lost()
-		_, err := c.isolate.StartWebhook(c.Context())
-		require.NoError(c, err)
-		old.Stop()
-		c.Logf("a restart: %d admissions sent, %d lost", s.Sent()-sent, s.Lost()-lost)
+func (r *rollout) startWebhook() *installation.Program {
+	r.Helper()
+	replica, err := r.isolate.StartWebhook(r.Context())
+	require.NoError(r, err)
+	return replica
+}
+
+// restart replaces each replica as a Deployment does: the new one is ready before
+// the old one is told to stop, and nobody waits until that has ended.
+func (r *rollout) restart() {
+	r.Helper()
+	for i, old := range r.replicas {
+		r.replicas[i] = r.startWebhook()
+		r.draining.Go(func() error {
+			start := time.Now()
+			old.Stop()
+			r.Logf("%s took %s to end; %d admissions sent so far, %d lost",
+				filepath.Base(old.Dir), time.Since(start).Round(time.Second), r.stream.Sent(), r.stream.Lost())
+			return nil
+		})
 	}
 }
 
-// webhooks are the running replicas.
-func (c *cluster) webhooks() []*installation.Program {
-	var running []*installation.Program
-	for _, program := range c.isolate.Programs() {
-		select {
-		case <-program.Done():
-		default:
-			if program.Name == "webhook" {
-				running = append(running, program)
-			}
-		}
-	}
-	return running
+// stop waits for the end of each replica that was replaced.
+func (r *rollout) stop() stream.Report {
+	r.Helper()
+	require.NoError(r, r.draining.Wait())
+	report := r.stream.Stop()
+	r.Log(report)
+	return report
 }
 
 func TestRollingRestartsLoseNoAdmission(t *testing.T) {
-	c, s := busy(t)
-	c.restart(s)
-	for s.Sent() < *admissions {
-		c.restart(s)
+	r := startRollout(t)
+	r.restart()
+	for r.stream.Sent() < *admissions {
+		r.restart()
 	}
-	report := s.Stop()
-	t.Log(report)
-	require.Zero(t, report.Lost)
+	require.Zero(t, r.stop().Lost)
 }
 
 // Or the test above would show nothing.
 func TestRestartsWithoutADrainLoseAdmissions(t *testing.T) {
-	c, s := busy(t, "--drain-period=0s")
-	for deadline := time.Now().Add(patience); s.Lost() == 0 && time.Now().Before(deadline); {
-		c.restart(s)
+	r := startRollout(t, "--drain-period=0s")
+	for deadline := time.Now().Add(patience); r.stream.Lost() == 0 && time.Now().Before(deadline); {
+		r.restart()
 	}
-	report := s.Stop()
-	t.Log(report)
-	require.NotZero(t, report.Lost)
+	require.NotZero(t, r.stop().Lost)
 }

@@ -12,8 +12,9 @@ import (
 	"time"
 )
 
-// stopTimeout is how long a process has to end after SIGTERM.
-const stopTimeout = 30 * time.Second
+// stopTimeout is how long a process has to end after SIGTERM, as long as a pod of
+// isolate's webhook has.
+const stopTimeout = 125 * time.Second
 
 // Process is a running program. It ends when its parent does, however that ends.
 type Process struct {
