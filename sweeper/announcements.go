@@ -7,7 +7,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/quarantine"
@@ -23,34 +22,25 @@ const (
 
 	// terminatingPatience is how long after its grace period a pod may take to go.
 	terminatingPatience = time.Minute
-
-	// deletingRetry is when a pod is looked at again that the sweeper is deleting.
-	deletingRetry = time.Second
 )
 
 // announcements tell by events what becomes of each quarantined pod: that it was
-// quarantined, that its time is nearly up, that it was released, that its record is
-// damaged, that it doesn't go. (That it expired is told by who deleted it, that it
-// leaked by who found it.)
+// quarantined, that its time is nearly up, that its record is damaged, that it doesn't
+// go. (That it expired or was released is told by who deletes it, that it leaked by
+// who found it.)
 type announcements struct {
-	reader client.Reader
-	// live reads from the API server: a pod that was released is no longer cached.
-	live      client.Reader
+	reader    client.Reader
 	selectors Selectors
 	local     clock.PassiveClock
 	events    *publisher
-	followed  *followed
 }
 
 // Reconcile implements [reconcile.Reconciler].
 func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := newPod()
-	if err := a.reader.Get(ctx, request.NamespacedName, pod); client.IgnoreNotFound(err) != nil {
-		return reconcile.Result{}, err
-	} else if err != nil {
-		return a.left(ctx, request.NamespacedName)
+	if err := a.reader.Get(ctx, request.NamespacedName, pod); err != nil {
+		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
-	a.followed.note(request.NamespacedName, pod.UID)
 	now := a.local.Now()
 	verdict, status := judge(pod, now)
 	switch verdict {
@@ -58,7 +48,6 @@ func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request
 		a.events.publish(badRecord(pod, status.Problem))
 		return reconcile.Result{}, nil
 	case VerdictTerminating:
-		a.followed.forget(request.NamespacedName) // Nothing else will become of it.
 		return a.terminating(pod, now), nil
 	}
 	if now.Sub(status.QuarantinedAt) < newsAge {
@@ -124,32 +113,4 @@ func (a *announcements) terminating(pod *metav1.PartialObjectMetadata, now time.
 		note: noteTerminating(pod), once: strings.Join(pod.Finalizers, ","),
 	})
 	return reconcile.Result{}
-}
-
-// left tells of a pod that is no longer quarantined, if that is why it left the
-// cache. Of one that the sweeper is deleting it waits to hear how that ended.
-func (a *announcements) left(ctx context.Context, name types.NamespacedName) (reconcile.Result, error) {
-	uid, deleting := a.followed.find(name)
-	switch {
-	case uid == "":
-		return reconcile.Result{}, nil
-	case deleting:
-		return reconcile.Result{RequeueAfter: deletingRetry}, nil
-	}
-	pods := newPodList()
-	if err := a.live.List(ctx, pods, client.InNamespace(name.Namespace), client.MatchingFields{"metadata.name": name.Name}); err != nil {
-		return reconcile.Result{}, fmt.Errorf("looking whether the pod was released: %w", err)
-	}
-	for i := range pods.Items {
-		pod := &pods.Items[i]
-		free := quarantine.StatusOf(pod.Labels, pod.Annotations).State == quarantine.Free
-		if pod.UID == uid && free && pod.DeletionTimestamp == nil {
-			a.events.publish(event{
-				regarding: podReference(pod), reason: ReasonReleased,
-				note: noteReleased(pod), once: pod.ResourceVersion,
-			})
-		}
-	}
-	a.followed.forget(name)
-	return reconcile.Result{}, nil
 }

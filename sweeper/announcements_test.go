@@ -1,7 +1,6 @@
 package sweeper
 
 import (
-	"context"
 	"slices"
 	"testing"
 	"time"
@@ -75,7 +74,7 @@ func TestAnnouncements(t *testing.T) {
 			w, cluster := newWorld(), &onePod{pod: test.pod}
 			w.local.SetTime(noon.Add(test.at))
 			a := &announcements{reader: cluster, selectors: selectors.NewIndex(), local: w.local,
-				events: newTestPublisher(w.local, cluster), followed: newFollowed()}
+				events: newTestPublisher(w.local, cluster)}
 			for range 2 { // What was told is not told again.
 				result, err := a.Reconcile(t.Context(), webPod)
 				require.NoError(t, err)
@@ -84,107 +83,4 @@ func TestAnnouncements(t *testing.T) {
 			}
 		})
 	}
-}
-
-// onePodLive answers a list with one pod, as it is stored.
-type onePodLive struct {
-	client.Reader
-	pods []metav1.PartialObjectMetadata
-}
-
-func (l onePodLive) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
-	into.(*metav1.PartialObjectMetadataList).Items = l.pods
-	return nil
-}
-
-func TestAPodThatLeavesWasReleasedOrDeleted(t *testing.T) {
-	free := func(pod *metav1.PartialObjectMetadata) { pod.Labels, pod.Annotations = nil, nil }
-	for _, test := range []struct {
-		rule   string
-		stored []metav1.PartialObjectMetadata
-		want   []string
-	}{
-		{"released", []metav1.PartialObjectMetadata{*quarantined(free)}, []string{"Pod Quarantined", "Pod Released"}},
-		{"deleted", nil, []string{"Pod Quarantined"}},
-		{"released and being deleted", []metav1.PartialObjectMetadata{*quarantined(free, terminating)}, []string{"Pod Quarantined"}},
-		{"replaced by one of the same name", []metav1.PartialObjectMetadata{
-			*quarantined(free, func(pod *metav1.PartialObjectMetadata) { pod.UID = "uid-2" }),
-		}, []string{"Pod Quarantined"}},
-		{"its label was taken away", []metav1.PartialObjectMetadata{*quarantined(without(quarantine.LabelKey))}, []string{"Pod Quarantined"}},
-	} {
-		t.Run(test.rule, func(t *testing.T) {
-			w, cluster := newWorld(), &onePod{pod: quarantined()}
-			w.local.SetTime(noon.Add(-time.Hour))
-			a := &announcements{reader: cluster, live: onePodLive{pods: test.stored}, selectors: selectors.NewIndex(),
-				local: w.local, events: newTestPublisher(w.local, cluster), followed: newFollowed()}
-			for _, pod := range []*metav1.PartialObjectMetadata{quarantined(), nil, nil} {
-				cluster.pod = pod
-				_, err := a.Reconcile(t.Context(), webPod)
-				require.NoError(t, err)
-			}
-			require.Equal(t, test.want, published(a.events))
-			require.Empty(t, a.followed.pods)
-		})
-	}
-}
-
-// A list for each pod would double what the API server has to do when many expire.
-func TestAPodThatTheSweeperDeletesIsNotLookedFor(t *testing.T) {
-	for _, test := range []struct {
-		rule string
-		gone bool
-		want []string
-	}{
-		{"deleted", true, []string{"Pod Quarantined"}},
-		{"released a moment before", false, []string{"Pod Quarantined", "Pod Released"}},
-	} {
-		t.Run(test.rule, func(t *testing.T) {
-			w, cluster := newWorld(), &onePod{pod: quarantined()}
-			w.local.SetTime(noon.Add(-time.Hour))
-			a := &announcements{reader: cluster, selectors: selectors.NewIndex(),
-				local: w.local, events: newTestPublisher(w.local, cluster), followed: newFollowed()}
-			_, err := a.Reconcile(t.Context(), webPod)
-			require.NoError(t, err)
-
-			ended := a.followed.deleting(webPod.NamespacedName, "uid-1")
-			cluster.pod = nil
-			result, err := a.Reconcile(t.Context(), webPod)
-			require.NoError(t, err)
-			require.Equal(t, reconcile.Result{RequeueAfter: deletingRetry}, result)
-
-			ended(test.gone)
-			if !test.gone {
-				a.live = onePodLive{pods: []metav1.PartialObjectMetadata{*quarantined(func(pod *metav1.PartialObjectMetadata) {
-					pod.Labels, pod.Annotations = nil, nil
-				})}}
-			}
-			result, err = a.Reconcile(t.Context(), webPod)
-			require.NoError(t, err)
-			require.Zero(t, result)
-			require.Equal(t, test.want, published(a.events))
-			require.Empty(t, a.followed.pods)
-		})
-	}
-}
-
-func TestAPodThatWasTerminatingIsNotLookedFor(t *testing.T) {
-	w, cluster := newWorld(), &onePod{pod: quarantined()}
-	a := &announcements{reader: cluster, selectors: selectors.NewIndex(),
-		local: w.local, events: newTestPublisher(w.local, cluster), followed: newFollowed()}
-	for _, pod := range []*metav1.PartialObjectMetadata{quarantined(), quarantined(terminating), nil} {
-		cluster.pod = pod
-		_, err := a.Reconcile(t.Context(), webPod)
-		require.NoError(t, err)
-	}
-	require.Empty(t, a.followed.pods)
-}
-
-func TestTheEndOfADeletionIsNotThatOfAnotherPodOfTheSameName(t *testing.T) {
-	f := newFollowed()
-	ended := f.deleting(webPod.NamespacedName, "uid-1")
-	f.note(webPod.NamespacedName, "uid-2")
-	ended(true)
-	uid, deleting := f.find(webPod.NamespacedName)
-	require.EqualValues(t, "uid-2", uid)
-	require.False(t, deleting)
 }

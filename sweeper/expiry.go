@@ -48,7 +48,8 @@ const (
 // the preconditions tell more than it could.
 //
 // A pod with time left sleeps for exactly that. Everything else that could change
-// the verdict arrives as a watch event, but for a clock that is set: see steps.
+// the verdict arrives as a watch event, but for a clock that is set: see steps. One
+// that leaves without having been deleted was released.
 type expiry struct {
 	reader   client.Reader
 	writer   corev1client.PodsGetter
@@ -56,19 +57,26 @@ type expiry struct {
 	clocks   *clocks
 	metrics  *metrics
 	events   *publisher
-	followed *followed
+	releases *releases
 	journal  journal
 }
 
 // Reconcile implements [reconcile.Reconciler].
 func (e *expiry) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := newPod()
-	if err := e.reader.Get(ctx, request.NamespacedName, pod); err != nil {
+	if err := e.reader.Get(ctx, request.NamespacedName, pod); client.IgnoreNotFound(err) != nil {
+		return reconcile.Result{}, err
+	} else if err != nil {
 		e.journal.forget(request.NamespacedName)
-		return reconcile.Result{}, client.IgnoreNotFound(err)
+		return reconcile.Result{}, e.releases.left(ctx, request.NamespacedName)
 	}
 	now := e.local.Now()
 	verdict, status := judge(pod, now)
+	if verdict == VerdictTerminating {
+		e.releases.forget(request.NamespacedName)
+	} else {
+		e.releases.follow(request.NamespacedName, pod.UID)
+	}
 	if verdict == VerdictExpired {
 		var err error
 		if now, err = e.clocks.now(ctx); err != nil {
@@ -93,15 +101,14 @@ func (e *expiry) Reconcile(ctx context.Context, request reconcile.Request) (reco
 func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, status quarantine.Status) (reconcile.Result, error) {
 	request, cancel := context.WithTimeout(context.WithoutCancel(ctx), deleteTimeout)
 	defer cancel()
-	ended := e.followed.deleting(client.ObjectKeyFromObject(pod), pod.UID)
 	e.events.first.begin()
 	err := e.writer.Pods(pod.Namespace).Delete(request, pod.Name, metav1.DeleteOptions{
 		Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion},
 	})
 	e.events.first.end()
-	ended(err == nil || apierrors.IsNotFound(err))
 	switch {
 	case err == nil:
+		e.releases.forget(client.ObjectKeyFromObject(pod))
 		e.metrics.deleted(e.local.Now().Sub(status.ExpiresAt))
 		e.journal.write(ctx, pod, status, logDeleted)
 		e.events.publish(event{
@@ -110,6 +117,7 @@ func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		})
 		return reconcile.Result{}, nil
 	case apierrors.IsNotFound(err):
+		e.releases.forget(client.ObjectKeyFromObject(pod))
 		e.metrics.ended(OutcomeGone)
 		e.journal.write(ctx, pod, status, logGone)
 		return reconcile.Result{}, nil

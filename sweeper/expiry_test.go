@@ -54,10 +54,13 @@ func logged(t *testing.T) (context.Context, *lines) {
 	return log.IntoContext(t.Context(), logr.New(sink.GetSink())), kept
 }
 
-// onePod is a cluster with one pod, or none. Deleting it ends as answer says.
+// onePod is a cluster with one pod, or none, and what is stored of those that aren't
+// quarantined. Deleting the one ends as answer says.
 type onePod struct {
 	client.Client
 	pod     *metav1.PartialObjectMetadata
+	stored  []metav1.PartialObjectMetadata
+	lists   int
 	answer  error
 	deletes []metav1.DeleteOptions
 
@@ -69,6 +72,12 @@ func (o *onePod) Get(_ context.Context, key client.ObjectKey, into client.Object
 		return apierrors.NewNotFound(pods, key.Name)
 	}
 	o.pod.DeepCopyInto(into.(*metav1.PartialObjectMetadata))
+	return nil
+}
+
+func (o *onePod) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
+	o.lists++
+	into.(*metav1.PartialObjectMetadataList).Items = o.stored
 	return nil
 }
 
@@ -98,8 +107,9 @@ func newExpiry(t *testing.T, w *world, cluster *onePod) *expiry {
 	t.Helper()
 	metrics, err := newMetrics(prometheus.NewRegistry())
 	require.NoError(t, err)
+	events := newTestPublisher(w.local, cluster)
 	return &expiry{reader: cluster, writer: cluster, local: w.local, clocks: w.clocks, metrics: metrics,
-		events: newTestPublisher(w.local, cluster), followed: newFollowed()}
+		events: events, releases: newReleases(cluster, events)}
 }
 
 var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
@@ -178,9 +188,7 @@ func TestHowADeletionEnds(t *testing.T) {
 			require.Equal(t, test.log, lines.messages())
 			require.Equal(t, test.outcome == OutcomeDeleted, slices.Contains(published(e.events), "Pod Expired"), "only who deleted it tells")
 
-			uid, deleting := e.followed.find(webPod.NamespacedName)
-			require.Equal(t, test.outcome == OutcomeDeleted || test.outcome == OutcomeGone, uid == "", "what is gone is followed no more")
-			require.False(t, deleting)
+			require.Equal(t, test.outcome != OutcomeDeleted && test.outcome != OutcomeGone, len(e.releases.pods) > 0, "what is gone is followed no more")
 		})
 	}
 }
@@ -191,8 +199,6 @@ func TestADeletionOnItsWayIsFinished(t *testing.T) {
 	e := newExpiry(t, newWorld(), cluster)
 	cluster.deleting = func() {
 		stop()
-		_, deleting := e.followed.find(webPod.NamespacedName)
-		require.True(t, deleting)
 		require.Equal(t, 1, e.events.first.going, "events wait")
 	}
 	_, err := e.Reconcile(ctx, webPod)

@@ -50,12 +50,12 @@ func (j *journal) write(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 	if !j.note(client.ObjectKeyFromObject(pod), e) {
 		return
 	}
-	logger := log.FromContext(ctx).WithValues("uid", pod.UID) // It carries namespace and name.
+	logger := log.FromContext(ctx) // It carries namespace and name.
 	if status.Problem != nil {
-		logger.Error(status.Problem, message)
+		logger.Error(status.Problem, message, "uid", pod.UID)
 		return
 	}
-	logger.Info(message, "expires-at", status.ExpiresAt.UTC(), "by", status.By, "reason", pod.Annotations[quarantine.ReasonKey])
+	logger.Info(message, "uid", pod.UID, "expires-at", status.ExpiresAt.UTC(), "by", status.By, "reason", pod.Annotations[quarantine.ReasonKey])
 }
 
 // note reports whether this is news.

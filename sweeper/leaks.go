@@ -56,8 +56,6 @@ type leaks struct {
 func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := newPod()
 	if err := l.reader.Get(ctx, request.NamespacedName, pod); err != nil {
-		l.metrics.out(request.NamespacedName)
-		l.seen.forget(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
@@ -81,6 +79,12 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		return reconcile.Result{}, nil
 	}
 	return reconcile.Result{}, l.takeOut(ctx, pod, selecting)
+}
+
+// forget is called with a pod that has gone.
+func (l *leaks) forget(name types.NamespacedName) {
+	l.metrics.out(name)
+	l.seen.forget(name)
 }
 
 // takeOut has the pod taken out of what selects it, and fails where that does not
