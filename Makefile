@@ -46,7 +46,7 @@ bench: ## Measure isolate beside its alternatives: ROWS=latency runs a part, QUI
 	@mkdir -p .build/bin && go build -o .build/bin/bench ./test/bench
 	@.build/bin/bench --run='$(ROWS)' $(if $(QUICK),--quick) $(if $(or $(ROWS),$(QUICK)),,--markdown=docs/performance.md)
 
-test: build lint unit fuzz integration e2e ## Run every check and every test
+test: build lint unit fuzz integration oldest e2e ## Run every check and every test
 
 lint: ## Look at the code: formatting, vet, import directions, habits
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
@@ -70,10 +70,11 @@ e2e: ## Test on a whole control plane, with its controllers
 	$(GOTEST) ./test/availability ./test/certificates ./test/documents ./test/e2e ./test/image
 
 oldest: ## Test on the oldest API server that isolate supports, which is built first: minutes
-	$(GOTEST) ./test/integration -oldest
+	$(GOTEST) ./test/integration -oldest -skip=LargePods # Which takes as long as all the others: make soak.
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers
+	$(GOTEST) ./test/integration -oldest
 	$(GOTEST) ./test/expiry -run=ManyPods -pods=5000
 	$(GOTEST) ./test/availability -run=Restarts -admissions=100000
 	$(GOTEST) ./test/certificates -run='Loses?No' -serving-rotations=100 -ca-rotations=20

@@ -56,6 +56,7 @@ type leaks struct {
 func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
 	pod := newPod()
 	if err := l.reader.Get(ctx, request.NamespacedName, pod); err != nil {
+		l.forget(request.NamespacedName)
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
@@ -81,7 +82,7 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 	return reconcile.Result{}, l.takeOut(ctx, pod, selecting)
 }
 
-// forget is called with a pod that has gone.
+// forget is for a pod that is no longer quarantined.
 func (l *leaks) forget(name types.NamespacedName) {
 	l.metrics.out(name)
 	l.seen.forget(name)
@@ -98,6 +99,10 @@ func (l *leaks) takeOut(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		return nil
 	}
 	left := selecting
+	if err == nil && quarantine.StatusOf(pod.Labels, pod.Annotations).State != quarantine.Quarantined {
+		l.forget(name) // Released meanwhile: it may be selected again.
+		return nil
+	}
 	if err == nil {
 		left, err = l.selecting(pod)
 	}

@@ -50,6 +50,8 @@ func (r *releases) left(ctx context.Context, name types.NamespacedName) error {
 	if !followed {
 		return nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, askTimeout) // Others wait to be deleted.
+	defer cancel()
 	pods := newPodList()
 	if err := r.live.List(ctx, pods, client.InNamespace(name.Namespace), client.MatchingFields{"metadata.name": name.Name}); err != nil {
 		return fmt.Errorf("looking whether the pod was released: %w", err)

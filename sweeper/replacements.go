@@ -136,7 +136,7 @@ func (r *replacements) finish(name types.NamespacedName, uid types.UID) {
 	r.gauge.Set(float64(len(r.missing)))
 }
 
-// forget is called with a pod that has gone, among others.
+// forget is for a pod of which no replacement is missing any more.
 func (r *replacements) forget(name types.NamespacedName) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

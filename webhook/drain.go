@@ -16,9 +16,9 @@ import (
 // errDraining is why the webhook is not ready any more.
 var errDraining = errors.New("stopping: new connections belong elsewhere")
 
-// maxIdle is how long a connection may take to be used once more or closed by the
+// maxDrain is how long a connection may take to be used once more or closed by the
 // API server, and some to spare.
-const maxIdle = apiServerIdleTimeout + 5*time.Second
+const maxDrain = apiServerIdleTimeout + 5*time.Second
 
 // Drain ends the webhook without losing an admission. The API server keeps
 // connections open and sends the next review on one that it has used before: it
@@ -40,8 +40,8 @@ type Drain struct {
 }
 
 // NewDrain returns a drain that serves on for the period at least, and then until
-// no connection is left: 95 seconds at most, and only if the API server has lately
-// asked for more at a time than it does now. A period of 0 ends at once.
+// no connection is left, 95 seconds at most: that long only if the API server has
+// just asked for more at a time than it does now. A period of 0 ends at once.
 func NewDrain(period time.Duration, clock clock.Clock) *Drain {
 	return &Drain{period: period, clock: clock, closed: make(chan struct{}, 1)}
 }
@@ -65,11 +65,8 @@ func (d *Drain) Context(stop context.Context) context.Context {
 }
 
 func (d *Drain) serveOn() {
+	tooLong := d.clock.After(maxDrain)
 	<-d.clock.After(d.period)
-	if d.open.Load() == 0 {
-		return
-	}
-	tooLong := d.clock.After(maxIdle)
 	for d.open.Load() > 0 {
 		select {
 		case <-d.closed:

@@ -7,9 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/utils/clock"
 	testclock "k8s.io/utils/clock/testing"
 )
 
@@ -17,7 +19,6 @@ import (
 // to it which it used once.
 type draining struct {
 	*testing.T
-	clock *testclock.FakeClock
 	drain *Drain
 
 	// trusted has the webhook's certificate, which is the standard library's for tests.
@@ -29,10 +30,9 @@ type draining struct {
 	ctx     context.Context
 }
 
-func startDraining(t *testing.T, period time.Duration) *draining {
+func startDraining(t *testing.T) *draining {
 	t.Helper()
-	d := &draining{T: t, clock: testclock.NewFakeClock(time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC))}
-	d.drain = NewDrain(period, d.clock)
+	d := &draining{T: t, drain: NewDrain(time.Minute, testclock.NewFakeClock(time.Now()))} // Which doesn't pass.
 	example := httptest.NewTLSServer(nil)
 	defer example.Close()
 	d.trusted = x509.NewCertPool()
@@ -79,53 +79,58 @@ func (d *draining) ask(client *http.Client) (closes bool) {
 	return response.Close
 }
 
-// pass lets a time pass that the drain waits for.
-func (d *draining) pass(period time.Duration) {
-	d.Helper()
-	require.Eventually(d, d.clock.HasWaiters, time.Minute, time.Millisecond)
-	d.clock.Step(period)
-}
-
-func TestADrainServesOnAndClosesEveryConnectionWithItsAnswer(t *testing.T) {
-	d := startDraining(t, 5*time.Second)
-	client := d.connect()
+func TestADrainClosesEveryConnectionWithItsAnswer(t *testing.T) {
+	d := startDraining(t)
+	client, idle := d.connect(), d.connect()
 	require.NoError(t, d.drain.Ready(nil))
+	require.EqualValues(t, 2, d.drain.open.Load())
 
 	d.stop()
-	require.Eventually(t, d.clock.HasWaiters, time.Minute, time.Millisecond)
+	require.Eventually(t, func() bool { return d.drain.Ready(nil) != nil }, time.Minute, time.Millisecond)
 	require.EqualError(t, d.drain.Ready(nil), "stopping: new connections belong elsewhere")
 	require.True(t, d.ask(client), "a connection from before")
 	require.True(t, d.ask(client), "a new one")
+	require.Eventually(t, func() bool { return d.drain.open.Load() == 1 }, time.Minute, time.Millisecond)
 	require.NoError(t, d.ctx.Err(), "it serves on")
 
-	d.pass(5 * time.Second)
-	<-d.ctx.Done()
+	idle.CloseIdleConnections()
+	require.Eventually(t, func() bool { return d.drain.open.Load() == 0 }, time.Minute, time.Millisecond)
 }
 
 // The API server may take a connection that was idle through the whole period in
 // the very moment in which the webhook would close it.
 func TestADrainLeavesConnectionsThatAreIdleToTheAPIServer(t *testing.T) {
-	for name, end := range map[string]func(d *draining, client *http.Client){
-		"used once more": func(d *draining, client *http.Client) { require.True(d, d.ask(client)) },
-		"closed":         func(_ *draining, client *http.Client) { client.CloseIdleConnections() },
-		"never closed":   func(d *draining, _ *http.Client) { d.clock.Step(maxIdle) },
+	const period = 5 * time.Second
+	for _, test := range []struct {
+		rule        string
+		period      time.Duration
+		opened      bool
+		closedAfter time.Duration // 0 is never
+		want        time.Duration
+	}{
+		{"without connections it serves on for the period", period, false, 0, period},
+		{"what is closed within the period is not waited for", period, true, time.Second, period},
+		{"an idle connection is waited for", period, true, time.Minute, time.Minute},
+		{"but not forever", period, true, 0, maxDrain},
+		{"a longer period counts", 2 * maxDrain, true, 0, 2 * maxDrain},
+		{"no drain ends at once", 0, true, 0, 0},
 	} {
-		t.Run(name, func(t *testing.T) {
-			d := startDraining(t, 5*time.Second)
-			client := d.connect()
-			d.stop()
-			d.pass(5 * time.Second)
-			require.Eventually(t, d.clock.HasWaiters, time.Minute, time.Millisecond, "it waits for the connection")
-			require.NoError(t, d.ctx.Err())
-			end(d, client)
-			<-d.ctx.Done()
+		t.Run(test.rule, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				drain := NewDrain(test.period, clock.RealClock{}) // The bubble's, which passes at once.
+				stop, cancel := context.WithCancel(t.Context())
+				ctx := drain.Context(stop)
+				if test.opened {
+					drain.connState(nil, http.StateNew)
+				}
+				start := time.Now()
+				cancel()
+				if test.closedAfter > 0 {
+					time.AfterFunc(test.closedAfter, func() { drain.connState(nil, http.StateClosed) })
+				}
+				<-ctx.Done()
+				require.Equal(t, test.want, time.Since(start))
+			})
 		})
 	}
-}
-
-func TestNoDrainEndsAtOnce(t *testing.T) {
-	d := startDraining(t, 0)
-	d.connect()
-	d.stop()
-	<-d.ctx.Done()
 }

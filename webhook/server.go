@@ -21,11 +21,9 @@ const apiServerIdleTimeout = 90 * time.Second
 
 const (
 	// idleTimeout is longer than the API server's, so that it is never the webhook
-	// that closes a connection on which a review may just be coming.
+	// that closes a connection on which a review may just be coming. That goes for one
+	// that was never used, too: the API server keeps those that it opened in vain.
 	idleTimeout = 2 * apiServerIdleTimeout
-
-	// headerTimeout bounds the TLS handshake as well.
-	headerTimeout = 30 * time.Second
 
 	// shutdownTimeout is for the reviews still under way when the drain is over. The
 	// API server waits ten seconds for an answer unless told otherwise.
@@ -47,15 +45,15 @@ func NewServer(address string, certificate func(*tls.ClientHelloInfo) (*tls.Cert
 		return nil, fmt.Errorf("serving admission reviews: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle(Path, drain.handler(reviews))
+	mux.Handle(Path, reviews)
 	return &manager.Server{
 		Name:     "admission",
 		Listener: listener,
 		Server: &http.Server{
-			Handler:           mux,
+			Handler:           drain.handler(mux),
 			ConnState:         drain.connState,
 			IdleTimeout:       idleTimeout,
-			ReadHeaderTimeout: headerTimeout,
+			ReadHeaderTimeout: idleTimeout,
 			ErrorLog:          slog.NewLogLogger(logr.ToSlogHandler(log.Log.WithName("admission")), slog.LevelWarn),
 		},
 		ShutdownTimeout: ptr.To(shutdownTimeout),

@@ -41,7 +41,7 @@ func (o *options) AddFlags(flags *command.Flags) {
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
 	command.DurationVar(serving, &o.drainPeriod, "drain-period", 10*time.Second,
 		"How long to serve on at least when told to stop, not ready any more and closing each connection with its answer. "+
-			"It ends when the API server has let go of every connection, which takes up to 95 seconds more if it has idle ones. "+
+			"It ends when the API server has let go of every connection, 95 seconds after the start at the latest. "+
 			"At most a minute; 0s stops at once.")
 
 	o.rules = quarantine.DefaultRules()

@@ -124,4 +124,7 @@ func TestRenewalsByCertManagerLoseNoAdmission(t *testing.T) {
 	require.Zero(t, report.Lost)
 	require.True(t, signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], c.bundle()))
 	c.quarantined()
+
+	c.shell("kubectl delete -k manifests/overlays/cert-manager")
+	c.shell(`test -z "$(kubectl get -k manifests/overlays/cert-manager --ignore-not-found)"`)
 }

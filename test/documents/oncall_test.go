@@ -58,7 +58,7 @@ func shell(t *testing.T, line string) {
 // one. Pods run nothing here, so instead of their logs it gets the pods.
 func command(ctx context.Context, line string) *exec.Cmd {
 	if logs, ok := strings.CutPrefix(line, "kubectl logs "); ok {
-		line = "kubectl get pods -o name " + strings.ReplaceAll(logs, "--prefix", "") + " | grep pod/"
+		line = "kubectl get pods -o name " + strings.NewReplacer("--prefix", "", "--since=24h", "", "--tail=-1", "").Replace(logs) + " | grep pod/"
 	}
 	cmd := exec.CommandContext(ctx, "sh", "-c", line)
 	cmd.Dir = root
