@@ -17,7 +17,7 @@ import (
 var othersFlags = []string{"--build-arg", "--platform", "--kube-api-qps", "--kube-api-burst"}
 
 // kubectlCommands are those that documents use.
-var kubectlCommands = []string{"annotate", "apply", "auth can-i", "delete", "describe", "drain", "get", "kustomize", "label", "logs", "options", "patch", "rollout status", "wait"}
+var kubectlCommands = []string{"annotate", "apply", "auth can-i", "delete", "describe", "drain", "get", "kustomize", "label", "logs", "options", "patch", "rollout restart", "rollout status", "scale", "wait"}
 
 var (
 	flagName  = regexp.MustCompile("(?:^|[\\s`'\"(])(--[a-z][a-z0-9-]*)")
