@@ -106,9 +106,11 @@ func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		Preconditions: &metav1.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion},
 	})
 	e.events.first.end()
+	if client.IgnoreNotFound(err) == nil {
+		e.releases.forget(client.ObjectKeyFromObject(pod))
+	}
 	switch {
 	case err == nil:
-		e.releases.forget(client.ObjectKeyFromObject(pod))
 		e.metrics.deleted(e.local.Now().Sub(status.ExpiresAt))
 		e.journal.write(ctx, pod, status, logDeleted)
 		e.events.publish(event{
@@ -117,7 +119,6 @@ func (e *expiry) delete(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		})
 		return reconcile.Result{}, nil
 	case apierrors.IsNotFound(err):
-		e.releases.forget(client.ObjectKeyFromObject(pod))
 		e.metrics.ended(OutcomeGone)
 		e.journal.write(ctx, pod, status, logGone)
 		return reconcile.Result{}, nil
