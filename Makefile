@@ -15,7 +15,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The modules of the repository.
-MODULES := . test/cluster
+MODULES := . test/cmd/kubernetes
 
 .PHONY: help build image up down demo bench test lint unit fuzz integration e2e oldest soak
 
@@ -54,7 +54,7 @@ lint: ## Look at the code: formatting, vet, import directions, habits
 
 unit: ## Test each package by itself
 	$(GOTEST) $$(go list ./... | grep -v /test/)
-	cd test/cluster && $(GOTEST) ./...
+	cd test/cmd/kubernetes && $(GOTEST) ./...
 
 fuzz: ## Feed what strangers write for $(FUZZTIME) each
 	for package in ./quarantine ./selectors; do \
@@ -64,18 +64,18 @@ fuzz: ## Feed what strangers write for $(FUZZTIME) each
 	done
 
 integration: ## Test on a real API server
-	$(GOTEST) ./test/controlplane ./test/expiry ./test/integration ./test/selectors ./test/services
+	$(GOTEST) ./test/framework/... ./test/integration/...
 
 e2e: ## Test on a whole control plane, with its controllers
-	$(GOTEST) ./test/availability ./test/certificates ./test/documents ./test/e2e ./test/image
+	$(GOTEST) ./test/e2e/...
 
 oldest: ## Test on the oldest API server that isolate supports, which is built first: minutes
-	$(GOTEST) ./test/integration -oldest -skip=LargePods # Which takes as long as all the others: make soak.
+	$(GOTEST) ./test/integration/policies -oldest -skip=LargePods # Which takes as long as all the others: make soak.
 
 soak: FUZZTIME := 5m
 soak: fuzz ## Run the same checks with larger numbers
-	$(GOTEST) ./test/integration -oldest
-	$(GOTEST) ./test/expiry -run=ManyPods -pods=5000
-	$(GOTEST) ./test/availability -run=Restarts -admissions=100000
-	$(GOTEST) ./test/certificates -run='Loses?No' -serving-rotations=100 -ca-rotations=20
-	$(GOTEST) ./test/image -architectures=amd64,arm64
+	$(GOTEST) ./test/integration/policies -oldest
+	$(GOTEST) ./test/integration/sweeper -run=ManyPods -pods=5000
+	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
+	$(GOTEST) ./test/e2e/certificates -run='Loses?No' -serving-rotations=100 -ca-rotations=20
+	$(GOTEST) ./test/e2e/image -architectures=amd64,arm64

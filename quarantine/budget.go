@@ -2,9 +2,9 @@ package quarantine
 
 import "k8s.io/apimachinery/pkg/types"
 
-// Census counts the pods of one namespace that are quarantined, or have been let
+// Count counts the pods of one namespace that are quarantined, or have been let
 // through just now, but for the pod at hand.
-type Census interface {
+type Count interface {
 	// Controlled counts those that count for one of these controllers.
 	Controlled(by ...types.UID) int
 
@@ -14,7 +14,7 @@ type Census interface {
 
 // overBudget is why a quarantine is one too many, nil if it is not. A detector that
 // misfires would otherwise take every replacement in turn.
-func (r *Rules) overBudget(req Request) *Denial {
+func (r *Config) overBudget(req Request) *Denial {
 	if top := topController(req); top != nil && r.ControllerBudget > 0 && r.controlled(req, top) >= r.ControllerBudget {
 		return refuse(ReasonControllerBudget, messageBudget(req.Old, top.String(), r.controlled(req, top), r.ControllerBudget))
 	}
@@ -26,7 +26,7 @@ func (r *Rules) overBudget(req Request) *Denial {
 
 // controlled counts for the top controller, and for the pod's own: a record that an
 // older release has written names only that.
-func (r *Rules) controlled(req Request, top *Owner) int {
+func (r *Config) controlled(req Request, top *Owner) int {
 	return req.Quarantined.Controlled(top.UID, req.Old.controller().UID)
 }
 
@@ -44,26 +44,26 @@ func topController(req Request) *Owner {
 	return known.Controller
 }
 
-// Controller names, in a record, what a quarantined pod counts for.
-type Controller struct {
+// BudgetOwner names, in a record, what a quarantined pod counts for.
+type BudgetOwner struct {
 	// Kind is a kind and its group: Deployment.apps.
 	Kind string    `json:"kind"`
 	Name string    `json:"name"`
 	UID  types.UID `json:"uid"`
 }
 
-func recordedController(owner *Owner) *Controller {
+func recordedBudgetOwner(owner *Owner) *BudgetOwner {
 	if owner == nil {
 		return nil
 	}
-	return &Controller{Kind: owner.Kind.String(), Name: owner.Name, UID: owner.UID}
+	return &BudgetOwner{Kind: owner.Kind.String(), Name: owner.Name, UID: owner.UID}
 }
 
 // CountsFor is the UID of the controller for whose budget a pod with this record
 // counts, empty if there is none.
 func (r *Record) CountsFor() types.UID {
-	if r.Controller != nil {
-		return r.Controller.UID
+	if r.BudgetOwner != nil {
+		return r.BudgetOwner.UID
 	}
 	if owner := (&Metadata{OwnerReferences: r.OwnerReferences}).controller(); owner != nil {
 		return owner.UID

@@ -47,9 +47,9 @@ func TestABudgetThatIsUsedUpRefusesWithoutForce(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules := DefaultRules()
+			rules := DefaultConfig()
 			req := update(incident(), pod(), trigger)
-			req.Quarantined, req.Settings = tt.counted, tt.settings
+			req.Quarantined, req.NamespaceConfig = tt.counted, tt.settings
 			decision := rules.Decide(req)
 			if tt.reason == "" {
 				if decision.Action != ActionQuarantine {
@@ -74,7 +74,7 @@ func TestABudgetThatIsUsedUpRefusesWithoutForce(t *testing.T) {
 // A Job that a CronJob has started counts for the CronJob, a pod of nobody for its
 // namespace alone.
 func TestWhatAQuarantinedPodCountsFor(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	for name, tt := range map[string]struct {
 		pod  *Pod
 		want types.UID
@@ -94,7 +94,7 @@ func TestWhatAQuarantinedPodCountsFor(t *testing.T) {
 		if got := record.CountsFor(); got != tt.want {
 			t.Errorf("the record of %s counts for %q, want %q", name, got, tt.want)
 		}
-		record.Controller = nil // as an older release has written it
+		record.BudgetOwner = nil // as an older release has written it
 		if owner := tt.pod.controller(); owner != nil && record.CountsFor() != owner.UID {
 			t.Errorf("an older record of %s counts for %q, want %q", name, record.CountsFor(), owner.UID)
 		}
@@ -102,7 +102,7 @@ func TestWhatAQuarantinedPodCountsFor(t *testing.T) {
 }
 
 func TestTheLastOfABudgetIsTold(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	const ofController = "5 pods of Deployment/login-audit-trail-service are quarantined now, and 5 may be: the next takes isolate.example.io/force=true."
 	const ofNamespace = "50 pods of the namespace are quarantined now, and 50 may be: the next takes isolate.example.io/force=true."
 	for name, tt := range map[string]struct {
@@ -125,25 +125,27 @@ func TestTheLastOfABudgetIsTold(t *testing.T) {
 
 func TestANamespaceSetsItsOwn(t *testing.T) {
 	const badDuration = "must be a duration such as 90s, 30m, 36h, 7d or 1d12h: whole numbers, units from large to small"
-	defaults := DefaultRules()
+	defaults := DefaultConfig()
 	tests := []struct {
 		name        string
 		annotations map[string]string
-		change      func(*Rules)
+		change      func(*Config)
 		wrong       []string
 	}{
 		{name: "nothing", annotations: map[string]string{"other": "x"}},
 		{name: "all", annotations: map[string]string{DefaultTTLKey: "1h", MaxTTLKey: "60d", ControllerBudgetKey: "1", NamespaceBudgetKey: "0"},
-			change: func(r *Rules) {
+			change: func(r *Config) {
 				r.DefaultTTL, r.MaxTTL, r.ControllerBudget, r.NamespaceBudget = time.Hour, 60*24*time.Hour, 1, 0
 			}},
 		{name: "a maximum below the flag's default", annotations: map[string]string{MaxTTLKey: "1h"},
-			change: func(r *Rules) { r.DefaultTTL, r.MaxTTL = time.Hour, time.Hour }},
+			change: func(r *Config) { r.DefaultTTL, r.MaxTTL = time.Hour, time.Hour }},
 		{name: "a default above the maximum", annotations: map[string]string{DefaultTTLKey: "31d"},
-			change: func(r *Rules) { r.unread = []string{DefaultTTLKey} },
+			change: func(r *Config) { r.unread = []string{DefaultTTLKey} },
 			wrong:  []string{`metadata.annotations[isolate.example.io/default-ttl]: Invalid value: "31d": must be at least 1s and at most 30d`}},
 		{name: "all bad", annotations: map[string]string{DefaultTTLKey: "soon", MaxTTLKey: "0s", ControllerBudgetKey: "-1", NamespaceBudgetKey: "many"},
-			change: func(r *Rules) { r.unread = []string{MaxTTLKey, DefaultTTLKey, ControllerBudgetKey, NamespaceBudgetKey} },
+			change: func(r *Config) {
+				r.unread = []string{MaxTTLKey, DefaultTTLKey, ControllerBudgetKey, NamespaceBudgetKey}
+			},
 			wrong: []string{
 				`metadata.annotations[isolate.example.io/max-ttl]: Invalid value: "0s": must be at least 1s and at most 100y`,
 				`metadata.annotations[isolate.example.io/default-ttl]: Invalid value: "soon": ` + badDuration,
@@ -153,12 +155,12 @@ func TestANamespaceSetsItsOwn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			want := DefaultRules()
+			want := DefaultConfig()
 			if tt.change != nil {
 				tt.change(&want)
 			}
-			got, errs := defaults.In(tt.annotations)
-			if diff := cmp.Diff(want, got, cmp.AllowUnexported(Rules{})); diff != "" {
+			got, errs := defaults.ForNamespace(tt.annotations)
+			if diff := cmp.Diff(want, got, cmp.AllowUnexported(Config{})); diff != "" {
 				t.Errorf("rules (-want +got):\n%s", diff)
 			}
 			var wrong []string
@@ -173,10 +175,10 @@ func TestANamespaceSetsItsOwn(t *testing.T) {
 }
 
 func TestANamespacesTimesCount(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	settings := map[string]string{DefaultTTLKey: "1h", MaxTTLKey: "2h", ControllerBudgetKey: "few"}
 	req := update(incident(), pod(), trigger)
-	req.Settings = settings
+	req.NamespaceConfig = settings
 	decision := rules.Decide(req)
 	stored := apply(t, req.New, decision)
 	if got, want := stored.Annotations[ExpiresAtKey], "2026-03-14T16:09:27Z"; got != want {
@@ -191,7 +193,7 @@ func TestANamespacesTimesCount(t *testing.T) {
 			before = &Pod{Metadata: *stored}
 		}
 		longer := update(incident(), before, annotation(key, "3h"), trigger)
-		longer.Settings = settings
+		longer.NamespaceConfig = settings
 		denial := rules.Decide(longer).Denial
 		if denial == nil || denial.Reason != ReasonInvalidValue || denial.Invalid[0].Detail != "must be at least 1s and at most 2h" {
 			t.Errorf("%s of 3h: %+v", key, denial)

@@ -20,18 +20,18 @@ import (
 var now = time.Date(2026, 3, 14, 15, 9, 26, 535_000_000, time.UTC)
 
 // namespace is a list of selectors that is scanned: the plainest [Selectors].
-type namespace []*Selector
+type namespace []*SelectingObject
 
-func (n namespace) Matching(podLabels map[string]string) []*Selector {
+func (n namespace) Matching(podLabels map[string]string) []*SelectingObject {
 	return n.scan(podLabels, false)
 }
 
-func (n namespace) NetworkPolicies(podLabels map[string]string) []*Selector {
+func (n namespace) NetworkPolicies(podLabels map[string]string) []*SelectingObject {
 	return n.scan(podLabels, true)
 }
 
-func (n namespace) scan(podLabels map[string]string, policies bool) []*Selector {
-	var matching []*Selector
+func (n namespace) scan(podLabels map[string]string, policies bool) []*SelectingObject {
+	var matching []*SelectingObject
 	for _, s := range n {
 		if (s.Kind == KindNetworkPolicy) == policies && matches(s.Requirements, podLabels) {
 			matching = append(matching, s)
@@ -40,7 +40,7 @@ func (n namespace) scan(podLabels map[string]string, policies bool) []*Selector 
 	return matching
 }
 
-func (n namespace) Lookup(kind schema.GroupKind, name string) *Selector {
+func (n namespace) Lookup(kind schema.GroupKind, name string) *SelectingObject {
 	for _, s := range n {
 		if s.Kind == kind && s.Name == name {
 			return s
@@ -58,8 +58,8 @@ func matches(requirements labels.Requirements, podLabels map[string]string) bool
 	return true
 }
 
-func selects(kind schema.GroupKind, name string, requirements ...labels.Requirement) *Selector {
-	return &Selector{Kind: kind, Name: name, UID: types.UID("uid-" + name), Requirements: requirements, Desired: 2, Current: 2, Ready: 2, Available: 2}
+func selects(kind schema.GroupKind, name string, requirements ...labels.Requirement) *SelectingObject {
+	return &SelectingObject{Kind: kind, Name: name, UID: types.UID("uid-" + name), Requirements: requirements, Desired: 2, Current: 2, Ready: 2, Available: 2}
 }
 
 func require(key string, op selection.Operator, values ...string) labels.Requirement {

@@ -8,12 +8,12 @@ import (
 // Decide is the whole of isolate in one place: which answer a request gets.
 // The cases are tried from the top. Only transitions act: a trigger that has
 // been there all along does nothing, whoever writes the pod next.
-func (r *Rules) Decide(req Request) Decision {
-	local, _ := r.In(req.Settings)
+func (r *Config) Decide(req Request) Decision {
+	local, _ := r.ForNamespace(req.NamespaceConfig)
 	return local.decide(req)
 }
 
-func (r *Rules) decide(req Request) Decision {
+func (r *Config) decide(req Request) Decision {
 	if req.Old == nil {
 		return decideCreate(req)
 	}
@@ -49,7 +49,7 @@ func triggered(req Request) bool {
 
 // changesRecord reports whether the request writes any of the record's keys.
 func changesRecord(req Request) bool {
-	if changedKey(req.Old.Labels, req.New.Labels, LabelKey) {
+	if changedKey(req.Old.Labels, req.New.Labels, QuarantinedLabel) {
 		return true
 	}
 	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
@@ -66,11 +66,11 @@ func changedKey(before, after map[string]string, key string) bool {
 // decideCreate lets no pod be born quarantined. The label is refused rather than
 // removed: a ReplicaSet that selects on it would go on creating pods without end.
 func decideCreate(req Request) Decision {
-	if value, ok := req.New.Labels[LabelKey]; ok {
+	if value, ok := req.New.Labels[QuarantinedLabel]; ok {
 		return invalid(ReasonCreatedQuarantined, forbiddenLabel(value))
 	}
 	decision := strip(req, slices.Concat(requestAnnotations, recordAnnotations)...)
-	if decision.Action == ActionStrip {
+	if decision.Action == ActionDropAnnotations {
 		decision.Warnings = []string{warnCreated}
 	}
 	return decision
@@ -99,19 +99,19 @@ func strip(req Request, keys ...string) Decision {
 	if len(changes.annotations) == 0 {
 		return Decision{Action: ActionNone}
 	}
-	return Decision{Action: ActionStrip, Warnings: warnings, Patch: changes.patch(req.New)}
+	return Decision{Action: ActionDropAnnotations, Warnings: warnings, Patch: changes.patch(req.New)}
 }
 
 // requestedLabels are the labels the pod had or was given: the stored ones, over
 // them what this request sets. What equals the result of a rewrite counts as
 // the original, because it is ours: the webhook may be called a second time,
 // with its own answer. A label the request removes is still among them.
-func (r *Rules) requestedLabels(req Request) map[string]string {
+func (r *Config) requestedLabels(req Request) map[string]string {
 	labels := maps.Clone(req.New.Labels)
 	if labels == nil {
 		labels = map[string]string{}
 	}
-	delete(labels, LabelKey)
+	delete(labels, QuarantinedLabel)
 	for key, was := range req.Old.Labels {
 		if now, ok := labels[key]; !ok || now == r.rewritten(was) {
 			labels[key] = was

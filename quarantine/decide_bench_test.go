@@ -5,7 +5,7 @@ import "testing"
 // BenchmarkDecide decides what happens most: a free pod is quarantined, and a
 // quarantined one is annotated.
 func BenchmarkDecide(b *testing.B) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	free := update(incident(), pod(), trigger)
 	stored := pod()
 	stored.Metadata = *apply(b, free.New, rules.Decide(free))

@@ -21,13 +21,13 @@ func TestDecide(t *testing.T) {
 	}{
 		{
 			name: "created with the label",
-			req:  create(label(LabelKey, LabelValue)),
+			req:  create(label(QuarantinedLabel, QuarantinedValue)),
 			want: ActionDeny, reason: ReasonCreatedQuarantined,
 		},
 		{
 			name: "created with annotations of ours: they go, those of others stay",
 			req:  create(trigger, annotation(ForceKey, "true"), annotation(RecordKey, "{}"), annotation("other", "x")),
-			want: ActionStrip,
+			want: ActionDropAnnotations,
 			operations: `[{"op":"remove","path":"/metadata/annotations/isolate.example.io~1force"},` +
 				`{"op":"remove","path":"/metadata/annotations/isolate.example.io~1quarantine"},` +
 				`{"op":"remove","path":"/metadata/annotations/isolate.example.io~1record"}]`,
@@ -115,13 +115,13 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "the label is written on a free pod",
-			req:  update(incident(), pod(), label(LabelKey, LabelValue)),
+			req:  update(incident(), pod(), label(QuarantinedLabel, QuarantinedValue)),
 			want: ActionDeny, reason: ReasonRecordProtected,
 		},
 		{
 			name: "force, extend and recheck on a free pod go",
 			req:  update(incident(), pod(), annotation(ForceKey, "true"), annotation(ExtendKey, "1h"), annotation(RecheckKey, "1")),
-			want: ActionStrip,
+			want: ActionDropAnnotations,
 			operations: `[{"op":"remove","path":"/metadata/annotations/isolate.example.io~1extend"},` +
 				`{"op":"remove","path":"/metadata/annotations/isolate.example.io~1force"},` +
 				`{"op":"remove","path":"/metadata/annotations/isolate.example.io~1recheck"}]`,
@@ -135,7 +135,7 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules := DefaultRules()
+			rules := DefaultConfig()
 			decision := rules.Decide(tt.req)
 			if decision.Action != tt.want {
 				t.Fatalf("action = %s (%+v), want %s", decision.Action, decision.Denial, tt.want)
@@ -189,7 +189,7 @@ func TestInvalidRequests(t *testing.T) {
 		{ReasonKey, strings.Repeat("ä", 1025), `metadata.annotations[isolate.example.io/reason]: Invalid value: "` +
 			strings.Repeat("ä", 64) + `…": must have at most 1024 characters, has 1025`},
 	}
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	for _, tt := range tests {
 		t.Run(tt.key+"="+tt.want[len(tt.want)-10:], func(t *testing.T) {
 			decision := rules.Decide(update(incident(), pod(), annotation(tt.key, tt.value), trigger, annotation(tt.key, tt.value)))
@@ -217,7 +217,7 @@ func TestInvalidRequests(t *testing.T) {
 }
 
 func TestDenialsSayWhatToDo(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	tests := []struct {
 		name string
 		req  Request
@@ -225,7 +225,7 @@ func TestDenialsSayWhatToDo(t *testing.T) {
 	}{
 		{
 			name: "record",
-			req:  update(incident(), pod(), label(LabelKey, LabelValue)),
+			req:  update(incident(), pod(), label(QuarantinedLabel, QuarantinedValue)),
 			want: "only isolate writes the label isolate.example.io/quarantined and the record's annotations; " +
 				"to quarantine the pod: kubectl annotate pod login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine=true",
 		},

@@ -27,11 +27,11 @@ type Request struct {
 	Selectors Selectors
 
 	// Settings are the annotations of the pod's Namespace.
-	Settings map[string]string
+	NamespaceConfig map[string]string
 
 	// Quarantined counts the quarantined pods of the namespace. It is looked at only
 	// where the request is [Request.Triggered].
-	Quarantined Census
+	Quarantined Count
 }
 
 // Triggered reports whether the trigger turns "true" in this very request, on a pod
@@ -54,8 +54,8 @@ type Decision struct {
 	// Patch changes metadata, and nothing else.
 	Patch []jsonpatch.Operation
 
-	// LetGo names what selected or controlled the pod and no longer does.
-	LetGo []string
+	// DetachedFrom names what selected or controlled the pod and no longer does.
+	DetachedFrom []string
 
 	// CountsFor is the controller for whose budget the pod counts once it is
 	// quarantined, empty if there is none.
@@ -71,14 +71,14 @@ const (
 	ActionNone Action = "None"
 	// ActionQuarantine takes the pod out.
 	ActionQuarantine Action = "Quarantine"
-	// ActionTakeOut takes a quarantined pod out again, of what has come to select it.
-	ActionTakeOut Action = "TakeOut"
+	// ActionDetach takes a quarantined pod out again, of what has come to select it.
+	ActionDetach Action = "Detach"
 	// ActionExtend moves the time at which a quarantined pod is deleted.
 	ActionExtend Action = "Extend"
 	// ActionRelease ends a quarantine.
 	ActionRelease Action = "Release"
-	// ActionStrip removes requests that this pod can't be asked for.
-	ActionStrip Action = "Strip"
+	// ActionDropAnnotations removes requests that this pod can't be asked for.
+	ActionDropAnnotations Action = "DropAnnotations"
 	// ActionDeny refuses the request.
 	ActionDeny Action = "Deny"
 )

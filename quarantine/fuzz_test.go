@@ -30,7 +30,7 @@ func FuzzDecide(f *testing.F) {
 			selects(KindService, "app", equals("app", app)),
 		}
 		before := pod(withoutOwner(), label("app", app), label("tier", tier))
-		rules := DefaultRules()
+		rules := DefaultConfig()
 		req := update(selectors, before, annotation(TriggerKey, quarantine), annotation(TTLKey, ttl),
 			annotation(ExtendKey, extend), annotation(HoldKey, hold), annotation(RecordKey, record), annotation(ExpiresAtKey, expires))
 		decision := rules.Decide(req)
@@ -47,19 +47,19 @@ func FuzzDecide(f *testing.F) {
 
 // FuzzRecord reads what somebody may have written in the record's place.
 func FuzzRecord(f *testing.F) {
-	f.Add(`{"labels":{"app":"web"},"letGo":["Service/web"],"later":{"a":1}}`)
+	f.Add(`{"labels":{"app":"web"},"detachedFrom":["Service/web"],"later":{"a":1}}`)
 	f.Add(`{"ownerReferences":[{"uid":"x"}],"annotations":{"a":null}}`)
 	f.Add(`[]`)
 	f.Fuzz(func(t *testing.T, value string) {
 		annotations := map[string]string{
 			RecordKey: value, QuarantinedByKey: "", QuarantinedAtKey: "2026-03-14T15:09:26Z", ExpiresAtKey: "2026-03-14T15:09:26Z",
 		}
-		status := StatusOf(map[string]string{LabelKey: LabelValue}, annotations)
+		status := StatusOf(map[string]string{QuarantinedLabel: QuarantinedValue}, annotations)
 		if status.State == Damaged {
 			return
 		}
 		annotations[RecordKey] = status.Record.String()
-		again := StatusOf(map[string]string{LabelKey: LabelValue}, annotations)
+		again := StatusOf(map[string]string{QuarantinedLabel: QuarantinedValue}, annotations)
 		if again.State != Quarantined || again.Record.String() != status.Record.String() {
 			t.Fatalf("%q is read as %s and then as %s", value, status.Record, again.Record)
 		}

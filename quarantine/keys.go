@@ -39,9 +39,9 @@ const (
 
 // The record: written by the webhook alone, removed at release.
 const (
-	// LabelKey marks a quarantined pod. Its value is always [LabelValue]: caches
+	// QuarantinedLabel marks a quarantined pod. Its value is always [QuarantinedValue]: caches
 	// and NetworkPolicies select on it, and unique label values are costly.
-	LabelKey = Domain + "quarantined"
+	QuarantinedLabel = Domain + "quarantined"
 
 	// QuarantinedAtKey is the annotation that says when the pod was quarantined:
 	// RFC 3339, UTC, whole seconds.
@@ -82,8 +82,8 @@ const (
 
 // Values of the keys above.
 const (
-	// LabelValue is the one value of [LabelKey].
-	LabelValue = "true"
+	// QuarantinedValue is the one value of [QuarantinedLabel].
+	QuarantinedValue = "true"
 
 	// True turns a switch on: trigger, hold and force.
 	True = "true"

@@ -9,11 +9,11 @@ import (
 )
 
 func TestWhatBecomesOfThePodsNetworkIsTold(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	web := selects(KindNetworkPolicy, "web", equals("release", "login-audit-trail-service"))
 	also := selects(KindNetworkPolicy, "also", exists("pod-template-hash"), equals("component", "api-springboot"))
 	all := selects(KindNetworkPolicy, "all", labels.Requirements{}...)
-	fixed := selects(KindNetworkPolicy, "quarantined", equals(LabelKey, LabelValue))
+	fixed := selects(KindNetworkPolicy, "quarantined", equals(QuarantinedLabel, QuarantinedValue))
 	for name, tt := range map[string]struct {
 		policies namespace
 		want     string

@@ -20,7 +20,7 @@ type mutation struct {
 	name   string
 	stored func(*Metadata)
 	asked  func(*Metadata)
-	also   *Selector
+	also   *SelectingObject
 }
 
 var mutations = []mutation{
@@ -46,7 +46,7 @@ var mutations = []mutation{
 		annotation(ExtendKey, "2h")(m)
 	}},
 	{name: "a forged record", asked: func(m *Metadata) {
-		label(LabelKey, "false")(m)
+		label(QuarantinedLabel, "false")(m)
 		annotation(RecordKey, `{"labels":{"release":"forged"},"later":1}`)(m)
 		annotation(ExpiresAtKey, "1970-01-01T00:00:00Z")(m)
 		annotation(QuarantinedByKey, "someone else")(m)
@@ -55,7 +55,7 @@ var mutations = []mutation{
 
 // TestInvariants tries every subset of the mutations.
 func TestInvariants(t *testing.T) {
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	for set := range 1 << len(mutations) {
 		before, selectors := pod(), incident()
 		asked := []func(*Metadata){trigger}
@@ -83,7 +83,7 @@ func TestInvariants(t *testing.T) {
 }
 
 // violation checks what holds for every quarantine, and says what does not.
-func violation(t testing.TB, rules *Rules, req Request) string {
+func violation(t testing.TB, rules *Config, req Request) string {
 	decision := rules.Decide(req)
 	if decision.Action != ActionQuarantine {
 		return fmt.Sprintf("%s: %+v", decision.Action, decision.Denial)
@@ -117,12 +117,13 @@ func violation(t testing.TB, rules *Rules, req Request) string {
 }
 
 // releaseViolation releases the pod, and checks that it is what it was.
-func releaseViolation(t testing.TB, rules *Rules, req Request, stored *Metadata) string {
-	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"))
+func releaseViolation(t testing.TB, rules *Config, req Request, stored *Metadata) string {
+	// A held pod that its controller would delete is released by force alone (rule Held).
+	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"), annotation(ForceKey, True))
 	released := apply(t, release.New, rules.Decide(release))
 	want := clone(&req.Old.Metadata)
 	for key, value := range req.New.Labels {
-		if _, had := req.Old.Labels[key]; !had && key != LabelKey {
+		if _, had := req.Old.Labels[key]; !had && key != QuarantinedLabel {
 			want.Labels[key] = value // set beside the trigger
 		}
 	}
@@ -168,7 +169,7 @@ func recordViolation(req Request, stored *Metadata) string {
 
 // againViolation decides a second time, a moment later, on the first answer, as
 // the API server asks for where another webhook has changed the pod.
-func againViolation(t testing.TB, rules *Rules, req Request, stored *Metadata) string {
+func againViolation(t testing.TB, rules *Config, req Request, stored *Metadata) string {
 	first := clone(stored)
 	again := req
 	again.New = clone(stored)

@@ -39,10 +39,10 @@ type Record struct {
 
 	// Controller is what the pod counts for: a ReplicaSet's Deployment. Nil where the
 	// pod had no controller, and in records that older releases wrote.
-	Controller *Controller `json:"controller,omitempty"`
+	BudgetOwner *BudgetOwner `json:"controller,omitempty"`
 
-	// LetGo names what selected or controlled the pod: Service/web.
-	LetGo []string `json:"letGo,omitempty"`
+	// DetachedFrom names what selected or controlled the pod: Service/web.
+	DetachedFrom []string `json:"detachedFrom,omitempty"`
 
 	unknown map[string]json.RawMessage
 }
@@ -53,7 +53,12 @@ var errNoObject = errors.New("it must be a JSON object, and is null")
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "letGo"}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "detachedFrom", legacyDetachedFrom}
+
+// legacyDetachedFrom is the name of detachedFrom in records written before v0.1.0.
+// No such record outlives the longest ttl, 30 days unless configured otherwise, or
+// its hold: reading it can go with v0.2.0.
+const legacyDetachedFrom = "letGo"
 
 // UnmarshalJSON implements [json.Unmarshaler].
 func (r *Record) UnmarshalJSON(data []byte) error {
@@ -66,6 +71,11 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 	}
 	if fields.unknown == nil {
 		return errNoObject
+	}
+	if legacy, ok := fields.unknown[legacyDetachedFrom]; ok && fields.DetachedFrom == nil {
+		if err := json.Unmarshal(legacy, &fields.DetachedFrom); err != nil {
+			return err
+		}
 	}
 	for _, name := range recordFieldNames {
 		delete(fields.unknown, name)
@@ -137,8 +147,8 @@ func StatusOf(podLabels, annotations map[string]string) Status {
 }
 
 func (s *Status) read(podLabels, annotations map[string]string) (err error) {
-	if value := podLabels[LabelKey]; value != LabelValue {
-		return fmt.Errorf("label %s is %q, not %q", LabelKey, value, LabelValue)
+	if value := podLabels[QuarantinedLabel]; value != QuarantinedValue {
+		return fmt.Errorf("label %s is %q, not %q", QuarantinedLabel, value, QuarantinedValue)
 	}
 	if s.QuarantinedAt, err = readStamp(annotations, QuarantinedAtKey); err != nil {
 		return err
@@ -175,7 +185,7 @@ func readStamp(annotations map[string]string, key string) (time.Time, error) {
 var recordAnnotations = []string{QuarantinedAtKey, ExpiresAtKey, QuarantinedByKey, RecordKey}
 
 func carriesRecord(podLabels, annotations map[string]string) bool {
-	if _, ok := podLabels[LabelKey]; ok {
+	if _, ok := podLabels[QuarantinedLabel]; ok {
 		return true
 	}
 	for _, key := range recordAnnotations {

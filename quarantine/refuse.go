@@ -8,7 +8,7 @@ import (
 
 // refusal is why a quarantine is refused, nil if nothing speaks against it. What
 // force gets past is tried last.
-func (r *Rules) refusal(req Request) *Denial {
+func (r *Config) refusal(req Request) *Denial {
 	pod := req.Old
 	if _, ok := pod.Annotations[corev1.MirrorPodAnnotationKey]; ok {
 		return refuse(ReasonMirrorPod, messageMirrorPod(pod))

@@ -18,7 +18,7 @@ func release(req Request, status Status) Decision {
 		_ = json.Unmarshal([]byte(req.Old.Annotations[RecordKey]), &record)
 	}
 	changes := newEdit()
-	changes.removeLabel(LabelKey)
+	changes.removeLabel(QuarantinedLabel)
 	restoreLabels(req, record, changes)
 	fate := fateOf(req, status, record, labelsAfter(req.New, changes))
 	if status.Held && fate.deletes() && req.New.Annotations[ForceKey] != True && !released(req) {

@@ -26,9 +26,9 @@ var KindNetworkPolicy = schema.GroupKind{Group: "networking.k8s.io", Kind: "Netw
 // lost its labels. A StatefulSet can't: the name stays taken.
 var replacing = []schema.GroupKind{KindReplicationController, KindReplicaSet, KindDaemonSet, KindJob}
 
-// Selector is one object of the pod's namespace that selects pods, with the
+// SelectingObject is one object of the pod's namespace that selects pods, with the
 // little of it that a decision needs. It is shared and must not be changed.
-type Selector struct {
+type SelectingObject struct {
 	Kind schema.GroupKind
 	Name string
 	UID  types.UID
@@ -63,22 +63,22 @@ type Owner struct {
 type Selectors interface {
 	// Matching returns all objects that bind pods and whose selector matches these
 	// labels. NetworkPolicies are none of them.
-	Matching(podLabels map[string]string) []*Selector
+	Matching(podLabels map[string]string) []*SelectingObject
 
 	// NetworkPolicies returns those whose selector matches these labels.
-	NetworkPolicies(podLabels map[string]string) []*Selector
+	NetworkPolicies(podLabels map[string]string) []*SelectingObject
 
 	// Lookup returns the object of that kind and name, nil if there is none. The
 	// kind must be one of those above.
-	Lookup(kind schema.GroupKind, name string) *Selector
+	Lookup(kind schema.GroupKind, name string) *SelectingObject
 }
 
 // String names the object as kubectl does: Service/web.
-func (s *Selector) String() string { return s.Kind.Kind + "/" + s.Name }
+func (s *SelectingObject) String() string { return s.Kind.Kind + "/" + s.Name }
 
 // requiredKeys are the label keys without which the selector can't match: those
 // a rewrite must take away. NotIn and DoesNotExist require nothing to be there.
-func (s *Selector) requiredKeys() []string {
+func (s *SelectingObject) requiredKeys() []string {
 	var keys []string
 	for i := range s.Requirements {
 		switch s.Requirements[i].Operator() {

@@ -14,7 +14,7 @@ var requestAnnotations = []string{TriggerKey, TTLKey, ExtendKey, HoldKey, Reason
 
 // invalidRequests returns what is wrong with the request keys that this very
 // request sets or changes. A bad value that was there before hinders nobody.
-func (r *Rules) invalidRequests(req Request, status Status) field.ErrorList {
+func (r *Config) invalidRequests(req Request, status Status) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range requestAnnotations {
 		value, ok := req.New.Annotations[key]
@@ -31,7 +31,7 @@ func (r *Rules) invalidRequests(req Request, status Status) field.ErrorList {
 }
 
 // problem says what is wrong with a request's value, and what to write instead.
-func (r *Rules) problem(key, value string) string {
+func (r *Config) problem(key, value string) string {
 	switch key {
 	case TriggerKey, HoldKey:
 		if value != True && value != False {
@@ -54,7 +54,7 @@ func (r *Rules) problem(key, value string) string {
 }
 
 // duration reads a ttl or an extend. The error says what to write instead.
-func (r *Rules) duration(value string) (time.Duration, error) {
+func (r *Config) duration(value string) (time.Duration, error) {
 	var d time.Duration
 	err := setDuration(&d, value, r.MaxTTL)
 	return d, err

@@ -37,7 +37,7 @@ func recorded(t *testing.T) map[string]*Pod {
 func TestARecordOfAnyReleaseIsReleased(t *testing.T) {
 	for name, before := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
-			rules := DefaultRules()
+			rules := DefaultConfig()
 			req := update(incident(), before, without(TriggerKey))
 			after := apply(t, req.New, rules.Decide(req))
 			if diff := cmp.Diff(pod().Labels, after.Labels); diff != "" {
@@ -57,11 +57,15 @@ func TestARecordOfAnyReleaseIsReleased(t *testing.T) {
 func TestARecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
 	for name, before := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
-			rules := DefaultRules()
+			rules := DefaultConfig()
 			req := update(incident(), before, annotation(HoldKey, True), annotation(ExtendKey, "7d"))
 			after := apply(t, req.New, rules.Decide(req))
 			was, is := rawFields(t, before.Annotations[RecordKey]), rawFields(t, after.Annotations[RecordKey])
 			delete(is, "extended")
+			if legacy, ok := was[legacyDetachedFrom]; ok {
+				was["detachedFrom"] = legacy
+				delete(was, legacyDetachedFrom)
+			}
 			if diff := cmp.Diff(was, is); diff != "" {
 				t.Errorf("fields of the record: %s", diff)
 			}
@@ -97,7 +101,7 @@ func rawFields(t *testing.T, record string) map[string]string {
 // doesn't know, to the byte.
 func TestWhatANewerReleaseRecordedStays(t *testing.T) {
 	before := recorded(t)["newer-release.json"]
-	rules := DefaultRules()
+	rules := DefaultConfig()
 	req := update(returned(), before, annotation(RecheckKey, "now"))
 	after := apply(t, req.New, rules.Decide(req))
 	if after.Annotations[RecordKey] == before.Annotations[RecordKey] {
@@ -109,7 +113,7 @@ func TestWhatANewerReleaseRecordedStays(t *testing.T) {
 			t.Errorf("%s was %s and is %s", field, was[field], is[field])
 		}
 	}
-	if !strings.Contains(is["letGo"], "Gateway/of-tomorrow") {
-		t.Errorf("letGo is %s", is["letGo"])
+	if !strings.Contains(is["detachedFrom"], "Gateway/of-tomorrow") {
+		t.Errorf("detachedFrom is %s", is["detachedFrom"])
 	}
 }

@@ -19,8 +19,8 @@ import (
 
 // extract keeps of an object what a decision needs. It returns nil for one that
 // selects nothing: a Service without a selector, a nil label selector.
-func extract(object metav1.Object) (*quarantine.Selector, error) {
-	s := &quarantine.Selector{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
+func extract(object metav1.Object) (*quarantine.SelectingObject, error) {
+	s := &quarantine.SelectingObject{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
 	var parsed labels.Selector
 	var err error
 	switch o := object.(type) {

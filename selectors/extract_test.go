@@ -89,7 +89,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 			require.False(t, matches(got.Requirements, map[string]string{"app": "api"}))
 			require.False(t, matches(got.Requirements, nil))
 			got.Requirements = nil
-			require.Equal(t, &quarantine.Selector{
+			require.Equal(t, &quarantine.SelectingObject{
 				Kind: test.kind, Name: "web", UID: "uid", Desired: test.desired, Available: test.available,
 				Current: got.Current, Ready: got.Ready, Ended: test.ended,
 			}, got)

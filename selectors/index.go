@@ -18,8 +18,8 @@ type Index struct {
 
 type namespace struct {
 	entries  map[objectKey]entry
-	binding  filing
-	policies filing
+	binding  postings
+	policies postings
 
 	// unreadable are objects whose selector could not be understood. As long as
 	// there is one, nobody can say what selects a pod.
@@ -37,7 +37,7 @@ func NewIndex() *Index {
 }
 
 // Set puts an object in, in place of what was there of its kind and name.
-func (ix *Index) Set(namespaceName string, s *quarantine.Selector) {
+func (ix *Index) Set(namespaceName string, s *quarantine.SelectingObject) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	key := objectKey{s.Kind, s.Name}
@@ -97,8 +97,8 @@ func (ix *Index) namespace(name string) *namespace {
 	if ns == nil {
 		ns = &namespace{
 			entries:    map[objectKey]entry{},
-			binding:    newFiling(),
-			policies:   newFiling(),
+			binding:    newPostings(),
+			policies:   newPostings(),
 			unreadable: map[objectKey]error{},
 		}
 		ix.namespaces[name] = ns
@@ -118,19 +118,19 @@ func (ix *Index) delete(namespaceName string, key objectKey) {
 	}
 }
 
-func (ns *namespace) file(key objectKey, s *quarantine.Selector) {
-	ns.entries[key] = ns.filing(key.kind).add(s)
+func (ns *namespace) file(key objectKey, s *quarantine.SelectingObject) {
+	ns.entries[key] = ns.postings(key.kind).add(s)
 }
 
 func (ns *namespace) remove(key objectKey) {
 	if e, ok := ns.entries[key]; ok {
 		delete(ns.entries, key)
-		ns.filing(key.kind).remove(e)
+		ns.postings(key.kind).remove(e)
 	}
 }
 
-// filing is where a kind's selectors are.
-func (ns *namespace) filing(kind schema.GroupKind) *filing {
+// postings is where a kind's selectors are.
+func (ns *namespace) postings(kind schema.GroupKind) *postings {
 	if kind == quarantine.KindNetworkPolicy {
 		return &ns.policies
 	}
@@ -144,7 +144,7 @@ type view struct {
 }
 
 // Matching implements [quarantine.Selectors]. The order is that of kind and name.
-func (v view) Matching(podLabels map[string]string) []*quarantine.Selector {
+func (v view) Matching(podLabels map[string]string) []*quarantine.SelectingObject {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
 	if ns := v.index.namespaces[v.namespace]; ns != nil {
@@ -154,7 +154,7 @@ func (v view) Matching(podLabels map[string]string) []*quarantine.Selector {
 }
 
 // NetworkPolicies implements [quarantine.Selectors]. The order is that of the names.
-func (v view) NetworkPolicies(podLabels map[string]string) []*quarantine.Selector {
+func (v view) NetworkPolicies(podLabels map[string]string) []*quarantine.SelectingObject {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
 	if ns := v.index.namespaces[v.namespace]; ns != nil {
@@ -164,7 +164,7 @@ func (v view) NetworkPolicies(podLabels map[string]string) []*quarantine.Selecto
 }
 
 // Lookup implements [quarantine.Selectors].
-func (v view) Lookup(kind schema.GroupKind, name string) *quarantine.Selector {
+func (v view) Lookup(kind schema.GroupKind, name string) *quarantine.SelectingObject {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
 	ns := v.index.namespaces[v.namespace]

@@ -33,7 +33,7 @@ func (d dice) podLabels() map[string]string {
 	return podLabels
 }
 
-func (d dice) object(t testing.TB) *quarantine.Selector {
+func (d dice) object(t testing.TB) *quarantine.SelectingObject {
 	s := selector(kinds[d(len(kinds))], strconv.Itoa(d(10)))
 	for range d(4) {
 		s.Requirements = append(s.Requirements, d.requirement(t))
@@ -74,11 +74,11 @@ func (d dice) requirement(t testing.TB) labels.Requirement {
 // has no selector.
 type compared struct {
 	index      *Index
-	namespaces map[string]map[objectKey]*quarantine.Selector
+	namespaces map[string]map[objectKey]*quarantine.SelectingObject
 }
 
 func newCompared() compared {
-	return compared{NewIndex(), map[string]map[objectKey]*quarantine.Selector{"one": {}, "two": {}}}
+	return compared{NewIndex(), map[string]map[objectKey]*quarantine.SelectingObject{"one": {}, "two": {}}}
 }
 
 // change sets or deletes one object, rarely more, in both.
@@ -113,7 +113,7 @@ func (c compared) change(t testing.TB, d dice) {
 // is an error.
 func (c compared) check(t testing.TB, namespace string, podLabels map[string]string) int {
 	t.Helper()
-	want := map[*quarantine.Selector]bool{}
+	want := map[*quarantine.SelectingObject]bool{}
 	unreadable := false
 	for _, s := range c.namespaces[namespace] {
 		switch {
@@ -196,7 +196,7 @@ func TestAReaderSeesEachObjectOnceWhileOthersWrite(t *testing.T) {
 	const workers, times = 4, 2000
 	pod := map[string]string{"app": "web", "a": "1"}
 	ix := NewIndex()
-	replacements := []*quarantine.Selector{
+	replacements := []*quarantine.SelectingObject{
 		service(t, "web", "app", "web"), service(t, "web", "a", "1"), selector(quarantine.KindService, "web"),
 	}
 	ix.Set("ns", replacements[0])

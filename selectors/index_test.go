@@ -22,8 +22,8 @@ var kinds = []schema.GroupKind{
 
 var errOdd = errors.New("no such operator")
 
-func selector(kind schema.GroupKind, name string, requirements ...labels.Requirement) *quarantine.Selector {
-	return &quarantine.Selector{Kind: kind, Name: name, Requirements: requirements}
+func selector(kind schema.GroupKind, name string, requirements ...labels.Requirement) *quarantine.SelectingObject {
+	return &quarantine.SelectingObject{Kind: kind, Name: name, Requirements: requirements}
 }
 
 func requirement(t testing.TB, key string, operator selection.Operator, values ...string) labels.Requirement {
@@ -33,19 +33,19 @@ func requirement(t testing.TB, key string, operator selection.Operator, values .
 	return *r
 }
 
-func service(t testing.TB, name, key, value string) *quarantine.Selector {
+func service(t testing.TB, name, key, value string) *quarantine.SelectingObject {
 	t.Helper()
 	return selector(quarantine.KindService, name, requirement(t, key, selection.Equals, value))
 }
 
-func matching(t testing.TB, ix *Index, namespace string, podLabels map[string]string) []*quarantine.Selector {
+func matching(t testing.TB, ix *Index, namespace string, podLabels map[string]string) []*quarantine.SelectingObject {
 	t.Helper()
 	view, err := ix.Namespace(namespace)
 	require.NoError(t, err)
 	return view.Matching(podLabels)
 }
 
-func lookup(t testing.TB, ix *Index, namespace string, kind schema.GroupKind, name string) *quarantine.Selector {
+func lookup(t testing.TB, ix *Index, namespace string, kind schema.GroupKind, name string) *quarantine.SelectingObject {
 	t.Helper()
 	view, err := ix.Namespace(namespace)
 	require.NoError(t, err)
@@ -58,18 +58,18 @@ func TestAnObjectIsFoundAsItWasLastSet(t *testing.T) {
 	first, second := service(t, "web", "app", "blue"), service(t, "web", "app", "green")
 
 	ix.Set("ns", first)
-	require.Equal(t, []*quarantine.Selector{first}, matching(t, ix, "ns", blue))
+	require.Equal(t, []*quarantine.SelectingObject{first}, matching(t, ix, "ns", blue))
 	require.Same(t, first, lookup(t, ix, "ns", quarantine.KindService, "web"))
 
 	ix.Set("ns", second)
 	require.Empty(t, matching(t, ix, "ns", blue))
-	require.Equal(t, []*quarantine.Selector{second}, matching(t, ix, "ns", green))
+	require.Equal(t, []*quarantine.SelectingObject{second}, matching(t, ix, "ns", green))
 	require.Same(t, second, lookup(t, ix, "ns", quarantine.KindService, "web"))
 
 	everything := selector(quarantine.KindService, "web")
 	ix.Set("ns", everything)
-	require.Equal(t, []*quarantine.Selector{everything}, matching(t, ix, "ns", green))
-	require.Equal(t, []*quarantine.Selector{everything}, matching(t, ix, "ns", nil))
+	require.Equal(t, []*quarantine.SelectingObject{everything}, matching(t, ix, "ns", green))
+	require.Equal(t, []*quarantine.SelectingObject{everything}, matching(t, ix, "ns", nil))
 
 	ix.Delete("ns", quarantine.KindService, "web")
 	require.Empty(t, matching(t, ix, "ns", green))
@@ -107,7 +107,7 @@ func TestNamespacesAreApart(t *testing.T) {
 	ix.Set("one", one)
 	ix.Set("two", two)
 	ix.Set("two", selector(quarantine.KindPodDisruptionBudget, "all"))
-	require.Equal(t, []*quarantine.Selector{one}, matching(t, ix, "one", web))
+	require.Equal(t, []*quarantine.SelectingObject{one}, matching(t, ix, "one", web))
 	require.Same(t, two, lookup(t, ix, "two", quarantine.KindService, "web"))
 	require.Empty(t, matching(t, ix, "three", web))
 	require.Nil(t, lookup(t, ix, "three", quarantine.KindService, "web"))
@@ -234,7 +234,7 @@ func TestASelectorIsFiledUnderItsRarestLabel(t *testing.T) {
 			requirement(t, "track", selection.Exists)))
 	}
 	ns := ix.namespaces["ns"]
-	require.Empty(t, ns.binding.rest)
+	require.Empty(t, ns.binding.unindexed)
 	for pair, filed := range ns.binding.byPair {
 		require.Len(t, filed, 1, "%v", pair)
 	}

@@ -18,8 +18,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
-	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 // Watcher keeps an index of what the cluster has, by one list and watch a kind.
@@ -29,7 +29,7 @@ type Watcher struct {
 	Changed func(namespace string)
 
 	index *Index
-	kinds []*informers.Informer
+	kinds []*watchcache.Cache
 }
 
 // NewWatcher returns a watcher of the kinds that bind pods.
@@ -55,7 +55,7 @@ func (w *Watcher) WithNetworkPolicies(client kubernetes.Interface) *Watcher {
 
 func (w *Watcher) add(client rest.Interface, resource string, kind schema.GroupKind, object runtime.Object) {
 	source := cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything())
-	w.kinds = append(w.kinds, informers.New(resource, source, object, &watched{kind: kind, watcher: w}))
+	w.kinds = append(w.kinds, watchcache.New(resource, source, object, &watched{kind: kind, watcher: w}))
 }
 
 // Start watches until the context ends. It implements controller-runtime's
@@ -87,7 +87,7 @@ func (w *Watcher) Ready(*http.Request) error { return w.complete() }
 
 func (w *Watcher) complete() error {
 	for _, k := range w.kinds {
-		if err := k.Problem(); err != nil {
+		if err := k.Err(); err != nil {
 			return err
 		}
 	}
@@ -101,10 +101,10 @@ type watched struct {
 	watcher *Watcher
 }
 
-// Strip implements [informers.Store].
+// Strip implements [watchcache.Store].
 func (k *watched) Strip(object metav1.Object) { strip(object) }
 
-// Set implements [informers.Store].
+// Set implements [watchcache.Store].
 func (k *watched) Set(o metav1.Object) {
 	index := k.watcher.index
 	switch s, err := extract(o); {
@@ -120,12 +120,12 @@ func (k *watched) Set(o metav1.Object) {
 	}
 }
 
-// Delete implements [informers.Store].
+// Delete implements [watchcache.Store].
 func (k *watched) Delete(o metav1.Object) {
 	k.watcher.index.Delete(o.GetNamespace(), k.kind, o.GetName())
 }
 
-// Retain implements [informers.Store].
+// Retain implements [watchcache.Store].
 func (k *watched) Retain(kept func(namespaceName, name string) bool) {
 	k.watcher.index.retain(k.kind, kept)
 }

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/utils/ptr"
 
-	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 var errDown = errors.New("the API server is down")
@@ -24,7 +24,7 @@ var errDown = errors.New("the API server is down")
 type server struct{ list, watch error }
 
 // newWatched is a watcher of Jobs alone, and of Services, which were read.
-func newWatched(s *server) (*Watcher, *informers.Informer) {
+func newWatched(s *server) (*Watcher, *watchcache.Cache) {
 	w := newUnread(s)
 	must(w.kinds[0].Replace(nil, ""))
 	return w, w.kinds[1]
@@ -41,9 +41,9 @@ func newUnread(s *server) *Watcher {
 			return watch.NewEmptyWatch(), s.watch
 		},
 	}
-	w.kinds = []*informers.Informer{
-		informers.New("services", source, &corev1.Service{}, &watched{kind: quarantine.KindService, watcher: w}),
-		informers.New("jobs", source, &batchv1.Job{}, &watched{kind: quarantine.KindJob, watcher: w}),
+	w.kinds = []*watchcache.Cache{
+		watchcache.New("services", source, &corev1.Service{}, &watched{kind: quarantine.KindService, watcher: w}),
+		watchcache.New("jobs", source, &batchv1.Job{}, &watched{kind: quarantine.KindJob, watcher: w}),
 	}
 	return w
 }
@@ -70,13 +70,13 @@ func requireIncomplete(t *testing.T, w *Watcher, why string) {
 
 // What the reflector does: it lists, or has a watch begin with what there is, and
 // watches on from there.
-func list(k *informers.Informer) {
+func list(k *watchcache.Cache) {
 	_, _ = k.ListWithContext(context.Background(), metav1.ListOptions{})
 }
-func rewatch(k *informers.Informer) {
+func rewatch(k *watchcache.Cache) {
 	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{ResourceVersion: "7"})
 }
-func stream(k *informers.Informer) {
+func stream(k *watchcache.Cache) {
 	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: ptr.To(true)})
 }
 
@@ -96,7 +96,7 @@ func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
 }
 
 func TestAListThatFailedIsAnErrorUntilAWholeListArrived(t *testing.T) {
-	for name, read := range map[string]func(*informers.Informer){"list": list, "watch that begins with a list": stream} {
+	for name, read := range map[string]func(*watchcache.Cache){"list": list, "watch that begins with a list": stream} {
 		t.Run(name, func(t *testing.T) {
 			s := &server{}
 			w, jobs := newWatched(s)

@@ -35,7 +35,7 @@ func published(p *publisher) []string {
 }
 
 const ownedRecord = `{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"set-1","controller":true}],` +
-	`"letGo":["Service/web","ReplicaSet/web"]}`
+	`"detachedFrom":["Service/web","ReplicaSet/web"]}`
 
 // recorded gives a pod the record of one that a ReplicaSet owned.
 var recorded = annotated(quarantine.RecordKey, ownedRecord)

@@ -18,7 +18,7 @@ type change func(*metav1.PartialObjectMetadata)
 func quarantined(changes ...change) *metav1.PartialObjectMetadata {
 	pod := newPod()
 	pod.Namespace, pod.Name, pod.UID, pod.ResourceVersion = "ah", "web-1", "uid-1", "7"
-	pod.Labels = map[string]string{quarantine.LabelKey: quarantine.LabelValue}
+	pod.Labels = map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}
 	pod.Annotations = map[string]string{
 		quarantine.TriggerKey:       quarantine.True,
 		quarantine.QuarantinedAtKey: noon.Add(-time.Hour).Format(time.RFC3339),

@@ -94,7 +94,7 @@ func goesOn(err error) string {
 }
 
 func (i *ignored) judge(pod *metav1.PartialObjectMetadata, found *findings) {
-	if pod.DeletionTimestamp != nil || pod.Labels[quarantine.LabelKey] == quarantine.LabelValue {
+	if pod.DeletionTimestamp != nil || pod.Labels[quarantine.QuarantinedLabel] == quarantine.QuarantinedValue {
 		return // The cache has those with the label.
 	}
 	status := quarantine.StatusOf(pod.Labels, pod.Annotations)

@@ -69,7 +69,7 @@ func (l *leaks) Reconcile(ctx context.Context, request reconcile.Request) (recon
 		log.FromContext(ctx).V(1).Info(logUnknown, "error", err.Error())
 		return reconcile.Result{RequeueAfter: unknownRetry}, nil
 	}
-	for _, name := range l.seen.news(pod, status.Record.LetGo) {
+	for _, name := range l.seen.news(pod, status.Record.DetachedFrom) {
 		if !slices.Contains(selecting, name) { // The record names who was to let go, even if that failed.
 			l.metrics.found()
 			l.events.publish(leaked(pod, name))
@@ -118,7 +118,7 @@ func (l *leaks) takeOut(ctx context.Context, pod *metav1.PartialObjectMetadata, 
 		return err
 	}
 	l.metrics.out(name)
-	l.seen.news(pod, quarantine.StatusOf(pod.Labels, pod.Annotations).Record.LetGo) // It is told here.
+	l.seen.news(pod, quarantine.StatusOf(pod.Labels, pod.Annotations).Record.DetachedFrom) // It is told here.
 	for _, by := range selecting {
 		l.events.publish(leaked(pod, by))
 	}

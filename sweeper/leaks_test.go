@@ -30,7 +30,7 @@ func (released) Patch(_ context.Context, into client.Object, _ client.Patch, _ .
 func TestAPodThatIsReleasedWhileItIsTakenOut(t *testing.T) {
 	index := selectors.NewIndex()
 	byApp, _ := labels.SelectorFromSet(labels.Set{"app": "web"}).Requirements()
-	index.Set("ah", &quarantine.Selector{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
+	index.Set("ah", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
 	w, cluster := newWorld(), &onePod{pod: quarantined(func(pod *metav1.PartialObjectMetadata) { pod.Labels["app"] = "web" })}
 	metrics, err := newLeakMetrics(prometheus.NewRegistry())
 	require.NoError(t, err)

@@ -14,15 +14,15 @@ import (
 
 func noteQuarantined(pod *metav1.PartialObjectMetadata, status quarantine.Status) string {
 	out := "nothing selected it"
-	if len(status.Record.LetGo) > 0 {
-		out = "out of " + strings.Join(status.Record.LetGo, ", ")
+	if len(status.Record.DetachedFrom) > 0 {
+		out = "out of " + strings.Join(status.Record.DetachedFrom, ", ")
 	}
 	return fmt.Sprintf("Quarantined by %s, %s. It is deleted at %s. To keep it: %s. To release it: %s",
 		status.By, out, stamp(status.ExpiresAt), annotate(pod, quarantine.HoldKey+"=true"), annotate(pod, quarantine.TriggerKey+"-"))
 }
 
 // noteLeft is for the former controller, which is nil if it is gone.
-func noteLeft(pod *metav1.PartialObjectMetadata, controller *quarantine.Selector) string {
+func noteLeft(pod *metav1.PartialObjectMetadata, controller *quarantine.SelectingObject) string {
 	next := "replacement starting"
 	switch {
 	case controller == nil:
@@ -80,7 +80,7 @@ func noteTerminating(pod *metav1.PartialObjectMetadata) string {
 		"If the node is gone for good: kubectl delete pod -n %s %s --force", since, pod.Namespace, pod.Name)
 }
 
-func noteReplacementMissing(pod *metav1.PartialObjectMetadata, controller *quarantine.Selector, after time.Duration, why string) string {
+func noteReplacementMissing(pod *metav1.PartialObjectMetadata, controller *quarantine.SelectingObject, after time.Duration, why string) string {
 	if why == "" {
 		why = fmt.Sprintf("see kubectl describe -n %s %s", pod.Namespace, controller)
 	}

@@ -14,9 +14,9 @@ import (
 func TestWhatEventsSay(t *testing.T) {
 	pod := quarantined(recorded)
 	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
-	set := &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: "web", Desired: 3, Available: 2}
-	stateful := &quarantine.Selector{Kind: quarantine.KindStatefulSet, Name: "web", Desired: 3}
-	unwanted := &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: "web"}
+	set := &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", Desired: 3, Available: 2}
+	stateful := &quarantine.SelectingObject{Kind: quarantine.KindStatefulSet, Name: "web", Desired: 3}
+	unwanted := &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web"}
 	finalized := quarantined(terminating, func(pod *metav1.PartialObjectMetadata) {
 		pod.Finalizers = []string{"a.example.com/b", "c.example.com/d"}
 	})

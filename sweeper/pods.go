@@ -30,7 +30,7 @@ func newPodList() *metav1.PartialObjectMetadataList {
 // CacheOptions has the cache hold quarantined pods alone, and of those only the
 // metadata that a decision looks at.
 func CacheOptions() cache.Options {
-	quarantined := labels.SelectorFromSet(labels.Set{quarantine.LabelKey: quarantine.LabelValue})
+	quarantined := labels.SelectorFromSet(labels.Set{quarantine.QuarantinedLabel: quarantine.QuarantinedValue})
 	return cache.Options{ByObject: map[client.Object]cache.ByObject{
 		newPod(): {Label: quarantined, Transform: strip},
 	}}

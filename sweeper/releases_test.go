@@ -27,7 +27,7 @@ func TestAPodThatLeavesWasReleasedOrDeleted(t *testing.T) {
 		{"replaced by one of the same name", []metav1.PartialObjectMetadata{
 			*quarantined(free, func(pod *metav1.PartialObjectMetadata) { pod.UID = "uid-2" }),
 		}, nil},
-		{"its label was taken away", []metav1.PartialObjectMetadata{*quarantined(without(quarantine.LabelKey))}, nil},
+		{"its label was taken away", []metav1.PartialObjectMetadata{*quarantined(without(quarantine.QuarantinedLabel))}, nil},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			w, cluster := newWorld(), &onePod{stored: test.stored}

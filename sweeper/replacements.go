@@ -84,7 +84,7 @@ func (r *replacements) Reconcile(ctx context.Context, request reconcile.Request)
 }
 
 // controllerIn is the former controller as it is now, nil if it is gone.
-func controllerIn(known quarantine.Selectors, owner corev1.ObjectReference) *quarantine.Selector {
+func controllerIn(known quarantine.Selectors, owner corev1.ObjectReference) *quarantine.SelectingObject {
 	kind := schema.FromAPIVersionAndKind(owner.APIVersion, owner.Kind).GroupKind()
 	if found := known.Lookup(kind, owner.Name); found != nil && found.UID == owner.UID {
 		return found
@@ -93,7 +93,7 @@ func controllerIn(known quarantine.Selectors, owner corev1.ObjectReference) *qua
 }
 
 func (r *replacements) tell(ctx context.Context, pod *metav1.PartialObjectMetadata, owner corev1.ObjectReference,
-	controller *quarantine.Selector, after time.Duration,
+	controller *quarantine.SelectingObject, after time.Duration,
 ) {
 	note := noteReplacementMissing(pod, controller, after, whyShort(ctx, r.live, pod, owner, controller))
 	r.events.publish(event{

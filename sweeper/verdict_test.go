@@ -32,7 +32,7 @@ func TestJudge(t *testing.T) {
 		{"leaves alone what is terminating and damaged", quarantined(terminating, without(quarantine.RecordKey)), 0, VerdictTerminating},
 
 		{"a released pod is free", quarantined(func(pod *metav1.PartialObjectMetadata) { pod.Labels, pod.Annotations = nil, nil }), 0, VerdictFree},
-		{"no label", quarantined(without(quarantine.LabelKey)), time.Hour, VerdictDamaged},
+		{"no label", quarantined(without(quarantine.QuarantinedLabel)), time.Hour, VerdictDamaged},
 		{"no expiry", quarantined(without(quarantine.ExpiresAtKey)), time.Hour, VerdictDamaged},
 		{"no beginning", quarantined(without(quarantine.QuarantinedAtKey)), time.Hour, VerdictDamaged},
 		{"no user", quarantined(without(quarantine.QuarantinedByKey)), time.Hour, VerdictDamaged},

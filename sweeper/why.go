@@ -24,7 +24,7 @@ const fewPods = 50
 // it, or its pods, say so; empty where they don't. It reads past the cache, by
 // lists of one object: the sweeper may list and need not be allowed to get.
 func whyShort(ctx context.Context, live client.Reader, pod *metav1.PartialObjectMetadata,
-	owner corev1.ObjectReference, controller *quarantine.Selector,
+	owner corev1.ObjectReference, controller *quarantine.SelectingObject,
 ) string {
 	if controller.Kind == quarantine.KindStatefulSet {
 		return whyNameTaken(pod)
@@ -61,7 +61,7 @@ func failedToCreate(ctx context.Context, live client.Reader, owner corev1.Object
 }
 
 // notAvailable is what the first of the controller's pods says that isn't Ready.
-func notAvailable(ctx context.Context, live client.Reader, namespace string, controller *quarantine.Selector) (string, error) {
+func notAvailable(ctx context.Context, live client.Reader, namespace string, controller *quarantine.SelectingObject) (string, error) {
 	pods := &corev1.PodList{}
 	selector := client.MatchingLabelsSelector{Selector: labels.NewSelector().Add(controller.Requirements...)}
 	if err := live.List(ctx, pods, client.InNamespace(namespace), selector, client.Limit(fewPods)); err != nil {

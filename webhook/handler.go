@@ -35,7 +35,7 @@ type Settings interface {
 
 // Handler answers the admission of pods.
 type Handler struct {
-	Rules     quarantine.Rules
+	Rules     quarantine.Config
 	Selectors Selectors
 	Census    Census
 	Settings  Settings
@@ -80,7 +80,7 @@ func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decis
 	if asked.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, notDecided("what selects this pod", err)
 	}
-	if asked.Settings, err = h.Settings.Settings(req.Namespace); err != nil {
+	if asked.NamespaceConfig, err = h.Settings.Settings(req.Namespace); err != nil {
 		return decision, notDecided("what this namespace sets", err)
 	}
 	if !asked.Triggered() {

@@ -24,9 +24,9 @@ func BenchmarkQuarantine(b *testing.B) {
 	owner := app.Pod("payments").OwnerReferences[0]
 	byService, _ := labels.SelectorFromSet(app.Service().Spec.Selector).Requirements()
 	byReplicaSet, _ := labels.SelectorFromSet(replicaSet.Spec.Selector.MatchLabels).Requirements()
-	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindService, Name: app.Name(), Requirements: byService})
-	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Requirements: byReplicaSet, Desired: 5})
-	rules, metrics := quarantine.DefaultRules(), NewMetrics(prometheus.NewRegistry())
+	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: app.Name(), Requirements: byService})
+	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Requirements: byReplicaSet, Desired: 5})
+	rules, metrics := quarantine.DefaultConfig(), NewMetrics(prometheus.NewRegistry())
 	handler := &Handler{
 		Rules:     rules,
 		Selectors: ready{index},

@@ -52,9 +52,9 @@ func newHandler(t *testing.T) *Handler {
 	t.Helper()
 	index := selectors.NewIndex()
 	byApp, _ := labels.SelectorFromSet(labels.Set{"app": "web"}).Requirements()
-	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
-	index.Set("shop", &quarantine.Selector{Kind: quarantine.KindReplicaSet, Name: "web", UID: "rs-uid", Requirements: byApp, Desired: 1})
-	rules, clock, metrics := quarantine.DefaultRules(), testclock.NewFakePassiveClock(start), NewMetrics(prometheus.NewRegistry())
+	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
+	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", UID: "rs-uid", Requirements: byApp, Desired: 1})
+	rules, clock, metrics := quarantine.DefaultConfig(), testclock.NewFakePassiveClock(start), NewMetrics(prometheus.NewRegistry())
 	return &Handler{
 		Rules:     rules,
 		Selectors: ready{index},
@@ -137,7 +137,7 @@ func TestAQuarantineIsPatchedWarnedOfAndAudited(t *testing.T) {
 	require.True(t, response.Allowed)
 	require.NotEmpty(t, response.Patch)
 	require.Contains(t, response.Warnings[0], "Service/web")
-	require.Equal(t, map[string]string{"action": "Quarantine", "let-go": "Service/web,ReplicaSet/web"}, response.AuditAnnotations)
+	require.Equal(t, map[string]string{"action": "Quarantine", "detached-from": "Service/web,ReplicaSet/web"}, response.AuditAnnotations)
 	require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.decisions.WithLabelValues("Quarantine", "")), 0)
 }
 
@@ -226,5 +226,5 @@ func TestADecisionIsOneLineInTheLog(t *testing.T) {
 	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
 	ask(log.IntoContext(t.Context(), logger), t, newHandler(t), update(trigger))
 	require.Equal(t, []string{`"level"=0 "msg"="Decided" "namespace"="shop" "pod"="web" "user"="jane" "admission"="review-uid" ` +
-		`"action"="Quarantine" "reason"="" "uid"="pod-uid" "letGo"=["Service/web" "ReplicaSet/web"] "dryRun"=false`}, lines)
+		`"action"="Quarantine" "reason"="" "uid"="pod-uid" "detachedFrom"=["Service/web" "ReplicaSet/web"] "dryRun"=false`}, lines)
 }

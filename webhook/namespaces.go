@@ -11,17 +11,17 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/metadata"
 
-	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 // Namespaces knows what each namespace sets for itself. What it sets badly is
 // logged as it comes, and counted as long as it stays.
 type Namespaces struct {
-	rules    quarantine.Rules
+	rules    quarantine.Config
 	logger   logr.Logger
 	metrics  *Metrics
-	informer *informers.Informer
+	informer *watchcache.Cache
 
 	mu       sync.RWMutex
 	settings map[string]map[string]string
@@ -30,13 +30,13 @@ type Namespaces struct {
 }
 
 // NewNamespaces returns settings, of these rules, that are filled once it is started.
-func NewNamespaces(client metadata.Interface, rules quarantine.Rules, logger logr.Logger, metrics *Metrics) *Namespaces {
+func NewNamespaces(client metadata.Interface, rules quarantine.Config, logger logr.Logger, metrics *Metrics) *Namespaces {
 	n := newNamespaces(rules, logger, metrics)
-	n.informer = informers.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("namespaces"), "", n)
+	n.informer = watchcache.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("namespaces"), "", n)
 	return n
 }
 
-func newNamespaces(rules quarantine.Rules, logger logr.Logger, metrics *Metrics) *Namespaces {
+func newNamespaces(rules quarantine.Config, logger logr.Logger, metrics *Metrics) *Namespaces {
 	return &Namespaces{rules: rules, logger: logger, metrics: metrics,
 		settings: map[string]map[string]string{}, wrong: map[string]int{}}
 }
@@ -52,12 +52,12 @@ func (n *Namespaces) Start(ctx context.Context) error {
 func (n *Namespaces) NeedLeaderElection() bool { return false }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (n *Namespaces) Ready(*http.Request) error { return n.informer.Problem() }
+func (n *Namespaces) Ready(*http.Request) error { return n.informer.Err() }
 
 // Settings are the annotations of isolate that a namespace has. It fails while the
 // namespaces aren't known.
 func (n *Namespaces) Settings(namespace string) (map[string]string, error) {
-	if err := n.informer.Problem(); err != nil {
+	if err := n.informer.Err(); err != nil {
 		return nil, err
 	}
 	n.mu.RLock()
@@ -65,20 +65,20 @@ func (n *Namespaces) Settings(namespace string) (map[string]string, error) {
 	return n.settings[namespace], nil
 }
 
-// Strip implements [informers.Store].
+// Strip implements [watchcache.Store].
 func (n *Namespaces) Strip(object metav1.Object) {
 	object.SetManagedFields(nil)
 }
 
-// Set implements [informers.Store].
+// Set implements [watchcache.Store].
 func (n *Namespaces) Set(object metav1.Object) {
 	settings := map[string]string{}
 	for key, value := range object.GetAnnotations() {
-		if quarantine.IsSetting(key) {
+		if quarantine.IsNamespaceKey(key) {
 			settings[key] = value
 		}
 	}
-	_, errs := n.rules.In(settings)
+	_, errs := n.rules.ForNamespace(settings)
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if maps.Equal(n.settings[object.GetName()], settings) {
@@ -95,7 +95,7 @@ func (n *Namespaces) Set(object metav1.Object) {
 	n.count()
 }
 
-// Delete implements [informers.Store].
+// Delete implements [watchcache.Store].
 func (n *Namespaces) Delete(object metav1.Object) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -103,7 +103,7 @@ func (n *Namespaces) Delete(object metav1.Object) {
 	n.count()
 }
 
-// Retain implements [informers.Store].
+// Retain implements [watchcache.Store].
 func (n *Namespaces) Retain(kept func(namespace, name string) bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -65,7 +65,7 @@ func logDecision(ctx context.Context, req *request, decision quarantine.Decision
 	}
 	log.FromContext(ctx).Info("Decided", "namespace", req.Namespace, "pod", req.Name, "user", req.UserInfo.Username,
 		"admission", req.UID, "action", decision.Action, "reason", reason(decision), "uid", uid,
-		"letGo", decision.LetGo, "dryRun", req.dryRun())
+		"detachedFrom", decision.DetachedFrom, "dryRun", req.dryRun())
 }
 
 func logFailure(ctx context.Context, err error) {

@@ -12,8 +12,8 @@ import (
 	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
 
-	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 // reservation is how long a pod counts that was let through and isn't seen to be
@@ -38,7 +38,7 @@ const reservation = time.Minute
 // nobody gets through any more once the watch has shown it.
 type Pods struct {
 	clock    clock.PassiveClock
-	informer *informers.Informer
+	informer *watchcache.Cache
 
 	mu sync.Mutex
 	// names are the UIDs of the pods that the API server has, and stored is what they
@@ -59,8 +59,8 @@ type reserved struct {
 // NewPods returns a count that is filled once it is started.
 func NewPods(client metadata.Interface, clock clock.PassiveClock) *Pods {
 	p := newPods(clock)
-	p.informer = informers.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("pods"),
-		quarantine.LabelKey+"="+quarantine.LabelValue, p)
+	p.informer = watchcache.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("pods"),
+		quarantine.QuarantinedLabel+"="+quarantine.QuarantinedValue, p)
 	return p
 }
 
@@ -82,13 +82,13 @@ func (p *Pods) Start(ctx context.Context) error {
 func (p *Pods) NeedLeaderElection() bool { return false }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (p *Pods) Ready(*http.Request) error { return p.informer.Problem() }
+func (p *Pods) Ready(*http.Request) error { return p.informer.Err() }
 
 // Admit has a quarantine decided with counts that no other admission changes
 // meanwhile. Where it is let through, the pod counts from then on: once, however
 // often it is asked about. It fails while the pods aren't known.
 func (p *Pods) Admit(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
-	if err := p.informer.Problem(); err != nil {
+	if err := p.informer.Err(); err != nil {
 		return quarantine.Decision{}, err
 	}
 	p.mu.Lock()
@@ -124,12 +124,12 @@ func (p *Pods) count(uid types.UID) {
 	}
 }
 
-// Strip implements [informers.Store].
+// Strip implements [watchcache.Store].
 func (p *Pods) Strip(object metav1.Object) {
 	object.SetManagedFields(nil)
 }
 
-// Set implements [informers.Store].
+// Set implements [watchcache.Store].
 func (p *Pods) Set(object metav1.Object) {
 	status := quarantine.StatusOf(object.GetLabels(), object.GetAnnotations())
 	name, uid := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object.GetUID()
@@ -147,14 +147,14 @@ func (p *Pods) Set(object metav1.Object) {
 	p.count(uid)
 }
 
-// Delete implements [informers.Store].
+// Delete implements [watchcache.Store].
 func (p *Pods) Delete(object metav1.Object) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.remove(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
 }
 
-// Retain implements [informers.Store].
+// Retain implements [watchcache.Store].
 func (p *Pods) Retain(kept func(namespace, name string) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -19,9 +19,9 @@ import (
 // Keys of the audit annotations. The API server prefixes them with the name of
 // the webhook.
 const (
-	auditAction = "action"
-	auditReason = "reason"
-	auditLetGo  = "let-go"
+	auditAction       = "action"
+	auditReason       = "reason"
+	auditDetachedFrom = "detached-from"
 )
 
 // notDecided tells what isn't known, and why, so that nothing could be decided. The
@@ -37,8 +37,8 @@ func respond(req *request, decision quarantine.Decision) *admissionv1.AdmissionR
 		Warnings:         decision.Warnings,
 		AuditAnnotations: map[string]string{auditAction: string(decision.Action)},
 	}
-	if len(decision.LetGo) > 0 {
-		response.AuditAnnotations[auditLetGo] = strings.Join(decision.LetGo, ",")
+	if len(decision.DetachedFrom) > 0 {
+		response.AuditAnnotations[auditDetachedFrom] = strings.Join(decision.DetachedFrom, ",")
 	}
 	if decision.Denial != nil {
 		response.AuditAnnotations[auditReason] = string(decision.Denial.Reason)

@@ -17,13 +17,13 @@ import (
 	"k8s.io/utils/clock"
 	testclock "k8s.io/utils/clock/testing"
 
-	"isolate.example.io/informers"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 func unreadPods(clock clock.PassiveClock) *Pods {
 	p := newPods(clock)
-	p.informer = informers.New("pods", nil, &metav1.PartialObjectMetadata{}, p)
+	p.informer = watchcache.New("pods", nil, &metav1.PartialObjectMetadata{}, p)
 	return p
 }
 
@@ -34,13 +34,13 @@ func readPods(t testing.TB, clock clock.PassiveClock, there ...any) *Pods {
 	return p
 }
 
-func unreadNamespaces(rules quarantine.Rules, metrics *Metrics, logger logr.Logger) *Namespaces {
+func unreadNamespaces(rules quarantine.Config, metrics *Metrics, logger logr.Logger) *Namespaces {
 	n := newNamespaces(rules, logger, metrics)
-	n.informer = informers.New("namespaces", nil, &metav1.PartialObjectMetadata{}, n)
+	n.informer = watchcache.New("namespaces", nil, &metav1.PartialObjectMetadata{}, n)
 	return n
 }
 
-func readNamespaces(t testing.TB, rules quarantine.Rules, metrics *Metrics, logger logr.Logger) *Namespaces {
+func readNamespaces(t testing.TB, rules quarantine.Config, metrics *Metrics, logger logr.Logger) *Namespaces {
 	t.Helper()
 	n := unreadNamespaces(rules, metrics, logger)
 	require.NoError(t, n.informer.Replace(nil, ""))
@@ -49,10 +49,10 @@ func readNamespaces(t testing.TB, rules quarantine.Rules, metrics *Metrics, logg
 
 // quarantined is a pod of this controller as the API server shows it.
 func quarantined(uid, controller types.UID, at time.Time) *metav1.PartialObjectMetadata {
-	record := quarantine.Record{Controller: &quarantine.Controller{UID: controller}}
+	record := quarantine.Record{BudgetOwner: &quarantine.BudgetOwner{UID: controller}}
 	return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 		Namespace: "shop", Name: "name-of-" + string(uid), UID: uid,
-		Labels: map[string]string{quarantine.LabelKey: quarantine.LabelValue},
+		Labels: map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue},
 		Annotations: map[string]string{
 			quarantine.QuarantinedAtKey: at.Format(time.RFC3339), quarantine.ExpiresAtKey: at.Format(time.RFC3339),
 			quarantine.QuarantinedByKey: "jane", quarantine.RecordKey: record.String(),
@@ -174,7 +174,7 @@ func TestAPodOfTheSameNameTakesThePlaceOfTheOneBefore(t *testing.T) {
 }
 
 func TestASettingIsKnownUntilItsNamespaceIsGone(t *testing.T) {
-	n := readNamespaces(t, quarantine.DefaultRules(), NewMetrics(prometheus.NewRegistry()), logr.Discard())
+	n := readNamespaces(t, quarantine.DefaultConfig(), NewMetrics(prometheus.NewRegistry()), logr.Discard())
 	settings := func() map[string]string {
 		known, err := n.Settings("shop")
 		require.NoError(t, err)
@@ -195,7 +195,7 @@ func TestASettingIsKnownUntilItsNamespaceIsGone(t *testing.T) {
 func TestABadSettingIsLoggedOnceAndCountedWhileItStays(t *testing.T) {
 	var lines []string
 	metrics := NewMetrics(prometheus.NewRegistry())
-	n := readNamespaces(t, quarantine.DefaultRules(), metrics, funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}))
+	n := readNamespaces(t, quarantine.DefaultConfig(), metrics, funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{}))
 	shop := func(annotations map[string]string) *metav1.PartialObjectMetadata {
 		return &metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{Name: "shop", Annotations: annotations}}
 	}

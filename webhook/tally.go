@@ -68,13 +68,13 @@ func (t *tally) others(namespace string, pod types.UID) others {
 	return o
 }
 
-// others implements [quarantine.Census].
+// others implements [quarantine.Count].
 type others struct {
 	of  *total
 	but *member
 }
 
-// All implements [quarantine.Census].
+// All implements [quarantine.Count].
 func (o others) All() int {
 	switch {
 	case o.of == nil:
@@ -85,7 +85,7 @@ func (o others) All() int {
 	return o.of.all
 }
 
-// Controlled implements [quarantine.Census].
+// Controlled implements [quarantine.Count].
 func (o others) Controlled(by ...types.UID) int {
 	if o.of == nil {
 		return 0

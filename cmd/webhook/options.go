@@ -26,7 +26,7 @@ type options struct {
 
 	drainPeriod time.Duration
 
-	rules          quarantine.Rules
+	rules          quarantine.Config
 	replacingKinds []string
 }
 
@@ -44,7 +44,7 @@ func (o *options) AddFlags(flags *command.Flags) {
 			"It ends when the API server has let go of every connection, 95 seconds after the start at the latest. "+
 			"At most a minute; 0s stops at once.")
 
-	o.rules = quarantine.DefaultRules()
+	o.rules = quarantine.DefaultConfig()
 	o.addTimeFlags(flags.Group("How long a pod is kept"))
 	o.addBudgetFlags(flags.Group("Budgets"))
 	o.addLabelFlags(flags.Group("Labels and controllers"))

@@ -17,7 +17,7 @@ func TestFlagsAreOptional(t *testing.T) {
 	o := &options{}
 	_, err := command.Parse("webhook", o, nil)
 	require.NoError(t, err)
-	require.Equal(t, &options{port: 10250, certDir: "/tls", drainPeriod: 10 * time.Second, rules: quarantine.DefaultRules()}, o)
+	require.Equal(t, &options{port: 10250, certDir: "/tls", drainPeriod: 10 * time.Second, rules: quarantine.DefaultConfig()}, o)
 }
 
 func TestFlagsAreTaken(t *testing.T) {
@@ -28,7 +28,7 @@ func TestFlagsAreTaken(t *testing.T) {
 		"--replacing-kind=CloneSet.apps.kruise.io", "--controller-budget=1", "--namespace-budget=0",
 	})
 	require.NoError(t, err)
-	require.Equal(t, &options{host: "127.0.0.1", port: 8443, certDir: "certs", drainPeriod: 2 * time.Second, rules: quarantine.Rules{
+	require.Equal(t, &options{host: "127.0.0.1", port: 8443, certDir: "certs", drainPeriod: 2 * time.Second, rules: quarantine.Config{
 		Prefix: "crashed", ExtraKeys: []string{"team", "example.com/group"},
 		DefaultTTL: 36 * time.Hour, MaxTTL: 7 * 24 * time.Hour,
 		ControllerBudget: 1, NamespaceBudget: 0,

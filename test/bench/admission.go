@@ -12,7 +12,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // warmup is how many writes come before those that are measured, after a change of

@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 )
 
 const (

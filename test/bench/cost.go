@@ -12,7 +12,7 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/workload"
 	"isolate.example.io/webhook"
 )

@@ -34,11 +34,11 @@ func (b *bench) watchDeletions(c *cluster, expected int) (*deletions, error) {
 	_, controller := cache.NewInformerWithOptions(cache.InformerOptions{
 		ListerWatcher: &cache.ListWatch{
 			ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-				options.LabelSelector = quarantine.LabelKey
+				options.LabelSelector = quarantine.QuarantinedLabel
 				return pods.List(ctx, options)
 			},
 			WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-				options.LabelSelector = quarantine.LabelKey
+				options.LabelSelector = quarantine.QuarantinedLabel
 				return pods.Watch(ctx, options)
 			},
 		},

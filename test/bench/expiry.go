@@ -10,7 +10,7 @@ import (
 
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // slots is into how many parts of its time the deletions of a run are cut, to see

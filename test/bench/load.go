@@ -121,7 +121,7 @@ func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 	for key, value := range pod.Labels {
 		pod.Labels[key] = "quarantined-" + value
 	}
-	pod.Labels[quarantine.LabelKey] = quarantine.LabelValue
+	pod.Labels[quarantine.QuarantinedLabel] = quarantine.QuarantinedValue
 	for key, value := range map[string]string{
 		quarantine.TriggerKey:       quarantine.True,
 		quarantine.QuarantinedAtKey: time.Now().UTC().Format(time.RFC3339),

@@ -17,7 +17,7 @@ import (
 
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/installation"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )

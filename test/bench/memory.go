@@ -9,7 +9,7 @@ import (
 
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/workload"
 )
 

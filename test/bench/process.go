@@ -15,7 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"isolate.example.io/certs"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // process is a program under measure: isolate's or an alternative.

@@ -8,9 +8,9 @@ import (
 	"k8s.io/klog/v2"
 
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
-	"isolate.example.io/test/installation"
-	"isolate.example.io/test/stream"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/load"
 )
 
 // millicores are thousandths of a CPU, in which requests of containers are counted.
@@ -55,9 +55,9 @@ func (b *bench) webhookResources(c *cluster, selectors int) error {
 	}
 	// More writers than the API server keeps connections.
 	const writers = 32
-	var report stream.Report
+	var report load.Report
 	took, spent, err := b.spend(what+fmt.Sprintf("%d writers that quarantine without a pause: ", writers), webhook, func() error {
-		quarantines, err := stream.Start(b.ctx, c.Config(), namespace, writers)
+		quarantines, err := load.Start(b.ctx, c.Config(), namespace, writers)
 		if err != nil {
 			return err
 		}

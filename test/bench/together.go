@@ -12,7 +12,7 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/installation"
 )
 
 // together measures how fast pods are deleted that expire in the same second, beside

@@ -18,7 +18,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/figures"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // Ways to take a pod out of traffic.

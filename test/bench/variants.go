@@ -191,7 +191,7 @@ func (v *variants) installPolicy(ctx context.Context) error {
 			Mutations: []admissionv1.Mutation{{
 				PatchType: admissionv1.PatchTypeApplyConfiguration,
 				ApplyConfiguration: &admissionv1.ApplyConfiguration{Expression: `Object{metadata: Object.metadata{labels: {` +
-					`"` + quarantine.LabelKey + `": "true", "app.kubernetes.io/name": "quarantined", ` +
+					`"` + quarantine.QuarantinedLabel + `": "true", "app.kubernetes.io/name": "quarantined", ` +
 					`"app.kubernetes.io/component": "quarantined", "pod-template-hash": "quarantined"}}}`},
 			}},
 		},
@@ -214,14 +214,14 @@ func (v *variants) marked(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return pod.Labels[quarantine.LabelKey] != "", nil
+	return pod.Labels[quarantine.QuarantinedLabel] != "", nil
 }
 
 // bornQuarantined tries what isolate's policies refuse, without doing it.
 func (v *variants) bornQuarantined(ctx context.Context) error {
 	pod := workload.App{Namespace: namespace}.Pod("born")
 	pod.OwnerReferences = nil
-	pod.Labels[quarantine.LabelKey] = quarantine.LabelValue
+	pod.Labels[quarantine.QuarantinedLabel] = quarantine.QuarantinedValue
 	_, err := v.cluster.client.CoreV1().Pods(namespace).Create(ctx, pod, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	return err
 }

@@ -14,7 +14,7 @@ func Selectors(apps ...App) quarantine.Selectors {
 	for _, app := range apps {
 		owner := app.Pod("").OwnerReferences[0]
 		index.Set(app.Namespace, app.selecting())
-		index.Set(app.Namespace, &quarantine.Selector{
+		index.Set(app.Namespace, &quarantine.SelectingObject{
 			Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Desired: podsAnApp, Available: podsAnApp,
 			Requirements: requirements(app.ReplicaSet(1).Spec.Selector.MatchLabels),
 		})
@@ -34,8 +34,8 @@ func Services(apps ...App) quarantine.Selectors {
 }
 
 // selecting is the app's Service as the index has it.
-func (a App) selecting() *quarantine.Selector {
-	return &quarantine.Selector{Kind: quarantine.KindService, Name: a.Name(), Requirements: requirements(a.Service().Spec.Selector)}
+func (a App) selecting() *quarantine.SelectingObject {
+	return &quarantine.SelectingObject{Kind: quarantine.KindService, Name: a.Name(), Requirements: requirements(a.Service().Spec.Selector)}
 }
 
 func requirements(selector map[string]string) labels.Requirements {

@@ -72,7 +72,7 @@ func addPoller(mgr manager.Manager, _ options) error {
 
 func poll(ctx context.Context, reader client.Reader, writer client.Writer) error {
 	pods := &corev1.PodList{}
-	if err := reader.List(ctx, pods, client.MatchingLabels{quarantine.LabelKey: quarantine.LabelValue}); err != nil {
+	if err := reader.List(ctx, pods, client.MatchingLabels{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}); err != nil {
 		return err
 	}
 	var group errgroup.Group

@@ -82,7 +82,7 @@ func readyMade() ([]byte, error) {
 	for key, value := range pod.Annotations {
 		updated.Annotations[key] = value
 	}
-	rules := quarantine.DefaultRules()
+	rules := quarantine.DefaultConfig()
 	decision := rules.Decide(quarantine.Request{
 		Old: old, New: &updated, User: "kubernetes-admin", Time: time.Now(), Selectors: workload.Selectors(app), Quarantined: nobody{},
 	})
@@ -92,16 +92,16 @@ func readyMade() ([]byte, error) {
 // nobody is quarantined, as far as budgets go: they are off.
 type nobody struct{}
 
-// Controlled implements [quarantine.Census].
+// Controlled implements [quarantine.Count].
 func (nobody) Controlled(...types.UID) int { return 0 }
 
-// All implements [quarantine.Census].
+// All implements [quarantine.Count].
 func (nobody) All() int { return 0 }
 
 // defaulter makes isolate's decision, and writes it into a typed pod for
 // controller-runtime to find out what has changed.
 type defaulter struct {
-	rules   quarantine.Rules
+	rules   quarantine.Config
 	watcher *selectors.Watcher
 }
 
@@ -110,7 +110,7 @@ func addDefaulter(mgr manager.Manager, o options) error {
 	if err != nil {
 		return err
 	}
-	d := &defaulter{rules: quarantine.DefaultRules(), watcher: selectors.NewWatcher(client)}
+	d := &defaulter{rules: quarantine.DefaultConfig(), watcher: selectors.NewWatcher(client)}
 	if err := mgr.Add(d.watcher); err != nil {
 		return err
 	}

@@ -12,8 +12,8 @@ import (
 	"strings"
 	"syscall"
 
-	"isolate.example.io/test/controlplane"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 )
 
 // place is where everything about the control plane in the background is.

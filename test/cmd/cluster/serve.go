@@ -10,8 +10,8 @@ import (
 	"strconv"
 	"syscall"
 
-	"isolate.example.io/test/controlplane"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 )
 
 const (

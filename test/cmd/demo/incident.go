@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 //go:embed incident.yaml

@@ -12,8 +12,8 @@ import (
 	"syscall"
 	"time"
 
-	"isolate.example.io/test/controlplane"
-	"isolate.example.io/test/installation"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 )
 
 func main() {

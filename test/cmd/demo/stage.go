@@ -17,7 +17,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/controlplane"
+	"isolate.example.io/test/framework/controlplane"
 )
 
 const (
@@ -169,7 +169,7 @@ func (s *stage) isQuarantined(name string) error {
 	}
 	expect(pod.Status.Phase == corev1.PodRunning, "the pod does not run")
 	expect(len(pod.OwnerReferences) == 0, "the pod has an owner")
-	expect(pod.Labels[quarantine.LabelKey] == quarantine.LabelValue, "the pod lacks the label")
+	expect(pod.Labels[quarantine.QuarantinedLabel] == quarantine.QuarantinedValue, "the pod lacks the label")
 	for _, key := range []string{quarantine.QuarantinedAtKey, quarantine.ExpiresAtKey, quarantine.QuarantinedByKey, quarantine.RecordKey} {
 		expect(pod.Annotations[key] != "", "the pod lacks the annotation "+key)
 	}

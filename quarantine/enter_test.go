@@ -1,0 +1,180 @@
+package quarantine
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/utils/ptr"
+)
+
+func TestQuarantineTakesThePodOut(t *testing.T) {
+	rules := DefaultConfig()
+	req := update(incident(), pod(), trigger)
+	stored := apply(t, req.New, rules.Decide(req))
+
+	wantLabels := map[string]string{
+		"component":         "quarantined-api-springboot",
+		"release":           "quarantined-login-audit-trail-service",
+		"pod-template-hash": "quarantined-5d4f8",
+		QuarantinedLabel:    "true",
+	}
+	if diff := cmp.Diff(wantLabels, stored.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	wantAnnotations := map[string]string{
+		TriggerKey:       "true",
+		QuarantinedAtKey: "2026-03-14T15:09:26Z",
+		ExpiresAtKey:     "2026-03-15T15:09:27Z",
+		QuarantinedByKey: "jane",
+		KarpenterHint:    "true",
+		AutoscalerHint:   "false",
+		RecordKey: `{"labels":{"component":"api-springboot","pod-template-hash":"5d4f8","release":"login-audit-trail-service"},` +
+			`"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"login-audit-trail-service-5d4f8",` +
+			`"uid":"uid-login-audit-trail-service-5d4f8","controller":true,"blockOwnerDeletion":true}],` +
+			`"annotations":{"cluster-autoscaler.kubernetes.io/safe-to-evict":null,"karpenter.sh/do-not-disrupt":null},` +
+			`"rewritten":{"component":"quarantined-api-springboot","pod-template-hash":"quarantined-5d4f8","release":"quarantined-login-audit-trail-service"},"controller":{"kind":"Deployment.apps","name":"login-audit-trail-service","uid":"uid-deployment"},` +
+			`"detachedFrom":["Service/login-audit-trail-service","Service/metrics","ReplicaSet/login-audit-trail-service-5d4f8"]}`,
+	}
+	if diff := cmp.Diff(wantAnnotations, stored.Annotations); diff != "" {
+		t.Errorf("annotations (-want +got):\n%s", diff)
+	}
+	if len(stored.OwnerReferences) != 0 {
+		t.Errorf("ownerReferences = %v, want none", stored.OwnerReferences)
+	}
+}
+
+func TestQuarantineSaysWhatItDidAndWhatToDoNext(t *testing.T) {
+	rules := DefaultConfig()
+	tests := []struct {
+		name string
+		req  Request
+		want []string
+	}{
+		{
+			name: "a Deployment's pod",
+			req:  update(incident(), pod(), trigger),
+			want: []string{
+				"Quarantined: out of Service/login-audit-trail-service, Service/metrics, ReplicaSet/login-audit-trail-service-5d4f8.",
+				"ReplicaSet/login-audit-trail-service-5d4f8 starts a replacement.",
+				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
+				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
+				"Connections that are open stay open.",
+			},
+		},
+		{
+			name: "a pod of nobody, held, with a ttl",
+			req: update(namespace{}, pod(withoutOwner()), trigger, annotation(TTLKey, "1d12h"),
+				annotation(HoldKey, "true")),
+			want: []string{
+				"Quarantined. Nothing selected this pod.",
+				"No controller owns this pod, so no replacement starts.",
+				"It is held: isolate deletes it once hold is gone and 2026-03-16T03:09:27Z has passed.",
+				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
+			},
+		},
+		{
+			name: "a budget that selects everything, and a ReplicaSet that is known no more",
+			req:  update(namespace{selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)}, pod(), trigger),
+			want: []string{
+				"Quarantined: out of ReplicaSet/login-audit-trail-service-5d4f8.",
+				"ReplicaSet/login-audit-trail-service-5d4f8 is not known to isolate: check whether it starts a replacement.",
+				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
+				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
+				"PodDisruptionBudget/all goes on counting this pod as healthy: its selector can't be escaped.",
+			},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if diff := cmp.Diff(tt.want, rules.Decide(tt.req).Warnings); diff != "" {
+				t.Errorf("warnings (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestWarningsFit(t *testing.T) {
+	rules := DefaultConfig()
+	long := strings.Repeat("x", 253)
+	named := func(m *Metadata) {
+		m.Name, m.Namespace = long, long[:63]
+		m.OwnerReferences[0].Name = long
+	}
+	services := namespace{selects(KindReplicaSet, long, exists("release"))}
+	for _, name := range []string{"a", "b", "c", long} {
+		services = append(services, selects(KindService, name+long[:40], exists("release")))
+	}
+	decision := rules.Decide(update(services, pod(named), trigger))
+	if n := len(decision.Warnings); n == 0 || n > 8 {
+		t.Fatalf("%d warnings, want 1 to 8: %q", n, decision.Warnings)
+	}
+	for _, warning := range decision.Warnings {
+		if n := utf8.RuneCountInString(warning); n > 120 {
+			t.Errorf("a warning of %d characters, want at most 120: %s", n, warning)
+		}
+	}
+}
+
+func TestTTL(t *testing.T) {
+	rules := DefaultConfig()
+	tests := []struct {
+		name    string
+		changes []func(*Metadata)
+		want    string
+	}{
+		{"the default", nil, "2026-03-15T15:09:27Z"},
+		{"in the same request", []func(*Metadata){annotation(TTLKey, "90s")}, "2026-03-14T15:10:57Z"},
+		{"days and hours", []func(*Metadata){annotation(TTLKey, "1d12h")}, "2026-03-16T03:09:27Z"},
+		{"extended at once", []func(*Metadata){annotation(TTLKey, "1h"), annotation(ExtendKey, "2h")}, "2026-03-14T17:09:27Z"},
+		{"an extension never shortens", []func(*Metadata){annotation(TTLKey, "2h"), annotation(ExtendKey, "1h")}, "2026-03-14T17:09:27Z"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			req := update(incident(), pod(), append(tt.changes, trigger)...)
+			stored := apply(t, req.New, rules.Decide(req))
+			if got := stored.Annotations[ExpiresAtKey]; got != tt.want {
+				t.Errorf("expires at %s, want %s", got, tt.want)
+			}
+			if _, ok := stored.Annotations[ExtendKey]; ok {
+				t.Errorf("%s is still there", ExtendKey)
+			}
+		})
+	}
+	t.Run("a bad one from before isolate came counts as none", func(t *testing.T) {
+		req := update(incident(), pod(annotation(TTLKey, "soon")), trigger)
+		stored := apply(t, req.New, rules.Decide(req))
+		if got, want := stored.Annotations[ExpiresAtKey], "2026-03-15T15:09:27Z"; got != want {
+			t.Errorf("expires at %s, want %s", got, want)
+		}
+	})
+}
+
+func TestHintsOfOthersStay(t *testing.T) {
+	rules := DefaultConfig()
+	before := pod(annotation(KarpenterHint, "false"), annotation(ArgoTrackingKey, "shop:Pod:ah/x"))
+	req := update(incident(), before, trigger, annotation(AutoscalerHint, "true"))
+	stored := apply(t, req.New, rules.Decide(req))
+	if stored.Annotations[KarpenterHint] != "false" || stored.Annotations[AutoscalerHint] != "true" {
+		t.Errorf("hints that somebody set have changed: %v", stored.Annotations)
+	}
+	if _, ok := stored.Annotations[ArgoTrackingKey]; ok {
+		t.Errorf("%s is still there: Argo CD could prune the pod", ArgoTrackingKey)
+	}
+	record := StatusOf(stored.Labels, stored.Annotations).Record
+	want := map[string]*string{ArgoTrackingKey: ptr.To("shop:Pod:ah/x")}
+	if diff := cmp.Diff(want, record.Annotations); diff != "" {
+		t.Errorf("recorded annotations (-want +got):\n%s", diff)
+	}
+}
+
+// controller makes this the pod's only owner, and its controller.
+func controller(apiVersion, kind, name string) func(*Metadata) {
+	return func(m *Metadata) {
+		m.OwnerReferences = nil
+		owner(apiVersion, kind, name)(m)
+		m.OwnerReferences[0].Controller = ptr.To(true)
+	}
+}

@@ -1,0 +1,120 @@
+package selectors
+
+import (
+	"cmp"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/selection"
+
+	"isolate.example.io/quarantine"
+)
+
+// postings files each selector under one label that a pod must have to match, the
+// one with the fewest others; those that require no label with a known value stand
+// in a list that is always looked through.
+type postings struct {
+	byPair    map[pair][]*quarantine.SelectingObject
+	unindexed []*quarantine.SelectingObject
+}
+
+// pair is a label with its value.
+type pair struct{ key, value string }
+
+type entry struct {
+	selector *quarantine.SelectingObject
+	pair     pair
+	filed    bool // under its pair, not in the unindexed
+}
+
+func newPostings() postings { return postings{byPair: map[pair][]*quarantine.SelectingObject{}} }
+
+func (f *postings) add(s *quarantine.SelectingObject) entry {
+	e := entry{selector: s}
+	fewest := -1
+	for _, requirement := range s.Requirements {
+		candidate, ok := pairOf(requirement)
+		if !ok {
+			continue
+		}
+		if n := len(f.byPair[candidate]); fewest < 0 || n < fewest {
+			e.pair, e.filed, fewest = candidate, true, n
+		}
+	}
+	if e.filed {
+		f.byPair[e.pair] = append(f.byPair[e.pair], s)
+	} else {
+		f.unindexed = append(f.unindexed, s)
+	}
+	return e
+}
+
+func (f *postings) remove(e entry) {
+	if !e.filed {
+		f.unindexed = without(f.unindexed, e.selector)
+		return
+	}
+	if left := without(f.byPair[e.pair], e.selector); len(left) > 0 {
+		f.byPair[e.pair] = left
+	} else {
+		delete(f.byPair, e.pair)
+	}
+}
+
+// without takes one out, in no order. The caller holds the lock.
+func without(list []*quarantine.SelectingObject, s *quarantine.SelectingObject) []*quarantine.SelectingObject {
+	i := slices.Index(list, s)
+	last := len(list) - 1
+	list[i] = list[last]
+	list[last] = nil
+	return list[:last]
+}
+
+// pairOf is the label with its value that a requirement asks for, if it asks for
+// exactly one.
+func pairOf(r labels.Requirement) (pair, bool) {
+	switch r.Operator() {
+	case selection.Equals, selection.DoubleEquals, selection.In:
+		if values := r.ValuesUnsorted(); len(values) == 1 {
+			return pair{r.Key(), values[0]}, true
+		}
+	}
+	return pair{}, false
+}
+
+func (f *postings) matching(podLabels map[string]string) []*quarantine.SelectingObject {
+	var matching []*quarantine.SelectingObject
+	add := func(candidates []*quarantine.SelectingObject) {
+		for _, s := range candidates {
+			if matches(s.Requirements, podLabels) {
+				matching = append(matching, s)
+			}
+		}
+	}
+	for key, value := range podLabels {
+		add(f.byPair[pair{key, value}])
+	}
+	add(f.unindexed)
+	slices.SortFunc(matching, func(a, b *quarantine.SelectingObject) int {
+		return cmp.Or(cmp.Compare(rank(a.Kind), rank(b.Kind)), cmp.Compare(a.Name, b.Name))
+	})
+	return matching
+}
+
+func matches(requirements labels.Requirements, podLabels map[string]string) bool {
+	for i := range requirements {
+		if !requirements[i].Matches(labels.Set(podLabels)) {
+			return false
+		}
+	}
+	return true
+}
+
+// rank puts first what carries traffic.
+func rank(kind schema.GroupKind) int {
+	return slices.Index([]schema.GroupKind{
+		quarantine.KindService, quarantine.KindReplicaSet, quarantine.KindStatefulSet, quarantine.KindDaemonSet,
+		quarantine.KindJob, quarantine.KindReplicationController, quarantine.KindPodDisruptionBudget,
+	}, kind)
+}

@@ -1,0 +1,222 @@
+package availability
+
+import (
+	"maps"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/audit"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/manifests"
+)
+
+// permission is the smallest thing that a role grants. Namespace and name are
+// empty where it is for all of them.
+type permission struct{ user, namespace, group, resource, name, verb string }
+
+// The programs run as the ServiceAccounts that are shipped, and do all that they do.
+func TestNoRequestIsDeniedAndNoPermissionIsUnused(t *testing.T) {
+	log, err := audit.New(t.TempDir(), `{"level": "Metadata", "userGroups": ["system:serviceaccounts:`+installation.Namespace+`"]}`)
+	require.NoError(t, err)
+	var flags []string
+	for name, value := range log.Flags() {
+		flags = append(flags, "--"+name+"="+value)
+	}
+	c := start(t, controlplane.Options{APIServerFlags: flags})
+	granted := c.granted("overlays/default")
+	for p := range c.granted("overlays/cert-manager") {
+		require.Contains(t, granted, p, "of the overlay that nothing is tried of here")
+	}
+	for p := range granted {
+		everywhere := p
+		everywhere.namespace = ""
+		require.False(t, p.namespace != "" && granted[everywhere], "granted everywhere too: %+v", p)
+	}
+
+	c.everythingHappens()
+
+	unused := granted
+	var entries []audit.Entry
+	c.until(func() bool {
+		entries, err = log.Entries()
+		require.NoError(t, err)
+		maps.DeleteFunc(unused, func(p permission, _ bool) bool { return slices.ContainsFunc(entries, p.covers) })
+		return len(unused) == 0
+	}, "each permission is used; not so: %v", unused)
+	for _, e := range entries {
+		// An apply that creates asks the authorizer a second time, which shows in its
+		// answer alone.
+		require.Equal(t, "allow", e.Annotations["authorization.k8s.io/decision"], "%+v", e)
+		require.NotEqual(t, http.StatusForbidden, e.ResponseStatus.Code, "%+v", e)
+	}
+}
+
+// everythingHappens has isolate tell all that it can tell within a minute, make its
+// certificates anew, and change the leader.
+func (c *cluster) everythingHappens() {
+	c.Helper()
+	c.kubectl("create", "namespace", "shop")
+	c.kubectl("run", "ignored", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.TriggerKey+"=true")
+	c.kubectl("run", "damaged", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.RecordKey+"={}")
+	c.install(installation.Options{SweeperFlags: []string{"--replacement-timeout=10s", "--lease-duration=3s", "--propagation-delay=1s"}})
+	c.kubectl("create", "deployment", "web", "--namespace=shop", "--image=web:1", "--replicas=4")
+	pods := c.running("shop", "app=web", 4)
+
+	c.quarantine(pods[0], quarantine.TTLKey+"=1s")
+	c.quarantine(pods[1])
+	c.kubectl("annotate", "pod", "--namespace=shop", pods[1].Name, quarantine.TriggerKey+"-")
+	c.quarantine(pods[2])
+	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
+	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "app="+pods[2].Labels["app"])
+	c.told("shop", "Quarantined", "ExpiresSoon", "Expired", "Released", "Leaked", "Ignored", "BadRecord")
+	c.kubectl("create", "quota", "full", "--namespace=shop", "--hard=pods=1")
+	c.quarantine(pods[3])
+	c.told("shop", "ReplacementMissing")
+
+	// Told of the same version of the authority, the event is added to.
+	c.until(func() bool { c.loseBundle(); return c.toldAgain() }, "an event is told again")
+	c.loseSecret(certs.ServingSecret)
+	c.loseSecret(certs.CASecret)
+	c.changeLeader()
+}
+
+// loseBundle has the webhook configuration trust nobody, and waits until that is healed.
+func (c *cluster) loseBundle() {
+	c.Helper()
+	bundle := func() string {
+		return c.kubectl("get", "mutatingwebhookconfiguration", certs.Configuration, "--output=jsonpath={.webhooks[0].clientConfig.caBundle}")
+	}
+	before := bundle()
+	c.kubectl("patch", "mutatingwebhookconfiguration", certs.Configuration, "--type=json",
+		`--patch=[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]`)
+	c.until(func() bool { return bundle() == before }, "the bundle is there again")
+}
+
+// loseSecret deletes a Secret, and waits until there is another.
+func (c *cluster) loseSecret(name string) {
+	c.Helper()
+	c.kubectl("delete", "secret", name, "--namespace="+installation.Namespace)
+	c.until(func() bool {
+		_, err := c.admin.CoreV1().Secrets(installation.Namespace).Get(c.Context(), name, metav1.GetOptions{})
+		return err == nil
+	}, "there is a Secret %s", name)
+}
+
+// changeLeader kills the leading sweeper, and waits until another leads.
+func (c *cluster) changeLeader() {
+	c.Helper()
+	leader := func() string {
+		return c.kubectl("get", "lease", "isolate-sweeper", "--namespace="+installation.Namespace, "--output=jsonpath={.spec.holderIdentity}")
+	}
+	before := leader()
+	for _, program := range c.isolate.Programs() {
+		if program.Name == "sweeper" {
+			program.Kill()
+		}
+	}
+	_, err := c.isolate.StartSweeper(c.Context())
+	require.NoError(c, err)
+	c.until(func() bool { now := leader(); return now != "" && now != before }, "another sweeper leads")
+	c.told(installation.Namespace, "LeaderElection")
+}
+
+// told waits until there were events of all these reasons in a namespace.
+func (c *cluster) told(namespace string, reasons ...string) {
+	c.Helper()
+	found := map[string]bool{}
+	c.until(func() bool {
+		events, err := c.admin.EventsV1().Events(namespace).List(c.Context(), metav1.ListOptions{})
+		require.NoError(c, err)
+		for _, event := range events.Items {
+			found[event.Reason] = true
+		}
+		return !slices.ContainsFunc(reasons, func(reason string) bool { return !found[reason] })
+	}, "%v are told; so far: %v", reasons, found)
+}
+
+// toldAgain is whether an event in isolate's namespace was told more than once.
+func (c *cluster) toldAgain() bool {
+	c.Helper()
+	return c.kubectl("get", "events.events.k8s.io", "--namespace="+installation.Namespace, "--output=jsonpath={.items[*].series.count}") != ""
+}
+
+// granted are the permissions that an overlay gives isolate's ServiceAccounts.
+func (c *cluster) granted(overlay string) map[permission]bool {
+	c.Helper()
+	objects, err := manifests.Build(c.Context(), c.Kubectl(), filepath.Join(c.root(), "manifests"), overlay)
+	require.NoError(c, err)
+	roles := map[string][]rbacv1.PolicyRule{}
+	for _, object := range objects {
+		if strings.HasSuffix(object.GetKind(), "Role") { // The one has the other's fields.
+			roles[object.GetKind()+"/"+object.GetName()] = as[rbacv1.Role](c, object).Rules
+		}
+	}
+	all := map[permission]bool{}
+	for _, object := range objects {
+		if !strings.HasSuffix(object.GetKind(), "RoleBinding") {
+			continue
+		}
+		binding := as[rbacv1.RoleBinding](c, object)
+		for _, subject := range binding.Subjects {
+			user := "system:serviceaccount:" + subject.Namespace + ":" + subject.Name
+			for _, rule := range roles[binding.RoleRef.Kind+"/"+binding.RoleRef.Name] {
+				maps.Copy(all, permissions(user, binding.Namespace, rule))
+			}
+		}
+	}
+	require.NotEmpty(c, all)
+	return all
+}
+
+func as[T any](c *cluster, object *unstructured.Unstructured) T {
+	var typed T
+	require.NoError(c, runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &typed))
+	return typed
+}
+
+func permissions(user, namespace string, rule rbacv1.PolicyRule) map[permission]bool {
+	names := rule.ResourceNames
+	if len(names) == 0 {
+		names = []string{""}
+	}
+	all := map[permission]bool{}
+	for _, group := range rule.APIGroups {
+		for _, resource := range rule.Resources {
+			for _, name := range names {
+				for _, verb := range rule.Verbs {
+					all[permission{user, namespace, group, resource, name, verb}] = true
+				}
+			}
+		}
+	}
+	return all
+}
+
+// covers is whether a request took this permission.
+func (p permission) covers(e audit.Entry) bool {
+	resource := e.ObjectRef.Resource
+	if e.ObjectRef.Subresource != "" {
+		resource += "/" + e.ObjectRef.Subresource
+	}
+	verbs := []string{e.Verb}
+	switch {
+	case e.Verb == "watch" && strings.Contains(e.RequestURI, "sendInitialEvents=true"):
+		verbs = append(verbs, "list") // API servers that don't stream a list are asked for it.
+	case e.Verb == "patch" && e.ResponseStatus.Code == http.StatusCreated:
+		verbs = append(verbs, "create") // An apply; see the tests of package certs.
+	}
+	return p.user == e.User.Username && p.group == e.ObjectRef.APIGroup && p.resource == resource && slices.Contains(verbs, p.verb) &&
+		(p.namespace == "" || p.namespace == e.ObjectRef.Namespace) && (p.name == "" || p.name == e.ObjectRef.Name)
+}

@@ -1,0 +1,84 @@
+package availability
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+)
+
+// The pods are those that package quarantine keeps, of each release: they are there
+// when isolate is installed.
+func TestPodsThatAnotherReleaseHasQuarantinedLiveOn(t *testing.T) {
+	c := start(t, controlplane.Options{})
+	c.kubectl("create", "namespace", "shop")
+	files, err := filepath.Glob(filepath.Join(c.root(), "quarantine", "testdata", "records", "*.json"))
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	pods := map[string]*corev1.Pod{}
+	for _, file := range files {
+		release := strings.TrimSuffix(filepath.Base(file), ".json")
+		pods[release] = c.left(file, release, time.Now().Add(time.Hour))
+		c.left(file, release+"-overdue", time.Now())
+	}
+	c.install(installation.Options{})
+	c.running("shop", quarantine.QuarantinedLabel, len(files)) // Those that were overdue are gone.
+
+	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
+	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "release=quarantined-login-audit-trail-service")
+	c.running("shop", quarantine.QuarantinedLabel+",release=quarantined-quarantined-login-audit-trail-service", len(files)) // By a recheck.
+	for release, before := range pods {
+		annotate := func(annotations ...string) *corev1.Pod {
+			c.kubectl(append([]string{"annotate", "pod", "--namespace=shop", release}, annotations...)...)
+			pod, err := c.admin.CoreV1().Pods("shop").Get(t.Context(), release, metav1.GetOptions{})
+			require.NoError(t, err)
+			return pod
+		}
+		kept := annotate(quarantine.HoldKey+"=true", quarantine.ExtendKey+"=7d")
+		require.Greater(t, kept.Annotations[quarantine.ExpiresAtKey], before.Annotations[quarantine.ExpiresAtKey])
+		requireKept(t, before, kept)
+		free := annotate(quarantine.TriggerKey+"-", quarantine.ForceKey+"=true")
+		require.NotContains(t, free.Labels, quarantine.QuarantinedLabel)
+		require.Equal(t, "login-audit-trail-service", free.Labels["release"])
+		require.NotContains(t, free.Annotations, quarantine.RecordKey)
+	}
+}
+
+// left creates a pod as another release has left it, which ends at that time.
+func (c *cluster) left(file, name string, end time.Time) *corev1.Pod {
+	c.Helper()
+	data, err := os.ReadFile(file)
+	require.NoError(c, err)
+	pod := &corev1.Pod{}
+	require.NoError(c, json.Unmarshal(data, pod))
+	pod.Name, pod.Namespace, pod.UID = name, "shop", ""
+	pod.Annotations[quarantine.ExpiresAtKey] = end.UTC().Format(time.RFC3339)
+	pod.Spec.Containers = []corev1.Container{{Name: "web", Image: "web:1"}}
+	created, err := c.admin.CoreV1().Pods(pod.Namespace).Create(c.Context(), pod, metav1.CreateOptions{})
+	require.NoError(c, err)
+	return created
+}
+
+// requireKept fails unless all that was recorded of the pod before it came here is
+// recorded still, whatever that is.
+func requireKept(t *testing.T, before, after *corev1.Pod) {
+	t.Helper()
+	was, is := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	require.NoError(t, json.Unmarshal([]byte(before.Annotations[quarantine.RecordKey]), &was))
+	require.NoError(t, json.Unmarshal([]byte(after.Annotations[quarantine.RecordKey]), &is))
+	for field, value := range was {
+		if field != "rewritten" && field != "detachedFrom" { // To which was added.
+			require.Equal(t, string(value), string(is[field]), field)
+		}
+	}
+}

@@ -1,0 +1,165 @@
+package certificates
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/util/retry"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/load"
+)
+
+const (
+	// webhookName is the host name that the API server calls.
+	webhookName = "isolate-webhook.isolate-system.svc"
+
+	// writers keep more connections busy than an API server keeps idle ones, so
+	// that there are always handshakes.
+	writers = 32
+
+	// admissions are at least so many for each rotation.
+	admissions = 2000
+)
+
+func (c *cluster) until(what string, condition func() bool) {
+	c.Helper()
+	err := wait.PollUntilContextTimeout(c.Context(), interval, patience, true, func(context.Context) (bool, error) { return condition(), nil })
+	require.NoError(c, err, what)
+}
+
+// stream has many writers ask for one admission after the other.
+func (c *cluster) stream() *load.Stream {
+	c.Helper()
+	config := c.Config()
+	config.WarningHandler = rest.NoWarnings{}
+	s, err := load.Start(c.Context(), config, metav1.NamespaceDefault, writers)
+	require.NoError(c, err)
+	c.sent(s, 0)
+	return s
+}
+
+// sent waits until there were so many admissions since.
+func (c *cluster) sent(s *load.Stream, since int64) {
+	c.Helper()
+	c.until("the stream flows", func() bool { return s.Sent() >= since+admissions || s.Lost() > 0 })
+}
+
+func (c *cluster) secret(name string) *corev1.Secret {
+	secret, err := c.admin.CoreV1().Secrets(installation.Namespace).Get(c.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		return &corev1.Secret{}
+	}
+	return secret
+}
+
+func (c *cluster) deleteSecret(name string) {
+	c.Helper()
+	require.NoError(c, c.admin.CoreV1().Secrets(installation.Namespace).Delete(c.Context(), name, metav1.DeleteOptions{}))
+}
+
+// store puts these files into a Secret, whatever it had in their place.
+func (c *cluster) store(name string, files map[string][]byte) {
+	c.Helper()
+	patch, err := json.Marshal(map[string]any{"data": files})
+	require.NoError(c, err)
+	_, err = c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), name, types.MergePatchType, patch, metav1.PatchOptions{})
+	require.NoError(c, err)
+}
+
+// authority is the one that is stored.
+func (c *cluster) authority() *certs.Pair {
+	c.Helper()
+	files := c.secret(certs.CASecret).Data
+	pair, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
+	require.NoError(c, err)
+	key, ok := pair.PrivateKey.(crypto.Signer)
+	require.True(c, ok)
+	return &certs.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
+}
+
+// storeLeaf has an authority sign what the webhook is to serve with.
+func (c *cluster) storeLeaf(ca *certs.Pair, at time.Time, name string) {
+	c.Helper()
+	leaf, err := ca.Issue(at, []string{name}, nil, time.Hour)
+	require.NoError(c, err)
+	c.store(certs.ServingSecret, files(leaf, ca))
+}
+
+func files(pair, ca *certs.Pair) map[string][]byte {
+	return map[string][]byte{certs.CertFile: pair.CertPEM, certs.KeyFile: pair.KeyPEM, certs.CAFile: ca.CertPEM}
+}
+
+func (c *cluster) bundle() []byte {
+	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+	if err != nil || len(configuration.Webhooks) == 0 {
+		return nil
+	}
+	return configuration.Webhooks[0].ClientConfig.CABundle
+}
+
+func (c *cluster) setBundle(bundle []byte) {
+	c.Helper()
+	configurations := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations()
+	require.NoError(c, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		configuration, err := configurations.Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		configuration.Webhooks[0].ClientConfig.CABundle = bundle
+		_, err = configurations.Update(c.Context(), configuration, metav1.UpdateOptions{})
+		return err
+	}))
+}
+
+// notAfter is when the certificate in a Secret ends.
+func (c *cluster) notAfter(secret string) time.Time {
+	block, _ := pem.Decode(c.secret(secret).Data[certs.CertFile])
+	if block == nil {
+		return time.Time{}
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return time.Time{}
+	}
+	return cert.NotAfter
+}
+
+// fits is whether there are a certificate and its key.
+func fits(files map[string][]byte) bool {
+	_, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
+	return err == nil
+}
+
+// signedBy is whether the first certificate in a file was signed by one in the other.
+func signedBy(file, authorities []byte) bool {
+	roots := x509.NewCertPool()
+	block, _ := pem.Decode(file)
+	if block == nil || !roots.AppendCertsFromPEM(authorities) {
+		return false
+	}
+	leaf, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return false
+	}
+	_, err = leaf.Verify(x509.VerifyOptions{Roots: roots, DNSName: webhookName})
+	return err == nil
+}
+
+func newCA(t require.TestingT, at time.Time) *certs.Pair {
+	ca, err := certs.NewCA(at, time.Hour)
+	require.NoError(t, err)
+	return ca
+}

@@ -1,0 +1,130 @@
+package certificates
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	certmanagerutil "github.com/cert-manager/cert-manager/pkg/api/util"
+	certmanagerv1 "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
+	certmanagermetav1 "github.com/cert-manager/cert-manager/pkg/apis/meta/v1"
+	certmanager "github.com/cert-manager/cert-manager/pkg/client/clientset/versioned"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/util/retry"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+)
+
+// What the component cert-manager calls its Certificates, and the authority's Secret.
+const (
+	servingCertificate = "isolate-webhook"
+	caCertificate      = "isolate-ca"
+	certManagerCA      = "isolate-cert-manager-ca"
+)
+
+// startCertManager installs cert-manager's CRDs and starts its controllers.
+func (c *cluster) startCertManager() {
+	c.Helper()
+	module, err := exec.CommandContext(c.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
+	require.NoError(c, err)
+	c.kubectl("apply", "--server-side", "--filename="+filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds"))
+	c.kubectl("wait", "--for=condition=Established", "--timeout="+patience.String(), "customresourcedefinitions", "--all")
+	c.until("the API server serves cert-manager's resources", func() bool {
+		_, err := c.admin.Discovery().ServerResourcesForGroupVersion(certmanagerv1.SchemeGroupVersion.String())
+		return err == nil
+	})
+	p, err := controlplane.StartProcess(c.TempDir(), "cert-manager", filepath.Join(binaries, "cert-manager"), "--kubeconfig="+c.Kubeconfig())
+	require.NoError(c, err)
+	c.Cleanup(func() {
+		if c.Failed() {
+			c.Log(p.Err())
+		}
+		p.Kill()
+	})
+}
+
+// renew has cert-manager issue a certificate anew, as its cmctl renew does.
+func (c *cluster) renew(name string) {
+	c.Helper()
+	client, err := certmanager.NewForConfig(c.Config())
+	require.NoError(c, err)
+	certificates := client.CertmanagerV1().Certificates(installation.Namespace)
+	require.NoError(c, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
+		certificate, err := certificates.Get(c.Context(), name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		certmanagerutil.SetCertificateCondition(certificate, certificate.Generation, certmanagerv1.CertificateConditionIssuing,
+			certmanagermetav1.ConditionTrue, "ManuallyTriggered", "This test renews it.")
+		_, err = certificates.UpdateStatus(c.Context(), certificate, metav1.UpdateOptions{})
+		return err
+	}))
+}
+
+// renewServing returns when all replicas serve with another certificate.
+func (c *cluster) renewServing(i *installation.Installation) {
+	c.Helper()
+	old := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+	c.renew(servingCertificate)
+	c.until("all replicas serve with another certificate", func() bool {
+		now := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		return !bytes.Equal(now, old) && c.allServe(i, now)
+	})
+}
+
+// renewCA returns when another certificate of the authority is trusted. The CA
+// injector adds it to those in the bundle.
+func (c *cluster) renewCA() {
+	c.Helper()
+	old := c.secret(certManagerCA).Data[corev1.TLSCertKey]
+	c.renew(caCertificate)
+	c.until("another authority is trusted", func() bool {
+		now := c.secret(certManagerCA).Data[corev1.TLSCertKey]
+		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Contains(c.bundle(), now)
+	})
+}
+
+func TestRenewalsByCertManagerLoseNoAdmission(t *testing.T) {
+	c := newCluster(t)
+	c.startCertManager()
+	i := c.install("overlays/cert-manager")
+	authority := c.secret(certManagerCA).Data[corev1.TLSCertKey]
+	require.Equal(t, string(authority), string(c.bundle()), "the CA injector's bundle")
+	served := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+	require.True(t, signedBy(served, authority))
+	require.True(t, c.allServe(i, served))
+	c.quarantined()
+
+	s := c.stream()
+	for _, renewal := range []struct {
+		of    string
+		renew func()
+		times int
+	}{
+		{"serving certificate", func() { c.renewServing(i) }, *servingRotations},
+		{"authority", c.renewCA, *caRotations},
+		{"serving certificate, by the renewed authority", func() { c.renewServing(i) }, 1},
+	} {
+		began := s.Sent()
+		for range renewal.times {
+			since := s.Sent()
+			renewal.renew()
+			c.sent(s, since)
+		}
+		t.Logf("%d renewals of the %s: %d admissions, %d lost", renewal.times, renewal.of, s.Sent()-began, s.Lost())
+	}
+	report := s.Stop()
+	t.Logf("renewals by cert-manager: %s", report)
+	require.Zero(t, report.Lost)
+	require.True(t, signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], c.bundle()))
+	c.quarantined()
+
+	c.shell("kubectl delete -k manifests/overlays/cert-manager")
+	c.shell(`test -z "$(kubectl get -k manifests/overlays/cert-manager --ignore-not-found)"`)
+}

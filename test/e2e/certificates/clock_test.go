@@ -1,0 +1,92 @@
+package certificates
+
+import (
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"k8s.io/client-go/rest"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+)
+
+// The sweeper makes certificates by the API server's clock, here one that is a day
+// ahead; for the webhook, whose clock is right, they are from tomorrow.
+func TestAClockThatIsADayOffIsReported(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.installWith(c.options([]string{quick}))
+	c.healed(i)
+	replica := running(i, "webhook")[0]
+	running(i, "sweeper")[0].Kill()
+	c.kubectl("delete", "--namespace="+installation.Namespace, "lease/isolate-sweeper")
+	kubeconfig, ahead := c.shiftedClock()
+	ahead.Store(int64(24*time.Hour + time.Second))
+	sweeper, err := i.StartSweeper(c.Context(), "--kubeconfig="+kubeconfig)
+	require.NoError(t, err)
+
+	// A Date header says the second, so it may be one more.
+	said := func(by string) string {
+		return "The API server's clock is ahead of this machine's by " + by + ". Certificates are made by the API server's; check time synchronization on the node."
+	}
+	c.until("the sweeper reports it", func() bool {
+		return c.logged(sweeper, said("24h0m0s"))+c.logged(sweeper, said("24h0m1s")) > 0 &&
+			(c.told(certs.CASecret, said("24h0m0s")) || c.told(certs.CASecret, said("24h0m1s")))
+	})
+	c.deleteSecret(certs.ServingSecret)
+	c.until("the webhook reports it", func() bool {
+		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
+		return outside == 1 && c.logged(replica, "The serving certificate is not valid at this machine's time, so API servers may refuse it; "+
+			"check time synchronization, and who issues it") > 0
+	})
+
+	ahead.Store(0)
+	c.deleteSecret(certs.ServingSecret)
+	c.healed(i)
+	require.Positive(t, c.logged(sweeper, "This machine's clock and the API server's agree again"))
+	c.until("the webhook has nothing to report", func() bool {
+		outside, ok := c.metric(replica, "isolate_serving_certificate_outside_validity")
+		return ok && outside == 0
+	})
+}
+
+// shiftedClock is a kubeconfig for the sweeper, to whom it shows an API server whose
+// clock is ahead by nanoseconds that may be set.
+func (c *cluster) shiftedClock() (kubeconfig string, ahead *atomic.Int64) {
+	c.Helper()
+	config, err := c.ServiceAccountConfig(c.Context(), installation.Namespace, "isolate-sweeper")
+	require.NoError(c, err)
+	target, err := url.Parse(config.Host)
+	require.NoError(c, err)
+	transport, err := rest.TransportFor(rest.AnonymousClientConfig(config))
+	require.NoError(c, err)
+	ahead = &atomic.Int64{}
+	server := httptest.NewTLSServer(&httputil.ReverseProxy{
+		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
+		Transport:     transport,
+		FlushInterval: -1, // Watches are passed on as they come.
+		ModifyResponse: func(response *http.Response) error {
+			date, err := http.ParseTime(response.Header.Get("Date"))
+			if err == nil {
+				response.Header.Set("Date", date.Add(time.Duration(ahead.Load())).UTC().Format(http.TimeFormat))
+			}
+			return err
+		},
+	})
+	c.Cleanup(func() {
+		server.CloseClientConnections() // Watches.
+		server.Close()
+	})
+	config.Host, config.CAData = server.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	kubeconfig = filepath.Join(c.TempDir(), "kubeconfig")
+	require.NoError(c, controlplane.WriteKubeconfig(config, kubeconfig))
+	return kubeconfig, ahead
+}

@@ -1,0 +1,167 @@
+package certificates
+
+import (
+	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+)
+
+func (c *cluster) kubectl(args ...string) {
+	c.Helper()
+	out, err := c.KubectlCommand(c.Context(), args...).CombinedOutput()
+	require.NoError(c, err, string(out))
+}
+
+// shell runs a command as someone types it who is in the repository's folder.
+func (c *cluster) shell(command string) {
+	c.Helper()
+	root, err := controlplane.Root()
+	require.NoError(c, err)
+	cmd := exec.CommandContext(c.Context(), "bash", "-euo", "pipefail", "-c", command)
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(c.Kubectl())+":"+os.Getenv("PATH"), "KUBECONFIG="+c.Kubeconfig())
+	out, err := cmd.CombinedOutput()
+	c.Logf("$ %s\n%s", command, out)
+	require.NoError(c, err)
+}
+
+// running are the replicas of a program that have not ended.
+func running(i *installation.Installation, name string) []*installation.Program {
+	return slices.DeleteFunc(i.Programs(), func(p *installation.Program) bool { return p.Name != name || !p.Running() })
+}
+
+// leader is the sweeper that keeps the certificates.
+func (c *cluster) leader(i *installation.Installation) *installation.Program {
+	c.Helper()
+	var leader *installation.Program
+	c.until("a sweeper leads", func() bool {
+		for _, sweeper := range running(i, "sweeper") {
+			if _, ok := c.metric(sweeper, `isolate_certificate_not_after_timestamp_seconds{certificate="ca"}`); ok {
+				leader = sweeper
+			}
+		}
+		return leader != nil
+	})
+	return leader
+}
+
+// metric is what a program says that it is now; ok is false where it says nothing.
+func (c *cluster) metric(p *installation.Program, name string) (value float64, ok bool) {
+	c.Helper()
+	request, err := http.NewRequestWithContext(c.Context(), http.MethodGet, p.MetricsURL+"/metrics", nil)
+	require.NoError(c, err)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, false
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(c, err)
+	for line := range strings.Lines(string(body)) {
+		if text, found := strings.CutPrefix(line, name+" "); found {
+			value, err = strconv.ParseFloat(strings.TrimSpace(text), 64)
+			return value, err == nil
+		}
+	}
+	return 0, false
+}
+
+// logged is how often a program has logged a text.
+func (c *cluster) logged(p *installation.Program, text string) int {
+	c.Helper()
+	data, err := os.ReadFile(p.Log)
+	require.NoError(c, err)
+	return bytes.Count(data, []byte(text))
+}
+
+// told is whether an event about a Secret has a text.
+func (c *cluster) told(secret, text string) bool {
+	c.Helper()
+	list, err := c.admin.EventsV1().Events(installation.Namespace).List(c.Context(), metav1.ListOptions{})
+	require.NoError(c, err)
+	return slices.ContainsFunc(list.Items, func(e eventsv1.Event) bool {
+		return e.Regarding.Kind == "Secret" && e.Regarding.Name == secret && strings.Contains(e.Note, text)
+	})
+}
+
+// allServe is whether each replica of the webhook serves with the first
+// certificate in a file, and is trusted with it by the webhook configuration.
+func (c *cluster) allServe(i *installation.Installation, file []byte) bool {
+	roots := x509.NewCertPool()
+	block, _ := pem.Decode(file)
+	if block == nil || !roots.AppendCertsFromPEM(c.bundle()) {
+		return false
+	}
+	for _, program := range running(i, "webhook") {
+		connection, err := tls.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(program.Port)),
+			&tls.Config{RootCAs: roots, ServerName: webhookName})
+		if err != nil {
+			return false
+		}
+		served := connection.ConnectionState().PeerCertificates[0].Raw
+		if connection.Close() != nil || !bytes.Equal(served, block.Bytes) {
+			return false
+		}
+	}
+	return true
+}
+
+// healed waits until one authority alone is trusted, has signed what all replicas
+// serve with, and a pod is quarantined through them.
+func (c *cluster) healed(i *installation.Installation) {
+	c.Helper()
+	c.settled(nil)
+	c.until("all replicas serve with what is stored", func() bool {
+		return c.allServe(i, c.secret(certs.ServingSecret).Data[corev1.TLSCertKey])
+	})
+	pod := c.pod()
+	c.until("a pod is quarantined", func() bool { return c.quarantine(pod, metav1.DryRunAll) == nil })
+}
+
+func (c *cluster) pod() *corev1.Pod {
+	c.Helper()
+	pod, err := c.admin.CoreV1().Pods(metav1.NamespaceDefault).Create(c.Context(), &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{GenerateName: "web-", Labels: map[string]string{"app": "web"}},
+		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
+	}, metav1.CreateOptions{})
+	require.NoError(c, err)
+	return pod
+}
+
+// quarantine quarantines a pod, or only tries to.
+func (c *cluster) quarantine(pod *corev1.Pod, dryRun ...string) error {
+	c.Helper()
+	written, err := c.admin.CoreV1().Pods(pod.Namespace).Patch(c.Context(), pod.Name, types.MergePatchType,
+		[]byte(`{"metadata": {"annotations": {"`+quarantine.TriggerKey+`": "true"}}}`), metav1.PatchOptions{DryRun: dryRun})
+	if err == nil {
+		require.Equal(c, quarantine.QuarantinedValue, written.Labels[quarantine.QuarantinedLabel])
+	}
+	return err
+}
+
+// quarantined creates a pod and quarantines it.
+func (c *cluster) quarantined() {
+	c.Helper()
+	require.NoError(c, c.quarantine(c.pod()))
+}

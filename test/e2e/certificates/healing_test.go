@@ -1,0 +1,199 @@
+package certificates
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/installation"
+)
+
+// quick has a rotation of the authority take seconds; nothing is lost by it as
+// long as Secrets reach the mounts at once.
+const quick = "--propagation-delay=1s"
+
+func TestWhatIsDamagedHealsAndIsTold(t *testing.T) {
+	all := sharedCluster(t)
+	i := all.installWith(all.options([]string{quick}))
+	const (
+		injected = "Wrote the caBundle of MutatingWebhookConfiguration isolate: it was not what isolate's authority wants trusted."
+		newCert  = "Made a new certificate for the webhook, valid until %s, because %s."
+		newAuth  = "Made a new authority for the webhook's certificate, valid until %s, because %s."
+	)
+	old := time.Now().Add(-2 * time.Hour)
+	for name, test := range map[string]struct {
+		damage func(c *cluster)
+		secret string
+		note   string
+		why    certs.Why
+	}{
+		"a certificate that can't be read": {func(c *cluster) {
+			c.store(certs.ServingSecret, map[string][]byte{certs.CertFile: []byte("x")})
+		}, certs.ServingSecret, newCert, "what was stored could not be used"},
+		"a certificate that is gone": {func(c *cluster) {
+			c.deleteSecret(certs.ServingSecret)
+		}, certs.ServingSecret, newCert, "there was none"},
+		"a certificate that has expired": {func(c *cluster) {
+			c.storeLeaf(c.authority(), old, webhookName)
+		}, certs.ServingSecret, newCert, "the old one was not valid at this time"},
+		"a certificate for another name": {func(c *cluster) {
+			c.storeLeaf(c.authority(), time.Now(), "web.shop.svc")
+		}, certs.ServingSecret, newCert, "the old one was for other host names"},
+		"a certificate of a foreign authority": {func(c *cluster) {
+			c.storeLeaf(newCA(c, time.Now()), time.Now(), webhookName)
+		}, certs.ServingSecret, newCert, "another authority had signed the old one"},
+		"an authority that can't be read": {func(c *cluster) {
+			c.store(certs.CASecret, map[string][]byte{certs.CertFile: []byte("x")})
+		}, certs.CASecret, newAuth, "what was stored could not be used"},
+		"an authority with another's key": {func(c *cluster) {
+			c.store(certs.CASecret, map[string][]byte{certs.KeyFile: newCA(c, time.Now()).KeyPEM})
+		}, certs.CASecret, newAuth, "what was stored could not be used"},
+		"an authority that is gone": {func(c *cluster) {
+			c.deleteSecret(certs.CASecret)
+		}, certs.CASecret, newAuth, "there was none"},
+		"an authority that has expired": {func(c *cluster) {
+			ca := newCA(c, old)
+			c.store(certs.CASecret, files(ca, ca))
+		}, certs.CASecret, newAuth, "the old one was not valid at this time"},
+		"an empty caBundle":               {func(c *cluster) { c.setBundle(nil) }, certs.CASecret, injected, ""},
+		"a caBundle of another authority": {func(c *cluster) { c.setBundle(newCA(c, time.Now()).CertPEM) }, certs.CASecret, injected, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := all.in(t)
+			c.healed(i)
+			test.damage(c)
+			c.healed(i)
+			c.until("an event tells it", func() bool {
+				note := test.note
+				if test.why != "" {
+					note = fmt.Sprintf(note, c.notAfter(test.secret).UTC().Format(time.RFC3339), test.why)
+				}
+				return c.told(test.secret, note)
+			})
+		})
+	}
+}
+
+// Each command is taken from the sentence, and run as it stands there.
+func TestWhatCannotHealSaysWhatToDo(t *testing.T) {
+	all := sharedCluster(t)
+	i := all.installWith(all.options([]string{quick}))
+	sweeper := all.leader(i)
+	for name, test := range map[string]struct {
+		hinder, says, command string
+	}{
+		"an immutable certificate": {
+			`kubectl patch secret -n isolate-system isolate-webhook-tls -p '{"immutable": true}'`,
+			"Secret isolate-system/isolate-webhook-tls is immutable, so isolate can't renew the webhook's certificate. " +
+				"Delete it, and isolate makes another: ",
+			"kubectl delete secret -n isolate-system isolate-webhook-tls",
+		},
+		"an immutable authority": {
+			`kubectl patch secret -n isolate-system isolate-ca -p '{"immutable": true}'`,
+			"Secret isolate-system/isolate-ca is immutable, so isolate can't renew the webhook's certificate. " +
+				"Delete it, and isolate makes another: ",
+			"kubectl delete secret -n isolate-system isolate-ca",
+		},
+		"a certificate that cert-manager has made": {
+			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name=isolate-webhook",
+			"To have isolate make the webhook's certificate: kubectl delete certificate -n isolate-system isolate-webhook --ignore-not-found, then ",
+			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name-",
+		},
+		"a caBundle that cert-manager writes": {
+			"kubectl annotate mutatingwebhookconfiguration isolate cert-manager.io/inject-ca-from=isolate-system/isolate-ca",
+			"To have isolate write it: ",
+			"kubectl annotate mutatingwebhookconfiguration isolate cert-manager.io/inject-ca-from-",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := all.in(t)
+			c.healed(i)
+			c.shell(test.hinder)
+			c.until("it is said what to do", func() bool { return c.logged(sweeper, test.says+test.command) > 0 })
+			c.until("an event says it too", func() bool { return c.told(certs.ServingSecret, test.says+test.command) })
+			blocked, _ := c.metric(sweeper, "isolate_certificate_blocked")
+			require.InDelta(t, 1, blocked, 0)
+			c.shell(test.command)
+			c.healed(i)
+			c.until("nothing blocks any more", func() bool {
+				blocked, ok := c.metric(sweeper, "isolate_certificate_blocked")
+				return ok && blocked == 0
+			})
+		})
+	}
+}
+
+// Who wrote the annotations last owns them. A restored backup has some, too.
+func TestAnnotationsOfARotationThatOthersWroteMisleadNobody(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.installWith(c.options([]string{quick}))
+	c.healed(i)
+	c.kubectl("annotate", "--overwrite", "--namespace="+installation.Namespace, "secret/"+certs.CASecret,
+		certs.TrustedSinceKey+"=2020-01-01T00:00:00Z", certs.ServedSinceKey+"=2020-01-01T00:00:00Z")
+	c.store(certs.CASecret, map[string][]byte{certs.KeyFile: []byte("x")})
+	c.healed(i)
+}
+
+// A policy that undoes what is written must not have the sweeper write without end.
+func TestWhatIsUndoneAgainAndAgainIsSaid(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.installWith(c.options([]string{quick}))
+	c.healed(i)
+	sweeper := c.leader(i)
+	remove := c.undo()
+	c.deleteSecret(certs.CASecret)
+	c.until("it is said", func() bool {
+		return c.logged(sweeper, "the webhook's certificate was written again and again, and is stored otherwise each time: "+
+			"look for a webhook or a policy that changes Secret isolate-ca") > 0
+	})
+	remove()
+	c.healed(i)
+}
+
+// undo has the API server itself take away what a rotation notes.
+func (c *cluster) undo() (remove func()) {
+	c.Helper()
+	const name = "undo"
+	api := c.admin.AdmissionregistrationV1()
+	_, err := api.MutatingAdmissionPolicies().Create(c.Context(), &admissionregistrationv1.MutatingAdmissionPolicy{
+		ObjectMeta: metav1.ObjectMeta{Name: name},
+		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+				ResourceNames: []string{certs.CASecret},
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
+				},
+			}}},
+			ReinvocationPolicy: admissionregistrationv1.NeverReinvocationPolicy,
+			Mutations: []admissionregistrationv1.Mutation{{
+				PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
+				ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{
+					Expression: `Object{metadata: Object.metadata{annotations: {"` + certs.TrustedSinceKey + `": ""}}}`,
+				},
+			}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(c, err)
+	_, err = api.MutatingAdmissionPolicyBindings().Create(c.Context(), &admissionregistrationv1.MutatingAdmissionPolicyBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: admissionregistrationv1.MutatingAdmissionPolicyBindingSpec{PolicyName: name},
+	}, metav1.CreateOptions{})
+	require.NoError(c, err)
+	remove = func() {
+		require.NoError(c, api.MutatingAdmissionPolicyBindings().Delete(c.Context(), name, metav1.DeleteOptions{}))
+		require.NoError(c, api.MutatingAdmissionPolicies().Delete(c.Context(), name, metav1.DeleteOptions{}))
+	}
+	c.until("the policy counts", func() bool {
+		secret, err := c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), certs.CASecret, types.MergePatchType,
+			[]byte(`{"metadata": {"labels": {"probe": "true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		require.NoError(c, err)
+		return secret.Annotations[certs.TrustedSinceKey] == ""
+	})
+	return remove
+}

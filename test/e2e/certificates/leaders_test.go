@@ -1,0 +1,151 @@
+package certificates
+
+import (
+	"bytes"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/installation"
+)
+
+// The leader is killed when another authority is trusted and has signed nothing yet.
+func TestARotationThatLosesItsLeaderLosesNoAdmission(t *testing.T) {
+	delay, err := time.ParseDuration(propagation)
+	require.NoError(t, err)
+	for name, after := range map[string]func(c *cluster, i *installation.Installation){
+		"another replica goes on with it": func(*cluster, *installation.Installation) {},
+		"nobody does for longer than it takes": func(c *cluster, i *installation.Installation) {
+			for _, sweeper := range running(i, "sweeper") {
+				sweeper.Kill()
+			}
+			killed := time.Now()
+			c.until("a rotation would be over", func() bool { return time.Since(killed) > 3*delay })
+			_, err := i.StartSweeper(c.Context())
+			require.NoError(c, err)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := sharedCluster(t)
+			i := c.install("overlays/default", "--propagation-delay="+propagation, "--lease-duration=3s")
+			leader := c.leader(i)
+			_, err := i.StartSweeper(c.Context())
+			require.NoError(c, err)
+			old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+			s := c.stream()
+			since := s.Sent()
+			c.deleteSecret(certs.CASecret)
+			var fresh []byte
+			c.until("another authority is trusted besides the old one", func() bool {
+				fresh = c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+				return len(fresh) > 0 && bytes.Contains(c.bundle(), fresh)
+			})
+			leader.Kill()
+			require.False(c, signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], fresh), "killed too late")
+			after(c, i)
+			c.settled(old)
+			require.Equal(c, string(fresh), string(c.bundle()), "the rotation that was begun is ended")
+			c.sent(s, since)
+			report := s.Stop()
+			t.Log(report)
+			require.Zero(c, report.Lost)
+		})
+	}
+}
+
+// Two sweepers, each of which believes to be the only one, find nothing at the same
+// moment. What is created by apply is written over what the other has created.
+func TestTwoLeadersAtOnceAgreeAtAFirstInstall(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.installWith(c.options([]string{quick, "--leader-elect=false"}))
+	_, err := i.StartSweeper(c.Context())
+	require.NoError(t, err)
+	made := func() (n int) {
+		for _, sweeper := range running(i, "sweeper") {
+			n += c.logged(sweeper, "Made a new authority")
+		}
+		return n
+	}
+	const rounds = 5
+	before := made()
+	for range rounds {
+		old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+		c.signal(i, syscall.SIGSTOP)
+		c.deleteSecret(certs.ServingSecret)
+		c.deleteSecret(certs.CASecret)
+		c.setBundle(nil)
+		c.signal(i, syscall.SIGCONT)
+		c.settled(old)
+		c.healed(i)
+	}
+	t.Logf("two leaders made %d authorities in %d rounds", made()-before, rounds)
+	versions := c.versions()
+	s := c.stream() // Some time in which they could go on.
+	require.Zero(t, s.Stop().Lost)
+	require.Equal(t, versions, c.versions(), "nothing is left to do")
+}
+
+func TestTwoLeadersAtOnceLoseNoAdmission(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.install("overlays/default", "--propagation-delay="+propagation, "--leader-elect=false")
+	_, err := i.StartSweeper(c.Context())
+	require.NoError(t, err)
+	s := c.stream()
+	for _, rotate := range []func(){c.rotateServing, c.rotateCA} {
+		since := s.Sent()
+		rotate()
+		c.sent(s, since)
+	}
+	report := s.Stop()
+	t.Log(report)
+	require.Zero(t, report.Lost)
+}
+
+// signal sends all sweepers a signal.
+func (c *cluster) signal(i *installation.Installation, signal syscall.Signal) {
+	c.Helper()
+	for _, sweeper := range running(i, "sweeper") {
+		require.NoError(c, syscall.Kill(sweeper.PID(), signal))
+	}
+}
+
+// versions are those of all that the sweepers write.
+func (c *cluster) versions() string {
+	c.Helper()
+	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+	require.NoError(c, err)
+	return strings.Join([]string{
+		c.secret(certs.CASecret).ResourceVersion, c.secret(certs.ServingSecret).ResourceVersion, configuration.ResourceVersion,
+	}, " ")
+}
+
+// Certificates end while no sweeper runs.
+func TestASweeperThatWasAwayForTooLongHealsWhatHasExpired(t *testing.T) {
+	c := sharedCluster(t)
+	i := c.installWith(c.options([]string{quick, "--ca-validity=9s", "--certificate-validity=9s"}))
+	for _, sweeper := range running(i, "sweeper") {
+		sweeper.Kill()
+	}
+	replica := running(i, "webhook")[0]
+	c.until("all has ended", func() bool {
+		now := time.Now()
+		return now.After(c.notAfter(certs.ServingSecret)) && now.After(c.notAfter(certs.CASecret))
+	})
+	c.until("the webhook says so", func() bool {
+		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
+		return outside == 1 && c.logged(replica, "The serving certificate is not valid at this machine's time") > 0
+	})
+	_, err := i.StartSweeper(c.Context(), "--ca-validity=1h", "--certificate-validity=1h")
+	require.NoError(t, err)
+	c.healed(i)
+	c.until("the webhook says that too", func() bool {
+		outside, ok := c.metric(replica, "isolate_serving_certificate_outside_validity")
+		return ok && outside == 0 && c.logged(replica, "The serving certificate is valid at this machine's time") > 0
+	})
+}

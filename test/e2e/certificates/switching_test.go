@@ -1,0 +1,103 @@
+package certificates
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
+)
+
+// From isolate's own authority to cert-manager and back, by the commands that the
+// README gives, as they stand there.
+func TestSwitchingBetweenTheTwoAuthoritiesLosesNoAdmission(t *testing.T) {
+	c := newCluster(t)
+	c.startCertManager()
+	i := c.install("overlays/default", "--propagation-delay="+propagation)
+	c.settled(nil)
+	s := c.stream()
+	selfSigned := true
+	for _, direction := range []struct {
+		to   string
+		over func()
+	}{
+		{"To cert-manager:", func() { c.keptByCertManager(i) }},
+		{"And back:", func() { c.keptByIsolate(i) }},
+	} {
+		since := s.Sent()
+		for _, command := range c.readme(direction.to) {
+			c.shell(command)
+			selfSigned = c.rollOut(i, selfSigned)
+		}
+		direction.over()
+		c.sent(s, since)
+		t.Logf("%s %d admissions, %d lost", direction.to, s.Sent()-since, s.Lost())
+	}
+	report := s.Stop()
+	t.Log(report)
+	require.Zero(t, report.Lost)
+}
+
+// readme are the commands in the block of the README after a line that ends so.
+func (c *cluster) readme(line string) []string {
+	c.Helper()
+	root, err := controlplane.Root()
+	require.NoError(c, err)
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	require.NoError(c, err)
+	_, after, found := strings.Cut(string(text), line+"\n\n")
+	require.True(c, found, "the README has no block after %q", line)
+	var commands []string
+	for line := range strings.Lines(after) {
+		command, indented := strings.CutPrefix(line, "    ")
+		if !indented {
+			break
+		}
+		commands = append(commands, strings.TrimSpace(command))
+	}
+	require.NotEmpty(c, commands)
+	return commands
+}
+
+// rollOut does what the Deployment's controller and the kubelet do when the flags of
+// the sweeper have changed, and returns whether it is to keep the certificates.
+func (c *cluster) rollOut(i *installation.Installation, before bool) bool {
+	c.Helper()
+	deployment, err := c.admin.AppsV1().Deployments(installation.Namespace).Get(c.Context(), "isolate-sweeper", metav1.GetOptions{})
+	require.NoError(c, err)
+	selfSigned := slices.Contains(deployment.Spec.Template.Spec.Containers[0].Args, "--self-signed")
+	if selfSigned == before {
+		return selfSigned
+	}
+	old := running(i, "sweeper")
+	_, err = i.StartSweeper(c.Context(), "--self-signed="+strconv.FormatBool(selfSigned))
+	require.NoError(c, err)
+	for _, sweeper := range old {
+		sweeper.Stop()
+	}
+	return selfSigned
+}
+
+func (c *cluster) keptByCertManager(i *installation.Installation) {
+	c.Helper()
+	c.until("cert-manager's certificate is served", func() bool {
+		served := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		return signedBy(served, c.secret(certManagerCA).Data[corev1.TLSCertKey]) && c.allServe(i, served)
+	})
+	require.Empty(c, c.secret(certs.CASecret).Name, "isolate's authority is gone")
+}
+
+func (c *cluster) keptByIsolate(i *installation.Installation) {
+	c.Helper()
+	c.healed(i)
+	require.Empty(c, c.secret(certManagerCA).Name, "cert-manager's authority is gone")
+}

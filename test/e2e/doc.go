@@ -1,3 +1,0 @@
-// Package e2e tests isolate as it runs: the built programs, the shipped
-// manifests, a control plane with its controllers, and kubectl.
-package e2e

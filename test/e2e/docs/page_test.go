@@ -1,0 +1,78 @@
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// page is a Markdown document.
+type page struct{ name, text string }
+
+// pages are all documents.
+func pages(t *testing.T) []page {
+	t.Helper()
+	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
+	require.NoError(t, err)
+	found := []page{readPage(t, "README.md")}
+	for _, name := range names {
+		found = append(found, readPage(t, filepath.Join("docs", filepath.Base(name))))
+	}
+	return found
+}
+
+func readPage(t *testing.T, name string) page {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
+	require.NoError(t, err)
+	return page{name, string(data)}
+}
+
+// commands are the lines of the indented blocks.
+func (p page) commands() []string {
+	var found []string
+	for line := range strings.Lines(p.text) {
+		if command, ok := strings.CutPrefix(line, "    "); ok {
+			found = append(found, strings.TrimSpace(command))
+		}
+	}
+	return found
+}
+
+var notInAnchors = regexp.MustCompile(`[^a-z0-9 _-]`)
+
+// anchors are those of the headings, as GitHub makes them.
+func (p page) anchors() []string {
+	var found []string
+	for line := range strings.Lines(p.text) {
+		if strings.HasPrefix(line, "#") {
+			title := strings.ToLower(strings.TrimSpace(strings.TrimLeft(line, "#")))
+			found = append(found, strings.ReplaceAll(notInAnchors.ReplaceAllString(title, ""), " ", "-"))
+		}
+	}
+	return found
+}
+
+var link = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
+
+func TestEveryLinkLeadsSomewhere(t *testing.T) {
+	for _, from := range pages(t) {
+		for _, found := range link.FindAllStringSubmatch(from.text, -1) {
+			file, anchor := found[1], found[2]
+			if strings.Contains(file, "://") {
+				continue
+			}
+			to := from
+			if file != "" {
+				to = readPage(t, filepath.Join(filepath.Dir(from.name), file))
+			}
+			if anchor != "" {
+				require.Contains(t, to.anchors(), anchor, "a link in %s to %s", from.name, to.name)
+			}
+		}
+	}
+}

@@ -1,0 +1,150 @@
+package lifecycle
+
+import (
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
+)
+
+// tells waits for an event about an object, and returns it.
+func (n *namespace) tells(about, reason string) eventsv1.Event {
+	n.Helper()
+	var found eventsv1.Event
+	defer func() {
+		if n.Failed() {
+			screen, err := n.kubectl(nil, "get", "events,pods", "--show-labels")
+			n.Log(screen, err)
+		}
+	}()
+	n.until(func() bool {
+		list, err := admin.EventsV1().Events(n.name).List(n.Context(), metav1.ListOptions{})
+		require.NoError(n, err)
+		i := slices.IndexFunc(list.Items, func(e eventsv1.Event) bool {
+			return e.Reason == reason && e.Regarding.Kind+"/"+e.Regarding.Name == about
+		})
+		if i >= 0 {
+			found = list.Items[i]
+		}
+		return i >= 0
+	}, "%s is told %s", about, reason)
+	return found
+}
+
+func TestEventsTellTheLifeOfAPod(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(service("web", web))
+	n.create(replicaSet("web", 2, web))
+	pods := n.running("app=web", 2)
+	expiring, released := pods[0].Name, pods[1].Name
+
+	n.quarantine(expiring, quarantine.TTLKey+"=3s")
+	require.Contains(t, n.tells("Pod/"+expiring, "Quarantined").Note, "Quarantined by kubernetes-admin, out of Service/web, ReplicaSet/web.")
+	require.Contains(t, n.tells("ReplicaSet/web", "Quarantined").Note, "Pod "+expiring+" left, as it is quarantined; replacement starting.")
+	require.Contains(t, n.tells("Pod/"+expiring, "ExpiresSoon").Note, "To keep it longer: kubectl annotate pod")
+	require.Contains(t, n.tells("Pod/"+expiring, "Expired").Note, "Deleted, as its time was up at")
+	n.gone(expiring)
+
+	n.quarantine(released)
+	n.tells("Pod/"+released, "Quarantined")
+	screen, err := n.release(released)
+	require.NoError(t, err, screen)
+	if n.exists(&pods[1]) { // Its ReplicaSet may delete it at once.
+		n.tells("Pod/"+released, "Released")
+	}
+}
+
+func withHostPort(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
+	set.Spec.Template.Spec.Containers[0].Ports = []corev1.ContainerPort{{ContainerPort: 80, HostPort: 8099}}
+	return set
+}
+
+// crashing has a pod's container wait as one does that crashes again and again.
+func (n *namespace) crashing(pod string) {
+	n.Helper()
+	n.unready(pod)
+	_, err := admin.CoreV1().Pods(n.name).Patch(n.Context(), pod, types.StrategicMergePatchType,
+		[]byte(`{"status": {"containerStatuses": [{"name": "web", "image": "web:1", "imageID": "", "ready": false, "restartCount": 3,`+
+			`"state": {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}}]}}`), metav1.PatchOptions{}, "status")
+	require.NoError(n, err)
+}
+
+func TestAReplacementThatDoesNotComeIsToldWithWhy(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		name  string
+		owner any
+		about string
+		pods  int
+		quota int
+		after func(n *namespace)
+		says  string
+	}{
+		{name: "quota", owner: replicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1, quota: 1, says: "exceeded quota: pods"},
+		{name: "no room", owner: withHostPort(replicaSet("web", nodes, web)), about: "ReplicaSet/web", pods: nodes, says: "can't be scheduled: 0/3 nodes are available"},
+		{name: "crash loop", owner: replicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1,
+			after: func(n *namespace) { n.crashing(n.running("app=web", 1)[0].Name) }, says: "is in CrashLoopBackOff"},
+		{name: "name taken", owner: statefulSet("web", web), about: "StatefulSet/web", pods: 1, says: "no replacement can start until pod web-0 is gone"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t)
+			n.create(test.owner)
+			pod := n.running("app=web", test.pods)[0].Name
+			if test.quota > 0 {
+				n.limitPods(test.quota)
+			}
+			n.quarantine(pod, quarantine.ForceKey+"=true")
+			if test.after != nil {
+				test.after(n)
+			}
+			for _, about := range []string{"Pod/" + pod, test.about} {
+				told := n.tells(about, "ReplacementMissing")
+				require.Contains(t, told.Note, test.says)
+				require.Equal(t, corev1.EventTypeWarning, told.Type)
+			}
+			require.Positive(t, n.sweeperMetric("isolate_missing_replacements"))
+		})
+	}
+}
+
+func (n *namespace) sweeperMetric(name string) float64 {
+	n.Helper()
+	for _, program := range isolated.Programs() {
+		if program.Name != "sweeper" {
+			continue
+		}
+		request, err := http.NewRequestWithContext(n.Context(), http.MethodGet, program.MetricsURL+"/metrics", nil)
+		require.NoError(n, err)
+		response, err := http.DefaultClient.Do(request)
+		require.NoError(n, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(n, err)
+		if value, ok := metricIn(string(body), name); ok {
+			return value
+		}
+	}
+	n.Fatalf("no sweeper has the metric %s", name)
+	return 0
+}
+
+func metricIn(text, name string) (float64, bool) {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, name+" "); ok {
+			return number(strings.TrimSpace(value))
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,149 @@
+package lifecycle
+
+import (
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
+)
+
+// escapes tells when the app label of a pod has changed from what it is now.
+func (n *namespace) escapes(name string) <-chan time.Time {
+	n.Helper()
+	before := n.pod(name)
+	changes, err := admin.CoreV1().Pods(n.name).Watch(n.Context(), metav1.ListOptions{
+		FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String(), ResourceVersion: before.ResourceVersion,
+	})
+	require.NoError(n, err)
+	escaped := make(chan time.Time, 1)
+	go func() {
+		defer changes.Stop()
+		for change := range changes.ResultChan() {
+			if pod, ok := change.Object.(*corev1.Pod); ok && pod.Labels["app"] != before.Labels["app"] {
+				escaped <- time.Now()
+				return
+			}
+		}
+	}()
+	return escaped
+}
+
+// Nobody writes the pod: the leak guard finds it.
+func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
+	t.Parallel()
+	for name, selects := range map[string]func(n *namespace){
+		"service that appears": func(n *namespace) {
+			n.create(service("late", map[string]string{"app": "quarantined-web"}))
+		},
+		"service that changes": func(n *namespace) {
+			n.create(service("late", map[string]string{"app": "other"}))
+			_, err := admin.CoreV1().Services(n.name).Patch(n.Context(), "late", types.MergePatchType,
+				[]byte(`{"spec": {"selector": {"app": "quarantined-web"}}}`), metav1.PatchOptions{})
+			require.NoError(n, err)
+		},
+		"replica set": func(n *namespace) {
+			n.create(replicaSet("late", 1, map[string]string{"app": "quarantined-web", "release": "quarantined-stable"}))
+			n.running("app=quarantined-web", 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t)
+			n.create(service("web", web))
+			n.create(replicaSet("web", 1, web))
+			before := n.running("app=web", 1)[0]
+			n.quarantine(before.Name)
+
+			escaped, began := n.escapes(before.Name), time.Now()
+
+			selects(n)
+
+			n.until(func() bool { return len(n.selecting(n.pod(before.Name).Labels)) == 0 }, "the pod is out again")
+			t.Logf("out again after %s", (<-escaped).Sub(began).Round(time.Millisecond))
+			pod := n.pod(before.Name)
+			n.requireOut(pod)
+			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late had come to select this quarantined pod, and it was taken out again.")
+			require.NotContains(t, pod.Annotations, quarantine.RecheckKey)
+			status := quarantine.StatusOf(pod.Labels, pod.Annotations)
+			require.Equal(t, "web", status.Record.Labels["app"], "the original is what a release gives back")
+
+			// As it is in the very write: its ReplicaSet may delete it then.
+			screen, err := n.kubectl(nil, "annotate", "pod", before.Name, quarantine.TriggerKey+"-",
+				"--output=jsonpath=labels:{.metadata.labels.app}:{.metadata.labels.release}")
+			require.NoError(t, err, screen)
+			require.Contains(t, screen, "labels:web:stable")
+		})
+	}
+}
+
+// What selects by isolate's own label can't be escaped: it stays told, until it goes.
+func TestAPodThatCannotBeTakenOutStaysToldOf(t *testing.T) {
+	n := newNamespace(t)
+	n.create(barePod("web", web))
+	n.running("app=web", 1)
+	n.quarantine("web")
+	n.create(service("catch-all", map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}))
+	told := n.tells("Pod/web", "Leaked")
+	require.Equal(t, corev1.EventTypeWarning, told.Type)
+	require.Contains(t, told.Note, "Service/catch-all selects this quarantined pod, and it could not be taken out.")
+	require.Positive(t, n.sweeperMetric("isolate_leaking_pods"))
+	_, err := n.kubectl(nil, "delete", "service", "catch-all")
+	require.NoError(t, err)
+	n.until(func() bool { return n.sweeperMetric("isolate_leaking_pods") == 0 }, "nothing leaks any more")
+}
+
+// The webhook may not know a Service yet that is made at the same time.
+func TestAServiceMadeInTheMomentOfTheQuarantineIsCaught(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	const rounds = 10
+	app := func(i int) map[string]string {
+		return map[string]string{"app": "web-" + strconv.Itoa(i), "round": "any"}
+	}
+	for i := range rounds {
+		n.create(service("early-"+strconv.Itoa(i), map[string]string{"app": app(i)["app"]}))
+		n.create(barePod(app(i)["app"], app(i)))
+	}
+	n.running("round=any", rounds)
+	for i := range rounds {
+		var made sync.WaitGroup
+		made.Go(func() {
+			late := service("late-"+strconv.Itoa(i), map[string]string{"app": "quarantined-" + app(i)["app"]})
+			_, err := admin.CoreV1().Services(n.name).Create(n.Context(), late, metav1.CreateOptions{})
+			assert.NoError(t, err)
+		})
+		n.quarantine(app(i)["app"])
+		made.Wait()
+	}
+	for i := range rounds {
+		name := app(i)["app"]
+		n.until(func() bool { return len(n.selecting(n.pod(name).Labels)) == 0 }, "%s is out", name)
+		n.requireOut(n.pod(name))
+	}
+}
+
+// A Binding copies its labels onto the pod, and no policy can tell onto which.
+func TestAPodThatABindingBringsBackIsOutAgain(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(service("web", web))
+	pending := barePod("web", web)
+	pending.Spec.SchedulerName = "another"
+	n.create(pending)
+	n.quarantine("web")
+	err := admin.CoreV1().Pods(n.name).Bind(t.Context(), &corev1.Binding{
+		ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: web}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-0"},
+	}, metav1.CreateOptions{})
+	require.NoError(t, err)
+	n.until(func() bool { return len(n.selecting(n.pod("web").Labels)) == 0 }, "the pod is out again")
+	n.requireOut(n.pod("web"))
+}

@@ -1,0 +1,267 @@
+package lifecycle
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
+)
+
+// release releases a pod as a person does, and returns what is stored by that
+// very write, and what the person sees.
+func (n *namespace) release(pod string) (string, error) {
+	n.Helper()
+	return n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"-")
+}
+
+func (n *namespace) unready(pod string) {
+	n.Helper()
+	_, err := admin.CoreV1().Pods(n.name).Patch(n.Context(), pod, types.StrategicMergePatchType,
+		[]byte(`{"status": {"conditions": [{"type": "Ready", "status": "False"}]}}`), metav1.PatchOptions{}, "status")
+	require.NoError(n, err)
+}
+
+// unreadyOthers has all pods but one be not Ready, and waits until their owner says so.
+func (n *namespace) unreadyOthers(owner string, but *corev1.Pod) {
+	n.Helper()
+	for _, pod := range n.pods("app=web") {
+		if pod.UID != but.UID {
+			n.unready(pod.Name)
+		}
+	}
+	n.until(func() bool {
+		screen, err := n.kubectl(nil, "get", owner, "--output=jsonpath={.status.readyReplicas}")
+		return err == nil && screen == ""
+	}, "%s has no Ready pods", owner)
+}
+
+func (n *namespace) scale(kind, name string, replicas int) {
+	n.Helper()
+	screen, err := n.kubectl(nil, "scale", kind, name, "--replicas="+strconv.Itoa(replicas))
+	require.NoError(n, err, screen)
+	n.running("app=web", replicas)
+}
+
+// limitPods lets the namespace have that many pods, once the API server knows of it.
+func (n *namespace) limitPods(count int) {
+	n.Helper()
+	limit := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(count), resource.DecimalSI)}
+	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(n.Context(),
+		&corev1.ResourceQuota{ObjectMeta: named("pods"), Spec: corev1.ResourceQuotaSpec{Hard: limit}}, metav1.CreateOptions{})
+	require.NoError(n, err)
+	n.until(func() bool {
+		_, err := admin.CoreV1().Pods(n.name).Create(n.Context(), barePod("probe", nil), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return apierrors.IsForbidden(err)
+	}, "the quota counts")
+}
+
+func (n *namespace) exists(pod *corev1.Pod) bool {
+	n.Helper()
+	stored, err := admin.CoreV1().Pods(n.name).Get(n.Context(), pod.Name, metav1.GetOptions{})
+	if !apierrors.IsNotFound(err) {
+		require.NoError(n, err)
+	}
+	return err == nil && stored.UID == pod.UID && stored.DeletionTimestamp == nil
+}
+
+// free selects the pods of these tests that are not quarantined, whatever was rewritten.
+const free = "app=web,!" + quarantine.QuarantinedLabel
+
+// The answer to a release says what the real controller then does.
+func TestAReleaseSaysWhatTheControllerThenDoes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name   string
+		owner  any
+		pods   int
+		before func(n *namespace, pod *corev1.Pod)
+		says   string
+		stays  string // "yes", "no" or "maybe"
+		left   int    // pods in the end
+		quota  int    // of pods, set before the pod is quarantined
+		short  int    // pods that are not replaced
+	}{
+		{name: "replica set, not Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 2,
+			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
+			says:   "ReplicaSet/web has one pod too many: this one will be deleted at once."},
+		{name: "replica set, Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "maybe", left: 2,
+			says: "ReplicaSet/web has one pod too many and deletes one: it may be this one."},
+		{name: "replication controller, not Ready", owner: replicationController("web", 2, web), pods: 2, stays: "no", left: 2,
+			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
+			says:   "ReplicationController/web has one pod too many: this one will be deleted at once."},
+		{name: "replica set, gone", owner: replicaSet("web", 1, web), pods: 1, stays: "yes", left: 1,
+			before: func(n *namespace, _ *corev1.Pod) {
+				require.NoError(n, admin.AppsV1().ReplicaSets(n.name).Delete(n.Context(), "web", metav1.DeleteOptions{}))
+				n.running("app=web", 0)
+			},
+			says: "ReplicaSet/web is gone, so nobody owns this pod"},
+		{name: "replica set, the replacement isn't Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2,
+			before: func(n *namespace, pod *corev1.Pod) { n.unreadyOthers("ReplicaSet/web", pod) },
+			says:   "ReplicaSet/web has one pod too many and deletes one, first of all one that isn't Ready."},
+		{name: "replica set, no replacement", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2, quota: 2,
+			says: "ReplicaSet/web takes it back."},
+		{name: "replica set, scaled down", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 0,
+			before: func(n *namespace, _ *corev1.Pod) { n.scale("replicaset", "web", 0) },
+			says:   "ReplicaSet/web wants no pods: this one will be deleted at once."},
+		{name: "deployment, no longer its current replica set", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
+			before: func(n *namespace, _ *corev1.Pod) {
+				_, err := n.kubectl(nil, "set", "image", "deployment/web", "web=web:2")
+				require.NoError(n, err)
+				n.running("app=web", 1)
+			},
+			says: " wants no pods: this one will be deleted at once."},
+		{name: "deployment, gone", owner: deployment("web", 1, web), pods: 1, stays: "yes", left: 1,
+			before: func(n *namespace, _ *corev1.Pod) {
+				_, err := n.kubectl(nil, "delete", "deployment", "web")
+				require.NoError(n, err)
+				n.running("app=web", 0)
+			},
+			says: " is gone, so nobody owns this pod"},
+		{name: "deployment, made again", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
+			before: func(n *namespace, pod *corev1.Pod) {
+				_, err := n.kubectl(nil, "delete", "deployment", "web")
+				require.NoError(n, err)
+				n.running("app=web", 0)
+				n.create(deployment("web", 1, web))
+				n.running("app=web", 1)
+				n.unready(pod.Name)
+			},
+			says: " has one pod too many: this one will be deleted at once."},
+		{name: "daemon set", owner: daemonSet("web", web), pods: nodes, stays: "yes", left: nodes,
+			says: "DaemonSet/web takes it back and deletes the replacement."},
+		{name: "job", owner: job("web", web), pods: 1, stays: "yes", left: 1,
+			says: "Job/web takes it back and deletes the replacement."},
+		{name: "job, not Ready", owner: job("web", web), pods: 1, stays: "no", left: 1,
+			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
+			says:   "Job/web has one pod too many: this one will be deleted at once."},
+		{name: "job, suspended", owner: job("web", web), pods: 1, stays: "no", left: 0,
+			before: func(n *namespace, _ *corev1.Pod) {
+				_, err := n.kubectl(nil, "patch", "job", "web", "--patch", `{"spec": {"suspend": true}}`)
+				require.NoError(n, err)
+				n.running(free, 0)
+			},
+			says: "Job/web wants no pods: this one will be deleted at once."},
+		{name: "stateful set", owner: statefulSet("web", web), pods: 1, stays: "yes", left: 1, short: 1,
+			says: "StatefulSet/web takes it back."},
+		{name: "stateful set, scaled down", owner: statefulSet("web", web), pods: 1, stays: "no", left: 0, short: 1,
+			before: func(n *namespace, _ *corev1.Pod) { n.scale("statefulset", "web", 0) },
+			says:   "StatefulSet/web wants no pods: this one will be deleted at once."},
+		{name: "a kind nobody knows", owner: ownedByConfigMap("web", web), pods: 1, stays: "yes", left: 1, short: 1,
+			says: "ConfigMap/settings is not known to isolate: check whether it takes the pod back."},
+		{name: "no controller", owner: barePod("web", web), pods: 1, stays: "yes", left: 1, short: 1, says: "Released: it has its labels back"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			n := newNamespace(t)
+			n.create(test.owner)
+			before := n.running("app=web", test.pods)[0]
+			// A DaemonSet keeps the elder, by whole seconds.
+			n.until(func() bool { return time.Since(before.CreationTimestamp.Time) > time.Second }, "the pod is older than its replacement")
+			if test.quota > 0 {
+				n.limitPods(test.quota)
+				test.short = 1
+			}
+			n.quarantine(before.Name, quarantine.ForceKey+"=true")
+			n.running(free, test.pods-test.short)
+			if test.before != nil {
+				test.before(n, &before)
+			}
+
+			// What the answer goes by is in the webhook's index a moment after it is so.
+			n.until(func() bool {
+				screen, err := n.kubectl(nil, "annotate", "pod", before.Name, quarantine.TriggerKey+"-", "--dry-run=server")
+				return err == nil && strings.Contains(screen, test.says)
+			}, "the answer would be: %s", test.says)
+			screen, err := n.release(before.Name)
+
+			require.NoError(t, err, screen)
+			require.Contains(t, screen, test.says)
+			n.until(func() bool {
+				pods := n.pods("app=web")
+				return len(pods) == test.left && (test.stays == "maybe" || n.exists(&before) == (test.stays == "yes"))
+			}, "%d pods, this one among them: %s", test.left, test.stays)
+			if test.stays == "yes" {
+				released := n.pod(before.Name)
+				for key, value := range before.Labels {
+					require.Equal(t, value, released.Labels[key])
+				}
+				require.NotContains(t, released.Labels, quarantine.QuarantinedLabel)
+				require.Empty(t, released.Annotations)
+			}
+		})
+	}
+}
+
+func TestTheLifeOfAQuarantinedPod(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(service("web", web))
+	n.create(replicaSet("web", 1, web))
+	pod := n.running("app=web", 1)[0].Name
+	n.quarantine(pod, quarantine.TTLKey+"=1h")
+	annotate := func(annotations ...string) (string, error) {
+		return n.kubectl(nil, append([]string{"annotate", "--overwrite", "pod", pod}, annotations...)...)
+	}
+	screen, err := annotate(quarantine.ExtendKey + "=2d")
+	require.NoError(t, err, screen)
+	require.Contains(t, screen, "in 2d.")
+	screen, err = annotate(quarantine.HoldKey + "=true")
+	require.NoError(t, err, screen)
+	require.Contains(t, screen, "It is held")
+	for annotation, want := range map[string]string{
+		quarantine.TTLKey + "=2h":                         "to keep it longer, set isolate.example.io/extend instead",
+		quarantine.ExpiresAtKey + "=2030-01-01T00:00:00Z": "only isolate changes the record",
+		quarantine.RecordKey + "={}":                      "only isolate changes the record",
+		quarantine.TriggerKey + "-":                       "is held, and once it is released ReplicaSet/web",
+		quarantine.ExtendKey + "=tomorrow":                "must be a duration such as 90s",
+		"isolate.example.io/quarantined-by=someone-else":  "only isolate changes the record",
+	} {
+		screen, err := annotate(annotation)
+		require.Error(t, err, annotation)
+		require.Contains(t, screen, want)
+	}
+	screen, err = n.kubectl(nil, "label", "--overwrite", "pod", pod, "app=web", "release=stable")
+	require.Error(t, err)
+	require.Contains(t, screen, "with these labels Service/web would select pod "+pod)
+	n.requireOut(n.pod(pod))
+	require.Equal(t, "true", n.pod(pod).Annotations[quarantine.HoldKey])
+}
+
+// A controller that adopts a quarantined pod is not stopped, and doesn't get it.
+func TestAControllerThatAdoptsIsNotHindered(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(barePod("broken", web))
+	stored, _ := n.quarantine("broken")
+	labels := map[string]string{"app": stored.Labels["app"], "release": stored.Labels["release"]}
+	n.create(replicaSet("adopter", 2, labels))
+	n.running("app="+labels["app"], 2)
+	n.until(func() bool { return len(n.selecting(n.pod("broken").Labels)) == 0 }, "the pod is out again")
+	n.requireOut(n.pod("broken"))
+}
+
+func TestAStatefulSetsPodTakesForce(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.create(statefulSet("web", web))
+	n.running("app=web", 1)
+	screen, err := n.kubectl(nil, "annotate", "pod", "web-0", quarantine.TriggerKey+"=true")
+	require.Error(t, err)
+	require.Contains(t, screen, "StatefulSet/web can't start a replacement as long as pod web-0 has the name")
+	_, command, ok := strings.Cut(screen, "To go ahead anyway: kubectl ")
+	require.True(t, ok, screen)
+	screen, err = n.kubectl(nil, strings.Fields(command)...)
+	require.NoError(t, err, screen)
+	n.requireOut(n.pod("web-0"))
+	require.NotContains(t, n.pod("web-0").Annotations, quarantine.ForceKey)
+}

@@ -1,0 +1,246 @@
+package controlplane
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"k8s.io/client-go/rest"
+
+	"isolate.example.io/test/framework/services"
+)
+
+const (
+	// startTimeout bounds the start. It takes five seconds on two idle cores.
+	startTimeout = 2 * time.Minute
+	// startAttempts is how often a start is tried: another process may take a free
+	// port before the program that it was found for does.
+	startAttempts = 3
+	// pollInterval is how often a condition is looked at.
+	pollInterval = 50 * time.Millisecond
+)
+
+//go:embed stages.yaml
+var stages []byte
+
+// Options say what to start. The zero value of each but Dir and Binaries is fine.
+type Options struct {
+	// Dir is the folder for everything: data, keys, logs. It is made if need be, and
+	// left to the caller to remove.
+	Dir string
+
+	// Binaries is the folder of the programs; see the function of that name.
+	Binaries string
+
+	// Nodes is how many nodes KWOK plays; 3 unless set.
+	Nodes int
+
+	// APIServerOnly leaves out the controllers, the scheduler and the nodes. Then no
+	// namespace gets a ServiceAccount, and pods are admitted without one.
+	APIServerOnly bool
+
+	// APIServerFlags and ControllerManagerFlags are added to the flags. They win.
+	APIServerFlags         []string
+	ControllerManagerFlags []string
+}
+
+// ControlPlane is a running control plane. It ends with Stop, or with the
+// process that started it.
+type ControlPlane struct {
+	options    Options
+	authority  *authority
+	url        string
+	kubeconfig string
+	services   *services.Proxy
+	// processes are in the order in which they were started.
+	processes []*Process
+}
+
+// Start starts a control plane and returns when its nodes are Ready. Where that
+// fails nothing is left running, and the error has the end of the log that
+// matters.
+func Start(ctx context.Context, options Options) (*ControlPlane, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if options.Nodes == 0 {
+		options.Nodes = 3
+	}
+	var err error
+	if options.Dir, err = filepath.Abs(options.Dir); err != nil {
+		return nil, err
+	}
+	for range startAttempts {
+		var c *ControlPlane
+		if c, err = startOnce(ctx, options); err == nil {
+			return c, nil
+		}
+		if ended := (*endedError)(nil); !errors.As(err, &ended) {
+			break
+		}
+	}
+	return nil, fmt.Errorf("starting the control plane: %w", err)
+}
+
+func startOnce(ctx context.Context, options Options) (*ControlPlane, error) {
+	if err := os.RemoveAll(options.Dir); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(options.Dir, 0o755); err != nil {
+		return nil, err
+	}
+	c := &ControlPlane{options: options, kubeconfig: filepath.Join(options.Dir, "kubeconfig")}
+	if err := c.start(ctx); err != nil {
+		c.Stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *ControlPlane) start(ctx context.Context) error {
+	ports, err := FreePorts(2)
+	if err != nil {
+		return err
+	}
+	etcd := "http://127.0.0.1:" + strconv.Itoa(ports[0])
+	c.url = "https://127.0.0.1:" + strconv.Itoa(ports[1])
+	if c.authority, err = newAuthority(c.options.Dir); err != nil {
+		return fmt.Errorf("making certificates: %w", err)
+	}
+	if err := c.WriteKubeconfig(c.kubeconfig); err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.path("stages.yaml"), stages, 0o644); err != nil {
+		return err
+	}
+	if c.services, err = services.Listen(); err != nil {
+		return err
+	}
+	if err := c.writeEgress(); err != nil {
+		return err
+	}
+	parts := []part{
+		{"etcd", c.etcdFlags(etcd), nil},
+		{"kube-apiserver", c.apiServerFlags(etcd, ports[1]), c.apiServerReady},
+	}
+	if !c.options.APIServerOnly {
+		parts = append(parts,
+			part{"kube-controller-manager", c.controllerManagerFlags(), nil},
+			part{"kube-scheduler", c.schedulerFlags(), nil},
+			part{"kwok", c.kwokFlags(), c.createNodes},
+		)
+	}
+	for _, program := range parts {
+		process, err := StartProcess(c.options.Dir, program.name, filepath.Join(c.options.Binaries, program.name), program.flags...)
+		if err != nil {
+			return err
+		}
+		c.processes = append(c.processes, process)
+		if program.ready == nil {
+			continue
+		}
+		if err := program.ready(ctx); err != nil {
+			return err
+		}
+	}
+	if c.options.APIServerOnly {
+		return nil
+	}
+	return c.nodesReady(ctx)
+}
+
+// part is one of the programs that make up a control plane.
+type part struct {
+	name  string
+	flags []string
+	ready func(context.Context) error
+}
+
+// Stop ends all programs, and returns when they have ended. They are killed:
+// their data is of no use to anyone.
+func (c *ControlPlane) Stop() {
+	for _, process := range slices.Backward(c.processes) {
+		process.Kill()
+	}
+	if c.services != nil {
+		c.services.Close()
+	}
+}
+
+// Wait returns nil when the context ends, and why a program ended if one does.
+func (c *ControlPlane) Wait(ctx context.Context) error {
+	ended := make(chan error, len(c.processes))
+	for _, process := range c.processes {
+		go func() {
+			select {
+			case <-process.Done():
+				ended <- process.Err()
+			case <-ctx.Done():
+				ended <- nil
+			}
+		}()
+	}
+	return <-ended
+}
+
+// Err says which program has ended by itself, and why; nil if none has.
+func (c *ControlPlane) Err() error {
+	for _, process := range c.processes {
+		select {
+		case <-process.Done():
+			return process.Err()
+		default:
+		}
+	}
+	return nil
+}
+
+// Process is one of the running programs, by its name.
+func (c *ControlPlane) Process(name string) *Process {
+	for _, process := range c.processes {
+		if process.Name == name {
+			return process
+		}
+	}
+	return nil
+}
+
+// Config is for a client that may do everything, without a limit on its requests.
+func (c *ControlPlane) Config() *rest.Config { return c.authority.config(c.url, adminName, adminGroup) }
+
+// UserConfig is for a client of a user by that name, in those groups.
+func (c *ControlPlane) UserConfig(name string, groups ...string) *rest.Config {
+	return c.authority.config(c.url, name, groups...)
+}
+
+// Service is what stands in for kube-proxy at the address of a Service, host:port.
+func (c *ControlPlane) Service(address string) *services.Service { return c.services.Service(address) }
+
+// Kubeconfig is the path of a kubeconfig for whoever may do everything.
+func (c *ControlPlane) Kubeconfig() string { return c.kubeconfig }
+
+// Kubectl is the path of the built kubectl.
+func (c *ControlPlane) Kubectl() string { return filepath.Join(c.options.Binaries, "kubectl") }
+
+func (c *ControlPlane) path(name string) string { return filepath.Join(c.options.Dir, name) }
+
+// FreePorts finds ports of the loopback address that nobody listens on. Another
+// process may take one before it is used: be ready to try again.
+func FreePorts(n int) ([]int, error) {
+	ports := make([]int, n)
+	for i := range ports {
+		listener, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, fmt.Errorf("finding a free port: %w", err)
+		}
+		defer listener.Close() // At the end, so that no port is found twice.
+		ports[i] = listener.Addr().(*net.TCPAddr).Port
+	}
+	return ports, nil
+}

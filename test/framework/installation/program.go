@@ -1,0 +1,167 @@
+package installation
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"isolate.example.io/test/framework/controlplane"
+)
+
+// startAttempts is how often a program is started that ends before it is ready:
+// another process may have taken its port.
+const startAttempts = 3
+
+// Program is one running replica.
+type Program struct {
+	*controlplane.Process
+
+	// Dir is the replica's own folder.
+	Dir string
+
+	// HealthURL and MetricsURL are the roots that serve /readyz and /metrics.
+	HealthURL, MetricsURL string
+
+	// CertDir is the folder with the webhook's mounted Secret.
+	CertDir string
+
+	// Port is where the webhook serves; 0 for the sweeper.
+	Port int
+
+	// Delete takes the webhook out of its Service at once, as the deletion of its
+	// pod does. The program runs on.
+	Delete func()
+}
+
+// StartWebhook starts a further replica of the webhook, and returns when its
+// Service sends connections to it.
+func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Program, error) {
+	i.mu.Lock()
+	var delay time.Duration
+	if n := len(i.options.MountDelays); n > 0 {
+		delay = i.options.MountDelays[i.started["webhook"]%n]
+	}
+	dir := filepath.Join(i.options.Dir, fmt.Sprintf("webhook-%d", i.started["webhook"]+1), "tls")
+	i.mu.Unlock()
+	if err := i.mount(ctx, dir, delay); err != nil {
+		return nil, err
+	}
+	p, err := i.start(ctx, "webhook", func(p *Program, ports []int) []string {
+		p.Port, p.CertDir = ports[2], dir
+		return append([]string{
+			"--host=127.0.0.1",
+			"--port=" + strconv.Itoa(p.Port),
+			"--cert-dir=" + dir,
+		}, append(slices.Clip(i.options.WebhookFlags), flags...)...)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return p, i.serve(ctx, p)
+}
+
+// StartSweeper starts a further replica of the sweeper, and returns when it is ready.
+func (i *Installation) StartSweeper(ctx context.Context, flags ...string) (*Program, error) {
+	return i.start(ctx, "sweeper", func(*Program, []int) []string {
+		return append([]string{"--leader-election-namespace=" + Namespace}, append(slices.Clip(i.options.SweeperFlags), flags...)...)
+	})
+}
+
+func (i *Installation) start(ctx context.Context, name string, own func(p *Program, ports []int) []string) (*Program, error) {
+	i.mu.Lock()
+	i.started[name]++
+	replica := fmt.Sprintf("%s-%d", name, i.started[name])
+	i.mu.Unlock()
+	dir := filepath.Join(i.options.Dir, replica)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	config, err := i.controlPlane.ServiceAccountConfig(ctx, Namespace, "isolate-"+name)
+	if err != nil {
+		return nil, err
+	}
+	kubeconfig := filepath.Join(dir, "kubeconfig")
+	if err := controlplane.WriteKubeconfig(config, kubeconfig); err != nil {
+		return nil, err
+	}
+	for range startAttempts {
+		var p *Program
+		if p, err = i.startOnce(ctx, name, dir, kubeconfig, own); err == nil {
+			i.mu.Lock()
+			defer i.mu.Unlock()
+			i.programs = append(i.programs, p)
+			return p, nil
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("starting %s: %w", replica, err)
+}
+
+func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig string, own func(p *Program, ports []int) []string) (*Program, error) {
+	ports, err := controlplane.FreePorts(3)
+	if err != nil {
+		return nil, err
+	}
+	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
+	p := &Program{Dir: dir, HealthURL: "http://" + health, MetricsURL: "http://" + metrics}
+	flags := slices.Concat(i.shippedFlags[name], []string{
+		"--kubeconfig=" + kubeconfig, "--health-address=" + health, "--metrics-address=" + metrics,
+	}, own(p, ports))
+	if p.Process, err = controlplane.StartProcess(dir, name, filepath.Join(i.options.Programs, name), flags...); err != nil {
+		return nil, err
+	}
+	if err := p.waitReady(ctx); err != nil {
+		p.Kill()
+		return nil, err
+	}
+	return p, nil
+}
+
+// Running is whether the program has not ended.
+func (p *Program) Running() bool {
+	select {
+	case <-p.Done():
+		return false
+	default:
+		return true
+	}
+}
+
+// waitReady returns when the program says that it is ready, or has ended.
+func (p *Program) waitReady(ctx context.Context) error {
+	return poll(ctx, func(ctx context.Context) (bool, error) {
+		select {
+		case <-p.Done():
+			return false, p.Err()
+		default:
+			return p.Ready(ctx), nil
+		}
+	})
+}
+
+// Ready is whether the program says that it is. One that has ended says nothing:
+// by now its port may be another's.
+func (p *Program) Ready(ctx context.Context) bool {
+	select {
+	case <-p.Done():
+		return false
+	default:
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.HealthURL+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK
+}

@@ -1,0 +1,51 @@
+package installation
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+
+	"isolate.example.io/test/framework/controlplane"
+)
+
+// BuildAll builds the control plane, if need be, and isolate's programs, and returns
+// the folders that have them. What is built is said to the writer.
+func BuildAll(ctx context.Context, progress io.Writer) (binaries, programs string, err error) {
+	if binaries, err = controlplane.Binaries(ctx, progress); err != nil {
+		return "", "", err
+	}
+	programs, err = Build(ctx, progress)
+	return binaries, programs, err
+}
+
+// Build builds isolate's programs and returns the folder that has them. What is
+// built is said to the writer.
+func Build(ctx context.Context, progress io.Writer) (string, error) {
+	root, err := controlplane.Root()
+	if err != nil {
+		return "", err
+	}
+	dir := filepath.Join(root, ".build", "bin")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	unlock, err := controlplane.Lock(filepath.Join(root, ".build", "bin.lock"))
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	start := time.Now()
+	fmt.Fprintln(progress, "building webhook and sweeper")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir, "./cmd/webhook", "./cmd/sweeper")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building webhook and sweeper: %w\n%s", err, out)
+	}
+	fmt.Fprintf(progress, "built webhook and sweeper: %s\n", time.Since(start).Round(100*time.Millisecond))
+	return dir, nil
+}

@@ -1,0 +1,128 @@
+package load
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
+
+	"isolate.example.io/quarantine"
+)
+
+// trigger quarantines a pod.
+const trigger = `{"metadata": {"annotations": {"` + quarantine.TriggerKey + `": "true"}}}`
+
+// maxErrors is how many errors a report has.
+const maxErrors = 5
+
+// Report is what a stream has seen.
+type Report struct {
+	// Sent are the admissions asked for and answered, well or not; Lost are those
+	// whose answer was an error, or not a quarantine.
+	Sent, Lost int64
+
+	// Slowest is the longest that a write took.
+	Slowest time.Duration
+
+	// Errors are the first few.
+	Errors []error
+}
+
+// String is one line for a test's log.
+func (r Report) String() string {
+	return fmt.Sprintf("%d admissions sent, %d lost, the slowest took %s; errors: %v", r.Sent, r.Lost, r.Slowest.Round(time.Millisecond), r.Errors)
+}
+
+// Stream is a running stream of admissions. Each is a quarantine of a pod, tried
+// without doing it: the webhook decides as for any other, and nothing is stored
+// that would slow the next one down.
+type Stream struct {
+	cancel     context.CancelFunc
+	group      sync.WaitGroup
+	sent, lost atomic.Int64
+
+	mu      sync.Mutex
+	slowest time.Duration
+	errors  []error
+}
+
+// Start creates a pod in the namespace for each of the writers, and starts them.
+// The stream ends with Stop, or with the context.
+func Start(ctx context.Context, config *rest.Config, namespace string, writers int) (*Stream, error) {
+	admin, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	config = rest.CopyConfig(config)
+	config.WarningHandler = rest.NoWarnings{} // Each answer has some.
+	pods, err := metadata.NewForConfig(config)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for range writers {
+		pod, err := admin.CoreV1().Pods(namespace).Create(ctx, &corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{GenerateName: "stream-"},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}},
+		}, metav1.CreateOptions{})
+		if err != nil {
+			return nil, fmt.Errorf("creating a pod for a writer: %w", err)
+		}
+		names = append(names, pod.Name)
+	}
+	s := &Stream{}
+	ctx, s.cancel = context.WithCancel(ctx)
+	resource := pods.Resource(corev1.SchemeGroupVersion.WithResource("pods")).Namespace(namespace)
+	for _, name := range names {
+		s.group.Go(func() {
+			for ctx.Err() == nil {
+				s.write(ctx, resource, name)
+			}
+		})
+	}
+	return s, nil
+}
+
+// Sent is how many admissions were asked for and answered so far.
+func (s *Stream) Sent() int64 { return s.sent.Load() }
+
+// Lost is how many of them were not answered with a quarantine.
+func (s *Stream) Lost() int64 { return s.lost.Load() }
+
+// Stop ends the stream, and returns what it has seen. Writes under way are ended
+// and count for nothing.
+func (s *Stream) Stop() Report {
+	s.cancel()
+	s.group.Wait()
+	return Report{Sent: s.Sent(), Lost: s.Lost(), Slowest: s.slowest, Errors: s.errors}
+}
+
+func (s *Stream) write(ctx context.Context, pods metadata.ResourceInterface, name string) {
+	start := time.Now()
+	answer, err := pods.Patch(ctx, name, types.MergePatchType, []byte(trigger), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	took := time.Since(start)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil && answer.Labels[quarantine.QuarantinedLabel] != quarantine.QuarantinedValue {
+		err = fmt.Errorf("pod %s was written and not quarantined", name)
+	}
+	s.sent.Add(1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.slowest = max(s.slowest, took)
+	if err != nil {
+		s.lost.Add(1)
+		if len(s.errors) < maxErrors {
+			s.errors = append(s.errors, err)
+		}
+	}
+}

@@ -1,0 +1,170 @@
+package policies
+
+import (
+	"slices"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+func TestWhoIsAsked(t *testing.T) {
+	s := startAPIServer(t)
+	webhook := startStandIn(t)
+	s.install(t, webhook)
+	t.Run("not about other writes of any pod", func(t *testing.T) { notAskedAboutOtherWrites(t, s, webhook) })
+	t.Run("not about metadata that isn't isolate's", func(t *testing.T) { notAskedAboutOtherMetadata(t, s, webhook) })
+	t.Run("about every key", func(t *testing.T) { askedAboutEveryKey(t, s, webhook) })
+	t.Run("about metadata of a quarantined pod", func(t *testing.T) { askedAboutQuarantined(t, s, webhook) })
+}
+
+// wantAsked does a write of which the webhook must be asked, once.
+func wantAsked(t *testing.T, webhook *standIn, write func() error) {
+	t.Helper()
+	wantReviews(t, webhook, 1, write)
+}
+
+func wantNotAsked(t *testing.T, webhook *standIn, write func() error) {
+	t.Helper()
+	wantReviews(t, webhook, 0, write)
+}
+
+func wantReviews(t *testing.T, webhook *standIn, want int64, write func() error) {
+	t.Helper()
+	before := webhook.asked()
+	must(t, write())
+	if got := webhook.asked() - before; got != want {
+		t.Errorf("the webhook was asked %d times, want %d", got, want)
+	}
+}
+
+// What controllers, kubelets and the scheduler write on any pod costs no call and
+// goes on when the webhook is gone.
+func notAskedAboutOtherWrites(t *testing.T, s *apiServer, webhook *standIn) {
+	pods := map[string]func(...change) *corev1.Pod{
+		"free":        func(changes ...change) *corev1.Pod { return s.free(t, changes...) },
+		"quarantined": func(changes ...change) *corev1.Pod { return s.quarantined(t, append(changes, hold)...) },
+		"deleting":    func(changes ...change) *corev1.Pod { return s.deleting(t, append(changes, trigger)...) },
+	}
+	removeFinalizers := func(pod *corev1.Pod) { pod.Finalizers = nil }
+	type writeCase struct {
+		name   string
+		write  write
+		change change
+		states []string
+	}
+	cases := []writeCase{
+		{"spec", mergePatch, newImage, []string{"free", "quarantined", "deleting"}},
+		{"spec in a PUT", put, newImage, []string{"free", "quarantined", "deleting"}},
+		{"a finalizer added", strategicPatch, finalize, []string{"free", "quarantined"}},
+		{"finalizers removed", jsonPatch, removeFinalizers, []string{"deleting"}},
+		{"nothing", put, all(), []string{"free", "quarantined", "deleting"}},
+		{"a kubelet's status", writeStatus, becomeReady, []string{"free", "quarantined", "deleting"}},
+		{"status in a PUT", putStatus, becomeReady, []string{"free", "quarantined", "deleting"}},
+		{"a binding", bind, all(), []string{"free", "quarantined"}},
+		{"an eviction", evict, all(), []string{"free", "quarantined"}},
+		{"a deletion", remove, all(), []string{"free", "quarantined", "deleting"}},
+	}
+	for name, write := range s.subresources(t) {
+		cases = append(cases, writeCase{name, write, all(), []string{"free", "quarantined"}})
+	}
+	for _, c := range cases {
+		for _, state := range c.states {
+			t.Run(c.name+" of a pod "+state, func(t *testing.T) {
+				pod := pods[state]()
+				wantNotAsked(t, webhook, func() error { return c.write(t.Context(), s.admin, pod, c.change) })
+			})
+		}
+	}
+}
+
+// A misspelt key is an annotation like any other, and so is a key in the wrong map.
+func notAskedAboutOtherMetadata(t *testing.T, s *apiServer, webhook *standIn) {
+	misspelt := annotate(quarantine.Domain+"quarentine", "true")
+	wrongMap := all(label(quarantine.TriggerKey, "true"), annotate(quarantine.QuarantinedLabel, "true"))
+	for name, write := range ways {
+		t.Run(name, func(t *testing.T) {
+			pod := s.free(t)
+			wantNotAsked(t, webhook, func() error { return write(t.Context(), s.admin, pod, misspelt) })
+			wantNotAsked(t, webhook, func() error { return write(t.Context(), s.admin, pod, wrongMap) })
+		})
+	}
+	t.Run("CREATE", func(t *testing.T) {
+		wantNotAsked(t, webhook, func() error { return s.admin.Create(t.Context(), newPod("default", misspelt, wrongMap)) })
+	})
+	t.Run("CREATE without metadata", func(t *testing.T) {
+		bare := func(pod *corev1.Pod) { pod.Labels, pod.Annotations, pod.OwnerReferences = nil, nil, nil }
+		pod := newPod("default", bare)
+		wantNotAsked(t, webhook, func() error { return s.admin.Create(t.Context(), pod) })
+		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "web")) })
+		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, bare) })
+	})
+	t.Run("labels and owners of a free pod", func(t *testing.T) {
+		pod := s.free(t)
+		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api"), dropOwners) })
+	})
+}
+
+func askedAboutEveryKey(t *testing.T, s *apiServer, webhook *standIn) {
+	for _, key := range declaredKeys(t) {
+		if key == quarantine.QuarantinedLabel {
+			continue
+		}
+		t.Run(key, func(t *testing.T) {
+			born := newPod("default", annotate(key, "1"))
+			wantAsked(t, webhook, func() error { return s.admin.Create(t.Context(), born) })
+			pod := s.free(t)
+			if slices.Contains(recordKeys, key) {
+				wantAsked(t, webhook, func() error {
+					recordNotOurs(pod).expect(t, mergePatch(t.Context(), s.admin, pod.DeepCopy(), annotate(key, "1")))
+					return nil
+				})
+				return
+			}
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "1")) })
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "2")) })
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api")) })
+			wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, newImage) })
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, dropAnnotation(key)) })
+		})
+	}
+	t.Run(quarantine.QuarantinedLabel, func(t *testing.T) {
+		wantAsked(t, webhook, func() error {
+			labelNotOurs(nil).expect(t, s.admin.Create(t.Context(), newPod("default", setLabel)))
+			return nil
+		})
+		pod := s.free(t)
+		wantAsked(t, webhook, func() error {
+			labelNotOurs(nil).expect(t, mergePatch(t.Context(), s.admin, pod, setLabel))
+			return nil
+		})
+		pod = s.quarantined(t)
+		wantAsked(t, webhook, func() error {
+			notReleased(pod).expect(t, mergePatch(t.Context(), s.admin, pod.DeepCopy(), dropLabel))
+			return nil
+		})
+	})
+}
+
+func askedAboutQuarantined(t *testing.T, s *apiServer, webhook *standIn) {
+	adopt := func(pod *corev1.Pod) { pod.OwnerReferences = newPod("default").OwnerReferences }
+	changes := map[string]change{
+		"a label":      label("app", "api"),
+		"an owner":     adopt,
+		"a hint":       annotate("example.com/hint", "x"),
+		"hold":         hold,
+		"the release":  release,
+		"both at once": all(newImage, label("app", "api")),
+	}
+	for name, change := range changes {
+		t.Run(name, func(t *testing.T) {
+			pod := s.quarantined(t)
+			dry := client.NewDryRunClient(s.admin)
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), dry, pod.DeepCopy(), change) })
+			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, change) })
+		})
+	}
+}

@@ -1,0 +1,127 @@
+package policies
+
+import (
+	"encoding/json"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"gomodules.xyz/jsonpatch/v2"
+	admissionv1 "k8s.io/api/admission/v1"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+
+	"isolate.example.io/quarantine"
+)
+
+// standIn answers in place of isolate's webhook. It counts the reviews, so that a
+// test can tell exactly who is asked, and answers a quarantine as the real one
+// does in the two things that the API server looks at: label and record come, the owners go;
+// at a release the label goes.
+type standIn struct {
+	server  *httptest.Server
+	reviews atomic.Int64
+}
+
+// startWebhook starts a stand-in that answers with the operations that the
+// function returns.
+func startWebhook(t *testing.T, answer func(before, after *corev1.Pod) []jsonpatch.Operation) *standIn {
+	t.Helper()
+	s := &standIn{}
+	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.reviews.Add(1)
+		review := &admissionv1.AdmissionReview{}
+		if err := json.NewDecoder(r.Body).Decode(review); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		response, err := respond(review.Request, answer)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		review.Request, review.Response = nil, response
+		if err := json.NewEncoder(w).Encode(review); err != nil {
+			t.Errorf("answering a review: %v", err)
+		}
+	}))
+	t.Cleanup(s.server.Close)
+	return s
+}
+
+func respond(req *admissionv1.AdmissionRequest, answer func(before, after *corev1.Pod) []jsonpatch.Operation) (*admissionv1.AdmissionResponse, error) {
+	before, after := &corev1.Pod{}, &corev1.Pod{}
+	if err := json.Unmarshal(req.Object.Raw, after); err != nil {
+		return nil, err
+	}
+	if req.Operation == admissionv1.Update {
+		if err := json.Unmarshal(req.OldObject.Raw, before); err != nil {
+			return nil, err
+		}
+	}
+	response := &admissionv1.AdmissionResponse{UID: req.UID, Allowed: true}
+	operations := answer(before, after)
+	if len(operations) == 0 {
+		return response, nil
+	}
+	patch, err := json.Marshal(operations)
+	response.Patch, response.PatchType = patch, ptr.To(admissionv1.PatchTypeJSONPatch)
+	return response, err
+}
+
+// startStandIn starts what stands in for isolate's webhook.
+func startStandIn(t *testing.T) *standIn {
+	t.Helper()
+	return startWebhook(t, func(before, after *corev1.Pod) []jsonpatch.Operation {
+		const key = quarantine.TriggerKey
+		const mark = "/metadata/labels/isolate.example.io~1quarantined"
+		if before.Labels[quarantine.QuarantinedLabel] != "" && after.Labels[quarantine.QuarantinedLabel] != "" && after.Annotations[key] != quarantine.True {
+			return []jsonpatch.Operation{jsonpatch.NewOperation("remove", mark, nil)}
+		}
+		if before.UID == "" || before.DeletionTimestamp != nil ||
+			before.Annotations[key] == quarantine.True || after.Annotations[key] != quarantine.True {
+			return nil
+		}
+		operations := []jsonpatch.Operation{
+			jsonpatch.NewOperation("add", mark, quarantine.QuarantinedValue),
+		}
+		for _, key := range recordKeys {
+			operations = append(operations, jsonpatch.NewOperation("add", "/metadata/annotations/"+strings.ReplaceAll(key, "/", "~1"), longAgo))
+		}
+		if len(after.OwnerReferences) > 0 {
+			operations = append(operations, jsonpatch.NewOperation("remove", "/metadata/ownerReferences", nil))
+		}
+		return operations
+	})
+}
+
+// asked is how many reviews have come so far.
+func (s *standIn) asked() int64 { return s.reviews.Load() }
+
+// answerFor has the API server ask the stand-in instead of what the configuration
+// names. Nothing else in it changes.
+func (s *standIn) answerFor(t *testing.T, configuration *unstructured.Unstructured) {
+	t.Helper()
+	typed := asWebhookConfiguration(t, configuration)
+	for i := range typed.Webhooks {
+		typed.Webhooks[i].ClientConfig = s.clientConfig(*typed.Webhooks[i].ClientConfig.Service.Path)
+	}
+	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	must(t, err)
+	configuration.Object = content
+	configuration.SetAPIVersion("admissionregistration.k8s.io/v1")
+	configuration.SetKind("MutatingWebhookConfiguration")
+}
+
+func (s *standIn) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
+	return admissionregistrationv1.WebhookClientConfig{
+		URL:      ptr.To(s.server.URL + path),
+		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw}),
+	}
+}

@@ -1,0 +1,88 @@
+package sweeper
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+func TestAClockThatIsAnHourOffDeletesNothingEarly(t *testing.T) {
+	inAWhile := func() change { return expires(time.Now().Add(long / 2)) }
+	aWhileAgo := func() change { return expires(time.Now().Add(-long / 2)) }
+	for _, test := range []struct {
+		name    string
+		prepare func(*running, *manager.Options)
+		kept    change
+		skew    float64
+	}{
+		{"the local clock is ahead", localClock(long), inAWhile(), -3600},
+		{"the local clock is behind", localClock(-long), aWhileAgo(), 3600},
+		{"the server's clock is ahead", serverClock(long), inAWhile(), 3600},
+		{"the server's clock is behind", serverClock(-long), aWhileAgo(), -3600},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			namespace := newNamespace(t)
+			sweeper := start(t, namespace, test.prepare)
+			pod := create(t, namespace, "web", test.kept)
+			settle(t, namespace)
+			sweeper.ticker.ticks <- time.Now()
+			eventually(t, "the skew to be measured", func(context.Context) (bool, error) {
+				return sweeper.metric(t, "isolate_clock_skew_seconds") != 0, nil
+			})
+			requireAlive(t, pod)
+			require.Empty(t, sweeper.network.codes("web"))
+			require.InDelta(t, test.skew, sweeper.metric(t, "isolate_clock_skew_seconds"), 2)
+		})
+	}
+}
+
+func TestALocalClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, localClock(-long))
+	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
+	settle(t, namespace)
+	requireAlive(t, pod)
+	sweeper.local.set(0)
+	sweeper.ticker.ticks <- time.Now()
+	waitGone(t, pod)
+	require.Equal(t, once, sweeper.network.codes("web"))
+}
+
+func TestAServersClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, serverClock(-long))
+	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
+	settle(t, namespace)
+	requireAlive(t, pod)
+	sweeper.ticker.ticks <- time.Now() // Notes by how much the clocks differ.
+	sweeper.network.setServerClock(0)
+	eventually(t, "the corrected clock to be noticed", func(ctx context.Context) (bool, error) {
+		select {
+		case sweeper.ticker.ticks <- time.Now():
+		case <-ctx.Done():
+		}
+		alive, err := exists(ctx, pod)
+		return !alive, err
+	})
+	require.Equal(t, once, sweeper.network.codes("web"))
+}
+
+func TestALocalClockThatIsSetWhileAPodWaits(t *testing.T) {
+	for name, ahead := range map[string]time.Duration{"ahead": long, "back": -long} {
+		t.Run(name, func(t *testing.T) {
+			namespace := newNamespace(t)
+			sweeper := start(t, namespace)
+			pod := create(t, namespace, "web", expires(time.Now().Add(long/2)))
+			settle(t, namespace)
+			sweeper.local.set(ahead)
+			sweeper.ticker.ticks <- time.Now()
+			settle(t, namespace)
+			requireAlive(t, pod)
+			require.Empty(t, sweeper.network.codes("web"))
+		})
+	}
+}

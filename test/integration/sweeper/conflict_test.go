@@ -1,0 +1,95 @@
+package sweeper
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// What happens between judging a pod and deleting it wins: the API server sees it
+// before the DELETE, which was sent for the pod as it had been.
+
+func TestAChangeAMomentBeforeTheDeletionWins(t *testing.T) {
+	for name, change := range map[string]change{
+		"held":     held,
+		"extended": expires(time.Now().Add(long)),
+		"released": drop(quarantine.QuarantinedLabel),
+		"damaged":  drop(quarantine.RecordKey),
+	} {
+		t.Run(name, func(t *testing.T) {
+			namespace := newNamespace(t)
+			sweeper := start(t, namespace)
+			pod := newPod(namespace, "web")
+			same := pod.DeepCopy()
+			sweeper.network.beforeDelete(first("web", func() error { return patch(t.Context(), same, change) }))
+			require.NoError(t, admin.Create(t.Context(), pod))
+			settle(t, namespace)
+			requireAlive(t, pod)
+			require.Equal(t, []int{http.StatusConflict}, sweeper.network.codes("web"))
+		})
+	}
+}
+
+func TestAStatusUpdateAMomentBeforeOnlyDelaysTheDeletion(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	pod := newPod(namespace, "web")
+	same := pod.DeepCopy()
+	sweeper.network.beforeDelete(first("web", func() error {
+		changed := same.DeepCopy()
+		changed.Status.Message = "still alive"
+		return admin.Status().Patch(t.Context(), changed, client.MergeFrom(same))
+	}))
+	begin := time.Now()
+	require.NoError(t, admin.Create(t.Context(), pod))
+	waitGone(t, pod)
+	require.Less(t, time.Since(begin), 5*time.Second, "the watch event wakes the pod, not the retry")
+	require.Equal(t, []int{http.StatusConflict, http.StatusOK}, sweeper.network.codes("web"))
+}
+
+func TestAPodOfTheSameNameIsNotHit(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	pod := newPod(namespace, "web")
+	replacement := newPod(namespace, "web", expires(time.Now().Add(long)))
+	sweeper.network.beforeDelete(first("web", func() error {
+		if err := admin.Delete(t.Context(), newPod(namespace, "web"), client.GracePeriodSeconds(0)); err != nil {
+			return err
+		}
+		return admin.Create(t.Context(), replacement)
+	}))
+	require.NoError(t, admin.Create(t.Context(), pod))
+	settle(t, namespace)
+	require.Equal(t, []int{http.StatusConflict}, sweeper.network.codes("web"))
+	requireAlive(t, replacement)
+}
+
+func TestAPodThatIsGoneAlreadyIsNoError(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	sweeper.network.beforeDelete(first("web", func() error {
+		return admin.Delete(t.Context(), newPod(namespace, "web"), client.GracePeriodSeconds(0))
+	}))
+	create(t, namespace, "web")
+	settle(t, namespace)
+	require.Equal(t, []int{http.StatusNotFound}, sweeper.network.codes("web"))
+	require.InDelta(t, 0, sweeper.metric(t, "isolate_quarantined_pods"), 0)
+}
+
+// first calls f before the first DELETE of a pod.
+func first(pod string, f func() error) func(string) error {
+	done := false // One worker, so one DELETE at a time.
+	return func(deleted string) error {
+		if deleted != pod || done {
+			return nil
+		}
+		done = true
+		return f()
+	}
+}

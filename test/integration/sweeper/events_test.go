@@ -1,0 +1,164 @@
+package sweeper
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	eventsv1 "k8s.io/api/events/v1"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// told are the reasons of the events of a pod, in the order of the alphabet.
+func told(ctx context.Context, pod *corev1.Pod) ([]string, error) {
+	events := &eventsv1.EventList{}
+	if err := admin.List(ctx, events, client.InNamespace(pod.Namespace)); err != nil {
+		return nil, err
+	}
+	var reasons []string
+	for i := range events.Items {
+		if events.Items[i].Regarding.UID == pod.UID {
+			reasons = append(reasons, events.Items[i].Reason)
+		}
+	}
+	slices.Sort(reasons)
+	return reasons, nil
+}
+
+func waitTold(t *testing.T, pod *corev1.Pod, reasons ...string) {
+	t.Helper()
+	var got []string
+	defer func() {
+		if t.Failed() {
+			t.Logf("events of %s: %v", pod.Name, got)
+		}
+	}()
+	eventually(t, "events", func(ctx context.Context) (_ bool, err error) {
+		got, err = told(ctx, pod)
+		return slices.Equal(got, reasons), err
+	})
+}
+
+// quarantinedFor has a pod quarantined so long ago.
+func quarantinedFor(d time.Duration) change {
+	return annotate(quarantine.QuarantinedAtKey, stamp(time.Now().Add(-d)))
+}
+
+// Its end is told by every leader that sees it near, and is one event.
+func TestWhatWasToldIsNotToldAgainByTheNextLeader(t *testing.T) {
+	namespace := newNamespace(t)
+	pod := create(t, namespace, "web", quarantinedFor(long/2), expires(time.Now().Add(2*time.Minute)))
+	damaged := create(t, namespace, "damaged", drop(quarantine.RecordKey))
+	for range 3 {
+		leader := start(t, namespace, replica(namespace))
+		<-leader.elected
+		eventually(t, "the leader to have told it", func(context.Context) (bool, error) {
+			return leader.network.asked("POST", "/events") >= 3, nil
+		})
+		waitTold(t, pod, "ExpiresSoon", "Quarantined")
+		waitTold(t, damaged, "BadRecord")
+		leader.stop()
+	}
+	waitTold(t, pod, "ExpiresSoon", "Quarantined")
+	waitTold(t, damaged, "BadRecord")
+}
+
+func TestAnExtendedPodIsToldOfItsNewEndToo(t *testing.T) {
+	namespace := newNamespace(t)
+	start(t, namespace)
+	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)))
+	waitTold(t, pod, "ExpiresSoon")
+	require.NoError(t, patch(t.Context(), pod, expires(time.Now().Add(4*time.Minute))))
+	waitTold(t, pod, "ExpiresSoon", "ExpiresSoon")
+}
+
+func TestAStepOfTheClockTellsNoEndTwice(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, localClock(-long))
+	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)), held)
+	settle(t, namespace)
+	sweeper.local.set(0)
+	require.NoError(t, patch(t.Context(), pod, annotate(quarantine.HoldKey, quarantine.False)))
+	waitTold(t, pod, "ExpiresSoon")
+	sweeper.local.set(-long)
+	sweeper.ticker.ticks <- time.Now()
+	settle(t, namespace)
+	waitTold(t, pod, "ExpiresSoon")
+	requireAlive(t, pod)
+}
+
+// Nothing but the clock changes: neither the pod nor what selects it.
+func TestAClockThatIsSetForwardTellsTheEndThatCameNear(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, localClock(-long))
+	pod := create(t, namespace, "web", quarantinedFor(long), expires(time.Now().Add(2*time.Minute)))
+	waitTold(t, pod, "Quarantined") // In the same look that has it wait for its end.
+	sweeper.local.set(0)
+	sweeper.ticker.ticks <- time.Now()
+	waitTold(t, pod, "ExpiresSoon", "Quarantined")
+	requireAlive(t, pod)
+}
+
+func TestTheEndOfAPodIsTold(t *testing.T) {
+	namespace := newNamespace(t)
+	start(t, namespace)
+	expired := create(t, namespace, "expired", quarantinedFor(2*long))
+	waitGone(t, expired)
+	waitTold(t, expired, "Expired")
+
+	released := create(t, namespace, "released", quarantinedFor(2*long), expires(time.Now().Add(long)))
+	settle(t, namespace)
+	require.NoError(t, patch(t.Context(), released, func(pod *corev1.Pod) { pod.Labels, pod.Annotations = nil, nil }))
+	waitTold(t, released, "Released")
+
+	deleted := create(t, namespace, "deleted", quarantinedFor(2*long), expires(time.Now().Add(long)))
+	settle(t, namespace)
+	require.NoError(t, admin.Delete(t.Context(), deleted, client.GracePeriodSeconds(0)))
+	settle(t, namespace)
+	waitTold(t, deleted)
+}
+
+// One that is stuck is told of, and neither deleted again nor looked at in a loop.
+func TestAPodThatDoesNotGoIsToldOfOnce(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	pod := create(t, namespace, "web", withFinalizer, quarantinedFor(2*long))
+	waitTold(t, pod, "Expired")
+	sweeper.local.set(long)
+	require.NoError(t, patch(t.Context(), pod, annotate("example.com/touched", "yes")))
+	waitTold(t, pod, "Expired", "StillTerminating")
+	sweeper.local.set(0)
+	settle(t, namespace)
+	require.Equal(t, once, sweeper.network.codes("web"))
+	require.NoError(t, patch(t.Context(), pod, func(pod *corev1.Pod) { pod.Finalizers = nil }))
+}
+
+// What no cache of quarantined pods shows is found when a leader starts: page by
+// page, and nothing is done about it.
+func TestIgnoredTriggersAndRecordsWithoutTheLabelAreFoundOnce(t *testing.T) {
+	namespace := newNamespace(t)
+	unlabelled := create(t, namespace, "unlabelled", drop(quarantine.QuarantinedLabel))
+	triggered := newPod(namespace, "triggered", func(pod *corev1.Pod) {
+		pod.Labels, pod.Annotations = nil, map[string]string{quarantine.TriggerKey: quarantine.True}
+	})
+	require.NoError(t, admin.Create(t.Context(), triggered))
+	createMany(t, namespace, "free-", 150, func(pod *corev1.Pod) { pod.Labels, pod.Annotations = nil, nil })
+
+	sweeper := start(t, namespace)
+	waitTold(t, triggered, "Ignored")
+	waitTold(t, unlabelled, "BadRecord")
+	eventually(t, "the metrics", func(context.Context) (bool, error) {
+		return sweeper.metric(t, "isolate_ignored_triggers") == 1 && sweeper.metric(t, "isolate_unlabelled_records") > 0, nil
+	})
+	require.Positive(t, sweeper.network.asked("GET", "/api/v1/pods", "continue="), "page by page")
+	settle(t, namespace)
+	requireAlive(t, triggered)
+	requireAlive(t, unlabelled)
+	require.NoError(t, admin.Delete(t.Context(), triggered, client.GracePeriodSeconds(0)))
+}

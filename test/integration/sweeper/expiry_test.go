@@ -1,0 +1,122 @@
+package sweeper
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+var once = []int{http.StatusOK}
+
+func TestAPodIsDeletedOnceWhenItsTimeIsUp(t *testing.T) {
+	namespace := newNamespace(t)
+	at := seconds(1)
+	gone := watchDeletions(t, namespace)
+	pod := create(t, namespace, "web", expires(at))
+	sweeper := start(t, namespace)
+	when := gone.wait(t, 1, pod.Name)[pod.Name]
+	require.False(t, when.Before(at), "deleted %s early", at.Sub(when))
+	t.Logf("deleted %s after its expiry", when.Sub(at).Round(time.Millisecond))
+	settle(t, namespace)
+	require.Equal(t, once, sweeper.network.codes("web"))
+	// This pod, and one from settling before and after.
+	eventually(t, "the metrics", func(context.Context) (bool, error) {
+		return sweeper.metric(t, "isolate_deletions_total") == 3 && sweeper.metric(t, "isolate_quarantined_pods") == 0, nil
+	})
+}
+
+func TestAHeldPodIsKeptUntilTheHoldIsWithdrawn(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	pod := create(t, namespace, "web", held)
+	settle(t, namespace)
+	requireAlive(t, pod)
+	require.Empty(t, sweeper.network.codes("web"))
+	require.InDelta(t, 1, sweeper.metric(t, "isolate_held_pods"), 0)
+	require.InDelta(t, 0, sweeper.metric(t, "isolate_overdue_pods"), 0)
+
+	require.NoError(t, patch(t.Context(), pod, annotate(quarantine.HoldKey, quarantine.False)))
+	waitGone(t, pod)
+	require.Equal(t, once, sweeper.network.codes("web"))
+}
+
+func TestAnExtendedPodIsKept(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	soon := seconds(1)
+	pod := create(t, namespace, "web", expires(soon))
+	other := create(t, namespace, "other", expires(soon))
+	require.NoError(t, patch(t.Context(), pod, expires(time.Now().Add(long))))
+	waitGone(t, other)
+	settle(t, namespace)
+	requireAlive(t, pod)
+	require.Empty(t, sweeper.network.codes("web"))
+}
+
+func TestATerminatingPodIsLeftAlone(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	pod := create(t, namespace, "web", withFinalizer)
+	eventually(t, "the pod to terminate", func(ctx context.Context) (bool, error) {
+		err := admin.Get(ctx, client.ObjectKeyFromObject(pod), pod)
+		return pod.DeletionTimestamp != nil, err
+	})
+	for _, value := range []string{"a", "b", "c"} {
+		require.NoError(t, patch(t.Context(), pod, annotate("example.com/touched", value)))
+	}
+	settle(t, namespace)
+	requireAlive(t, pod)
+	require.Equal(t, once, sweeper.network.codes("web"))
+	require.InDelta(t, 1, sweeper.metric(t, "isolate_terminating_pods"), 0)
+
+	require.NoError(t, patch(t.Context(), pod, func(pod *corev1.Pod) { pod.Finalizers = nil }))
+	waitGone(t, pod)
+	require.Equal(t, once, sweeper.network.codes("web"))
+}
+
+func TestADamagedRecordDeletesNothing(t *testing.T) {
+	damages := map[string]change{
+		"no-expiry":     drop(quarantine.ExpiresAtKey),
+		"no-beginning":  drop(quarantine.QuarantinedAtKey),
+		"no-user":       drop(quarantine.QuarantinedByKey),
+		"no-record":     drop(quarantine.RecordKey),
+		"bad-expiry":    annotate(quarantine.ExpiresAtKey, "tomorrow"),
+		"empty-expiry":  annotate(quarantine.ExpiresAtKey, ""),
+		"bad-record":    annotate(quarantine.RecordKey, "{"),
+		"before-itself": annotate(quarantine.ExpiresAtKey, "0001-01-01T00:00:00Z"),
+	}
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	for name, damage := range damages {
+		create(t, namespace, name, damage)
+	}
+	settle(t, namespace)
+	found, err := names(t.Context(), namespace)
+	require.NoError(t, err)
+	require.Len(t, found, len(damages))
+	for name := range damages {
+		require.Empty(t, sweeper.network.codes(name), name)
+	}
+	require.InDelta(t, len(damages), sweeper.metric(t, "isolate_damaged_pods"), 0)
+}
+
+func TestOnlyQuarantinedPodsAreSeen(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	for name, value := range map[string]string{"no-label": "", "other-label": "yes"} {
+		create(t, namespace, name, func(pod *corev1.Pod) { pod.Labels[quarantine.QuarantinedLabel] = value })
+	}
+	settle(t, namespace)
+	found, err := names(t.Context(), namespace)
+	require.NoError(t, err)
+	require.Len(t, found, 2)
+	require.InDelta(t, 0, sweeper.metric(t, "isolate_damaged_pods"), 0)
+}

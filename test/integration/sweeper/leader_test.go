@@ -1,0 +1,118 @@
+package sweeper
+
+import (
+	"cmp"
+	"context"
+	"flag"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+var crowd = flag.Int("pods", 300, "how many pods expire together")
+
+func TestManyPodsExpireTogether(t *testing.T) {
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace, workers(32))
+	gone := watchDeletions(t, namespace)
+	at := seconds(3 + *crowd/50)
+	createMany(t, namespace, "web-", *crowd, expires(at))
+	if late := time.Since(at); late > 0 { // On a busy machine: what follows still holds.
+		t.Logf("creating the pods took %s too long for the times below to mean anything", late)
+	}
+	createMany(t, namespace, "held-", 20, held)
+
+	when := gone.wait(t, *crowd, "web-")
+	settle(t, namespace)
+	var lags []time.Duration
+	for pod, moment := range when {
+		require.False(t, moment.Before(at), "%s was deleted %s early", pod, at.Sub(moment))
+		lags = append(lags, moment.Sub(at).Round(time.Millisecond))
+	}
+	slices.SortFunc(lags, cmp.Compare[time.Duration])
+	t.Logf("%d pods: deleted after %s (median), %s (99%%), %s (last)", *crowd, lags[len(lags)/2], lags[len(lags)*99/100], lags[len(lags)-1])
+
+	eachOnce(t, "web-", *crowd, sweeper.network)
+	found, err := names(t.Context(), namespace)
+	require.NoError(t, err)
+	require.Len(t, found, 20, "held pods are alive")
+}
+
+func TestARestartInTheMiddleLosesNothing(t *testing.T) {
+	namespace := newNamespace(t)
+	one := start(t, namespace)
+	gone := watchDeletions(t, namespace)
+	at := seconds(2)
+	createMany(t, namespace, "web-", 60, expires(at))
+	createMany(t, namespace, "later-", 10, expires(at.Add(time.Second)))
+	createMany(t, namespace, "held-", 5, held)
+	gone.wait(t, 5, "web-")
+	one.stop()
+	two := start(t, namespace)
+	waitCount(t, namespace, 5)
+	eachOnce(t, "web-", 60, one.network, two.network)
+	eachOnce(t, "later-", 10, one.network, two.network)
+}
+
+func TestALeaderThatStopsHandsOver(t *testing.T) {
+	namespace := newNamespace(t)
+	one := start(t, namespace, replica(namespace))
+	<-one.elected
+	two := start(t, namespace, replica(namespace))
+	create(t, namespace, "held", held)
+	pod := create(t, namespace, "web-1")
+	waitGone(t, pod)
+	require.InDelta(t, 1, one.metric(t, "isolate_held_pods"), 0)
+	require.Empty(t, two.network.codes("web-1"), "only the leader deletes")
+	require.InDelta(t, 0, two.metric(t, "isolate_held_pods"), 0, "only the leader counts")
+
+	one.stop()
+	next := create(t, namespace, "web-2")
+	waitGone(t, next)
+	eachOnce(t, "web-", 2, one.network, two.network)
+	require.Equal(t, once, two.network.codes("web-2"))
+}
+
+func TestALeaderThatIsCutOffCostsTheLease(t *testing.T) {
+	namespace := newNamespace(t)
+	one := start(t, namespace, replica(namespace))
+	<-one.elected
+	two := start(t, namespace, replica(namespace))
+	gone := watchDeletions(t, namespace)
+	at := seconds(2)
+	createMany(t, namespace, "web-", 100, expires(at))
+	createMany(t, namespace, "held-", 5, held)
+	gone.wait(t, 10, "web-")
+	one.network.fail()
+	cut := time.Now()
+	select {
+	case <-two.elected:
+	case <-time.After(patience):
+		t.Fatal("no other replica took over")
+	}
+	t.Logf("taken over after %s, the lease being %s", time.Since(cut).Round(time.Millisecond), lease)
+	<-one.ended
+	gone.wait(t, 100, "web-")
+	require.Empty(t, gone.with("held-"))
+	eachOnce(t, "web-", 100, one.network, two.network)
+}
+
+// eachOnce requires that so many pods were deleted, each by one request alone.
+func eachOnce(t *testing.T, prefix string, pods int, networks ...*network) {
+	t.Helper()
+	var counted map[string]int
+	// A watch tells of a deletion before it is answered.
+	eventually(t, "all deletions to be answered", func(context.Context) (bool, error) {
+		counted = succeeded(networks...)
+		maps.DeleteFunc(counted, func(pod string, _ int) bool { return !strings.HasPrefix(pod, prefix) })
+		return len(counted) >= pods, nil
+	})
+	require.Len(t, counted, pods)
+	for pod, times := range counted {
+		require.Equal(t, 1, times, pod)
+	}
+}

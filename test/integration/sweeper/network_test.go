@@ -1,0 +1,130 @@
+package sweeper
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+var errCut = errors.New("the network is cut")
+
+// network is what lies between a sweeper and the API server. It counts deletions,
+// and shows the API server's clock as a test wants it.
+type network struct {
+	mu      sync.Mutex
+	lines   []string // method and URL of what was answered
+	deletes []deletion
+	before  func(pod string) error
+	ahead   time.Duration
+	cut     bool
+}
+
+// deletion is one DELETE of a pod.
+type deletion struct {
+	pod  string
+	code int
+}
+
+// link is one transport on the network: leader election has one of its own.
+type link struct {
+	next http.RoundTripper
+	*network
+}
+
+// RoundTrip implements [http.RoundTripper].
+func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
+	_, pod, isPod := strings.Cut(request.URL.Path, "/pods/")
+	isDelete := isPod && request.Method == http.MethodDelete
+	n.mu.Lock()
+	cut, before := n.cut, n.before
+	n.mu.Unlock()
+	if cut {
+		return nil, errCut
+	}
+	if isDelete && before != nil {
+		if err := before(pod); err != nil {
+			return nil, err
+		}
+	}
+	response, err := n.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.lines = append(n.lines, request.Method+" "+request.URL.String())
+	if isDelete {
+		n.deletes = append(n.deletes, deletion{pod, response.StatusCode})
+	}
+	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
+		response.Header.Set("Date", date.Add(n.ahead).Format(http.TimeFormat))
+	}
+	return response, nil
+}
+
+// beforeDelete has f called with the pod's name before each DELETE reaches the API
+// server: after the pod was judged.
+func (n *network) beforeDelete(f func(pod string) error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.before = f
+}
+
+// setServerClock has the API server's clock seem so much ahead.
+func (n *network) setServerClock(ahead time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ahead = ahead
+}
+
+// fail has no request succeed any more.
+func (n *network) fail() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut = true
+}
+
+// codes are the answers to the DELETEs of a pod, in order.
+func (n *network) codes(pod string) []int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var codes []int
+	for _, d := range n.deletes {
+		if d.pod == pod {
+			codes = append(codes, d.code)
+		}
+	}
+	return codes
+}
+
+// asked counts the requests of a method whose URL has all of these in it.
+func (n *network) asked(method string, parts ...string) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	count := 0
+	for _, line := range n.lines {
+		missing := slices.ContainsFunc(parts, func(part string) bool { return !strings.Contains(line, part) })
+		if strings.HasPrefix(line, method+" ") && !missing {
+			count++
+		}
+	}
+	return count
+}
+
+// succeeded counts the deletions of each pod that the API server took.
+func succeeded(networks ...*network) map[string]int {
+	counted := map[string]int{}
+	for _, n := range networks {
+		n.mu.Lock()
+		for _, d := range n.deletes {
+			if d.code == http.StatusOK {
+				counted[d.pod]++
+			}
+		}
+		n.mu.Unlock()
+	}
+	return counted
+}

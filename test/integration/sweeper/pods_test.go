@@ -1,0 +1,179 @@
+package sweeper
+
+import (
+	"context"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"isolate.example.io/quarantine"
+
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+const (
+	// patience bounds every wait.
+	patience = time.Minute
+	// interval is how often a condition is looked at.
+	interval = 20 * time.Millisecond
+
+	long = time.Hour // more than any test takes, and by how much clocks are wrong here
+)
+
+// change changes a pod.
+type change func(*corev1.Pod)
+
+func newNamespace(t testing.TB) string {
+	t.Helper()
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "expiry-"}}
+	require.NoError(t, admin.Create(t.Context(), namespace))
+	return namespace.Name
+}
+
+// newPod is a pod with a complete record, changed. It expired so long ago that no
+// clock here doubts it.
+func newPod(namespace, name string, changes ...change) *corev1.Pod {
+	pod := &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Namespace: namespace,
+			Name:      name,
+			Labels:    map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue},
+			Annotations: map[string]string{
+				quarantine.TriggerKey:       quarantine.True,
+				quarantine.QuarantinedAtKey: stamp(time.Now().Add(-3 * long)),
+				quarantine.ExpiresAtKey:     stamp(time.Now().Add(-2 * long)),
+				quarantine.QuarantinedByKey: "jane",
+				quarantine.RecordKey:        "{}",
+			},
+		},
+		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
+	}
+	for _, change := range changes {
+		change(pod)
+	}
+	return pod
+}
+
+func create(t *testing.T, namespace, name string, changes ...change) *corev1.Pod {
+	t.Helper()
+	pod := newPod(namespace, name, changes...)
+	require.NoError(t, admin.Create(t.Context(), pod))
+	return pod
+}
+
+// createMany creates pods that are alike, named by number.
+func createMany(t testing.TB, namespace, prefix string, n int, changes ...change) {
+	t.Helper()
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(8)
+	for i := range n {
+		group.Go(func() error { return admin.Create(ctx, newPod(namespace, prefix+strconv.Itoa(i), changes...)) })
+	}
+	require.NoError(t, group.Wait())
+}
+
+// createEach creates pods that expire each at a time of its own.
+func createEach(t *testing.T, namespace string, due map[string]time.Time) {
+	t.Helper()
+	group, ctx := errgroup.WithContext(t.Context())
+	group.SetLimit(8)
+	for name, at := range due {
+		group.Go(func() error { return admin.Create(ctx, newPod(namespace, name, expires(at))) })
+	}
+	require.NoError(t, group.Wait())
+}
+
+// patch changes a stored pod. It is called while the sweeper is in the middle of
+// something, on a goroutine of its own, so it returns the error.
+func patch(ctx context.Context, pod *corev1.Pod, changes ...change) error {
+	changed := pod.DeepCopy()
+	for _, change := range changes {
+		change(changed)
+	}
+	return admin.Patch(ctx, changed, client.MergeFrom(pod))
+}
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func annotate(key, value string) change {
+	return func(pod *corev1.Pod) { pod.Annotations[key] = value }
+}
+
+func drop(key string) change {
+	return func(pod *corev1.Pod) {
+		delete(pod.Labels, key)
+		delete(pod.Annotations, key)
+	}
+}
+
+func expires(at time.Time) change { return annotate(quarantine.ExpiresAtKey, stamp(at)) }
+
+func held(pod *corev1.Pod) { annotate(quarantine.HoldKey, quarantine.True)(pod) }
+
+func withFinalizer(pod *corev1.Pod) { pod.Finalizers = []string{"test.isolate.example.io/keep"} }
+
+// seconds is the next whole second that is at least so many away, as stamps are.
+func seconds(n int) time.Time {
+	return time.Now().Add(time.Duration(n+1) * time.Second).Truncate(time.Second)
+}
+
+func exists(ctx context.Context, pod *corev1.Pod) (bool, error) {
+	stored := &corev1.Pod{}
+	err := admin.Get(ctx, client.ObjectKeyFromObject(pod), stored)
+	if apierrors.IsNotFound(err) {
+		return false, nil
+	}
+	return stored.UID == pod.UID, err
+}
+
+func requireAlive(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	alive, err := exists(t.Context(), pod)
+	require.NoError(t, err)
+	require.True(t, alive, "pod %s is gone", pod.Name)
+}
+
+func waitGone(t *testing.T, pod *corev1.Pod) {
+	t.Helper()
+	eventually(t, "pod "+pod.Name+" to go", func(ctx context.Context) (bool, error) {
+		alive, err := exists(ctx, pod)
+		return !alive, err
+	})
+}
+
+// names are the pods of a namespace.
+func names(ctx context.Context, namespace string) ([]string, error) {
+	pods := &metav1.PartialObjectMetadataList{}
+	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
+	if err := admin.List(ctx, pods, client.InNamespace(namespace)); err != nil {
+		return nil, err
+	}
+	var found []string
+	for i := range pods.Items {
+		found = append(found, pods.Items[i].Name)
+	}
+	return found, nil
+}
+
+func waitCount(t *testing.T, namespace string, n int) {
+	t.Helper()
+	eventually(t, "all but "+strconv.Itoa(n)+" pods to go", func(ctx context.Context) (bool, error) {
+		found, err := names(ctx, namespace)
+		return len(found) <= n, err
+	})
+}
+
+// eventually waits for a condition; an error ends the wait.
+func eventually(t testing.TB, what string, condition wait.ConditionWithContextFunc) {
+	t.Helper()
+	if err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, condition); err != nil {
+		t.Fatalf("waiting for %s: %v", what, err)
+	}
+}

@@ -1,0 +1,190 @@
+package sweeper
+
+import (
+	"context"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/require"
+	"k8s.io/utils/clock"
+	"k8s.io/utils/ptr"
+
+	"isolate.example.io/selectors"
+	"isolate.example.io/sweeper"
+
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+)
+
+// lease is how long a leader counts here.
+const lease = 3 * time.Second
+
+// running is a sweeper at work in one namespace.
+type running struct {
+	network *network
+	local   *wallClock
+	ticker  *handTicker
+	metrics *prometheus.Registry
+
+	elected <-chan struct{}
+	ended   chan struct{}
+	cancel  context.CancelFunc
+}
+
+// start runs a sweeper in a namespace until the test ends. One worker takes the
+// pods in the order of their changes, see settle.
+func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Options)) *running {
+	t.Helper()
+	r := &running{
+		network: &network{},
+		local:   &wallClock{},
+		ticker:  &handTicker{ticks: make(chan time.Time)},
+		metrics: prometheus.NewRegistry(),
+		ended:   make(chan struct{}),
+	}
+	options := manager.Options{
+		Cache:      sweeper.CacheOptions(),
+		Metrics:    metricsserver.Options{BindAddress: "0"},
+		Controller: config.Controller{SkipNameValidation: ptr.To(true), MaxConcurrentReconciles: 1},
+	}
+	options.Cache.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+	for _, p := range prepare {
+		p(r, &options)
+	}
+	serverTime := sweeper.NewServerTime(clock.RealClock{})
+	rest := unlimited(server.Config)
+	rest.Wrap(func(next http.RoundTripper) http.RoundTripper { return &link{next, r.network} })
+	rest.Wrap(serverTime.Wrap)
+	mgr, err := manager.New(rest, options)
+	require.NoError(t, err)
+	require.NoError(t, sweeper.Setup(mgr, sweeper.Options{
+		Workers:            options.Controller.MaxConcurrentReconciles,
+		ReplacementTimeout: time.Minute,
+		Instance:           "sweeper-1",
+		ServerTime:         serverTime,
+		Selectors:          selectors.NewIndex(),
+		Changes:            sweeper.NewChanges(),
+		Local:              r.local,
+		Elapsed:            r.ticker,
+		Metrics:            r.metrics,
+	}))
+	r.elected = mgr.Elected()
+	r.run(t, mgr)
+	if !options.LeaderElection {
+		// What is there at the start may be judged later than what comes.
+		settle(t, namespace)
+	}
+	return r
+}
+
+func (r *running) run(t *testing.T, mgr manager.Manager) {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	go func() {
+		defer close(r.ended)
+		if err := mgr.Start(ctx); err != nil && ctx.Err() == nil {
+			t.Logf("the sweeper ended: %v", err)
+		}
+	}()
+	t.Cleanup(r.stop)
+}
+
+// stop ends the sweeper as SIGTERM does, and returns when it has ended.
+func (r *running) stop() {
+	r.cancel()
+	<-r.ended
+}
+
+func workers(n int) func(*running, *manager.Options) {
+	return func(_ *running, options *manager.Options) { options.Controller.MaxConcurrentReconciles = n }
+}
+
+// replica has the sweeper take part in the leader election of a namespace.
+func replica(namespace string) func(*running, *manager.Options) {
+	return func(_ *running, options *manager.Options) {
+		options.LeaderElection = true
+		options.LeaderElectionID = "isolate-sweeper"
+		options.LeaderElectionNamespace = namespace
+		options.LeaderElectionReleaseOnCancel = true
+		options.LeaseDuration = ptr.To(lease)
+		options.RenewDeadline = ptr.To(lease * 2 / 3)
+		options.RetryPeriod = ptr.To(lease / 10)
+	}
+}
+
+func localClock(ahead time.Duration) func(*running, *manager.Options) {
+	return func(r *running, _ *manager.Options) { r.local.set(ahead) }
+}
+
+func serverClock(ahead time.Duration) func(*running, *manager.Options) {
+	return func(r *running, _ *manager.Options) { r.network.setServerClock(ahead) }
+}
+
+// settle returns once the sweeper has seen everything that happened to the
+// namespace's pods, and acted on it: its one worker takes them in order, and this
+// one, long expired, is the last.
+func settle(t *testing.T, namespace string) {
+	t.Helper()
+	pod := newPod(namespace, "")
+	pod.GenerateName = "last-"
+	require.NoError(t, admin.Create(t.Context(), pod))
+	waitGone(t, pod)
+}
+
+// metric is a gauge or counter of the sweeper, by name, summed over its labels.
+func (r *running) metric(t *testing.T, name string) float64 {
+	t.Helper()
+	families, err := r.metrics.Gather()
+	require.NoError(t, err)
+	var sum float64
+	for _, family := range families {
+		if family.GetName() == name {
+			for _, m := range family.GetMetric() {
+				sum += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
+		}
+	}
+	return sum
+}
+
+// wallClock is a machine's clock that tests set.
+type wallClock struct {
+	mu    sync.Mutex
+	ahead time.Duration
+}
+
+func (w *wallClock) set(ahead time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ahead = ahead
+}
+
+// Now implements [clock.PassiveClock].
+func (w *wallClock) Now() time.Time {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return time.Now().Round(0).Add(w.ahead)
+}
+
+// Since implements [clock.PassiveClock].
+func (w *wallClock) Since(t time.Time) time.Duration { return w.Now().Sub(t) }
+
+// handTicker is a real clock whose tickers tick when a test says so.
+type handTicker struct {
+	clock.RealClock
+	ticks chan time.Time
+}
+
+// NewTicker implements [clock.WithTicker].
+func (h *handTicker) NewTicker(time.Duration) clock.Ticker { return h }
+
+// C implements [clock.Ticker].
+func (h *handTicker) C() <-chan time.Time { return h.ticks }
+
+// Stop implements [clock.Ticker].
+func (h *handTicker) Stop() {}

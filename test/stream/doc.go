@@ -1,3 +1,0 @@
-// Package stream keeps isolate's webhook busy: many writers ask for one admission
-// after the other, and what is lost is counted.
-package stream
