@@ -13,7 +13,6 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
-
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
@@ -67,6 +66,7 @@ func (a *selfSigned) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			return reconcile.Result{RequeueAfter: max(time.Millisecond, min(step.After, maxWait))}, nil
 		case ActionStop:
 			return reconcile.Result{RequeueAfter: maxWait}, nil
+		default: // A step to take.
 		}
 		if err := a.take(ctx, step, state, now); err != nil {
 			return reconcile.Result{}, fmt.Errorf("renewing the webhook's certificate (%s): %w", step.Action, err)
@@ -147,8 +147,9 @@ func (a *selfSigned) take(ctx context.Context, step Step, s State, now time.Time
 		return a.inject(ctx, s)
 	case ActionServe:
 		return a.serve(ctx, step, s, now)
+	default: // ActionWait and ActionStop, which Reconcile has handled.
+		return fmt.Errorf("step %s changes nothing", step.Action)
 	}
-	return fmt.Errorf("%s is no step", step.Action)
 }
 
 func (a *selfSigned) newCA(ctx context.Context, step Step, s State, now time.Time) error {

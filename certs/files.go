@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
-
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 

@@ -7,7 +7,6 @@ import (
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 )
 
 func TestTheNextStep(t *testing.T) {
@@ -48,7 +47,7 @@ func TestTheNextStep(t *testing.T) {
 		"two thirds of the certificate's": {func(w *world) { w.now = start.Add(servingValidity * 2 / 3) }, ActionServe, WhyDue},
 		"just before":                     {func(w *world) { w.now = start.Add(servingValidity*2/3 - time.Second) }, ActionWait, ""},
 		"another type of Secret":          {func(w *world) { w.Serving.Type = corev1.SecretTypeOpaque }, ActionWait, ""},
-		"an immutable Secret":             {func(w *world) { w.CA.Immutable = ptr.To(true) }, ActionStop, ""},
+		"an immutable Secret":             {func(w *world) { w.CA.Immutable = new(true) }, ActionStop, ""},
 		"cert-manager's Secret":           {func(w *world) { w.Serving.Annotations["cert-manager.io/certificate-name"] = "x" }, ActionStop, ""},
 		"cert-manager's caBundle": {func(w *world) {
 			w.Configuration.Annotations = map[string]string{"cert-manager.io/inject-ca-from": "a/b"}

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 )
 
 // now is when the tests' admissions happen, with a fraction of a second so that
@@ -93,7 +92,7 @@ func pod(changes ...func(*Metadata)) *Pod {
 		},
 		OwnerReferences: []metav1.OwnerReference{{
 			APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "login-audit-trail-service-5d4f8",
-			UID: "uid-login-audit-trail-service-5d4f8", Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+			UID: "uid-login-audit-trail-service-5d4f8", Controller: new(true), BlockOwnerDeletion: new(true),
 		}},
 	}}
 	for _, change := range changes {

@@ -7,7 +7,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/utils/ptr"
 )
 
 func TestQuarantineTakesThePodOut(t *testing.T) {
@@ -164,7 +163,7 @@ func TestHintsOfOthersStay(t *testing.T) {
 		t.Errorf("%s is still there: Argo CD could prune the pod", ArgoTrackingKey)
 	}
 	record := StatusOf(stored.Labels, stored.Annotations).Record
-	want := map[string]*string{ArgoTrackingKey: ptr.To("shop:Pod:ah/x")}
+	want := map[string]*string{ArgoTrackingKey: new("shop:Pod:ah/x")}
 	if diff := cmp.Diff(want, record.Annotations); diff != "" {
 		t.Errorf("recorded annotations (-want +got):\n%s", diff)
 	}
@@ -175,6 +174,6 @@ func controller(apiVersion, kind, name string) func(*Metadata) {
 	return func(m *Metadata) {
 		m.OwnerReferences = nil
 		owner(apiVersion, kind, name)(m)
-		m.OwnerReferences[0].Controller = ptr.To(true)
+		m.OwnerReferences[0].Controller = new(true)
 	}
 }

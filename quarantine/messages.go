@@ -333,6 +333,7 @@ func (f fate) sentence() string {
 		return fmt.Sprintf("%s takes it back.", f.controller)
 	case controllerUnknown:
 		return fmt.Sprintf("%s is not known to isolate: check whether it takes the pod back.", f.controller)
+	default: // staysAlone, below.
 	}
 	if f.controller != nil {
 		return fmt.Sprintf("%s is gone, so nobody owns this pod: delete it when you are done.", f.controller)

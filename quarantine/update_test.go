@@ -8,7 +8,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 // quarantined is the incident's pod as a quarantine of 24 hours leaves it.
@@ -41,7 +40,7 @@ var adopted = controllerRef("late")
 func controllerRef(name string) func(*Metadata) {
 	return func(m *Metadata) {
 		owner("apps/v1", "ReplicaSet", name)(m)
-		m.OwnerReferences[len(m.OwnerReferences)-1].Controller = ptr.To(true)
+		m.OwnerReferences[len(m.OwnerReferences)-1].Controller = new(true)
 	}
 }
 
@@ -172,7 +171,7 @@ func TestReleaseRestoresOnlyOwnersThatExist(t *testing.T) {
 	all := append(incident(), selects(KindService, "front", equals("front", "x")), selects(KindService, "back", equals("back", "x")))
 	all[len(all)-1].UID = "uid of another of that name"
 	first := update(all, pod(owner("v1", "Service", "front"), owner("v1", "Service", "back"), owner("v1", "ConfigMap", "settings")), trigger)
-	first.Old.OwnerReferences[1].BlockOwnerDeletion = ptr.To(true)
+	first.Old.OwnerReferences[1].BlockOwnerDeletion = new(true)
 	stored := clone(apply(t, first.New, rules.Decide(first)))
 	req := update(all, &Pod{Metadata: *stored}, without(TriggerKey))
 	decision := rules.Decide(req)

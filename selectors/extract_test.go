@@ -12,7 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
 )
@@ -21,7 +20,7 @@ var (
 	web   = map[string]string{"app": "web"}
 	byApp = &metav1.LabelSelector{MatchLabels: web}
 	named = metav1.ObjectMeta{Name: "web", UID: "uid"}
-	three = ptr.To(int32(3))
+	three = new(int32(3))
 )
 
 // object is what the API server sends of one kind.
@@ -56,7 +55,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 			quarantine.KindReplicaSet, 3, 2, false},
 		{"replicas are one unless set", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp}},
 			quarantine.KindReplicaSet, 1, 0, false},
-		{"replicas may be none", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: ptr.To(int32(0))}},
+		{"replicas may be none", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: new(int32(0))}},
 			quarantine.KindReplicaSet, 0, 0, false},
 		{"a StatefulSet", &appsv1.StatefulSet{ObjectMeta: named, Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three},
 			Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
@@ -65,14 +64,14 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 			Status: appsv1.DaemonSetStatus{DesiredNumberScheduled: 3, CurrentNumberScheduled: 3, NumberReady: 3, NumberAvailable: 2}},
 			quarantine.KindDaemonSet, 3, 2, false},
 		{"a Job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
-			Status: batchv1.JobStatus{Active: 3, Ready: ptr.To(int32(2))}},
+			Status: batchv1.JobStatus{Active: 3, Ready: new(int32(2))}},
 			quarantine.KindJob, 3, 2, false},
 		{"a Job wants no more than are left to complete", &batchv1.Job{ObjectMeta: named,
-			Spec:   batchv1.JobSpec{Selector: byApp, Parallelism: three, Completions: ptr.To(int32(5))},
+			Spec:   batchv1.JobSpec{Selector: byApp, Parallelism: three, Completions: new(int32(5))},
 			Status: batchv1.JobStatus{Succeeded: 4}},
 			quarantine.KindJob, 1, 0, false},
 		{"a suspended Job wants none", &batchv1.Job{ObjectMeta: named,
-			Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three, Suspend: ptr.To(true)}},
+			Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three, Suspend: new(true)}},
 			quarantine.KindJob, 0, 0, false},
 		{"a complete Job wants none", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
 		{"a failed Job wants none", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
@@ -101,7 +100,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 }
 
 func TestOnlyTheOwnerThatControlsIsTheController(t *testing.T) {
-	deployment := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: ptr.To(true)}
+	deployment := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: new(true)}
 	application := metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Application", Name: "shop", UID: "2"}
 	for _, test := range []struct {
 		name   string
@@ -194,7 +193,7 @@ func TestASelectorThatIsNotUnderstoodIsAnErrorInEveryKind(t *testing.T) {
 func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: corev1.PodSpec{NodeName: "node"}}
 	owned := metav1.ObjectMeta{Name: "web", Namespace: "ns", UID: "uid", ResourceVersion: "7", OwnerReferences: []metav1.OwnerReference{
-		{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: ptr.To(true)},
+		{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: new(true)},
 	}}
 	for _, test := range []struct {
 		bare object

@@ -79,6 +79,7 @@ func pairOf(r labels.Requirement) (pair, bool) {
 		if values := r.ValuesUnsorted(); len(values) == 1 {
 			return pair{r.Key(), values[0]}, true
 		}
+	default: // Any other operator matches more than one value, or none.
 	}
 	return pair{}, false
 }

@@ -12,7 +12,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/watchcache"
@@ -77,7 +76,7 @@ func rewatch(k *watchcache.Cache) {
 	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{ResourceVersion: "7"})
 }
 func stream(k *watchcache.Cache) {
-	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: ptr.To(true)})
+	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: new(true)})
 }
 
 func job(name string, selector *metav1.LabelSelector) *batchv1.Job {

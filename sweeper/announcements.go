@@ -8,12 +8,11 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-
-	"isolate.example.io/quarantine"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"isolate.example.io/quarantine"
 )
 
 const (
@@ -49,6 +48,7 @@ func (a *announcements) Reconcile(ctx context.Context, request reconcile.Request
 		return reconcile.Result{}, nil
 	case VerdictTerminating:
 		return a.terminating(pod, now), nil
+	default: // The quarantine has something left to announce.
 	}
 	if now.Sub(status.QuarantinedAt) < newsAge {
 		if err := a.quarantined(pod, status); err != nil { // What could not be read is logged where it is read.

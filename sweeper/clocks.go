@@ -7,7 +7,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
-
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 

@@ -7,10 +7,9 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // metrics count what the sweeper does. No label names a pod or a user.
@@ -132,6 +131,7 @@ func count(pods []metav1.PartialObjectMetadata, now time.Time) map[*prometheus.D
 			counted[descTerminating]++
 		case VerdictDamaged:
 			counted[descDamaged]++
+		default: // Counted as quarantined below, or not at all.
 		}
 		if status.State == quarantine.Quarantined {
 			counted[descQuarantined]++

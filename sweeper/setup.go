@@ -16,8 +16,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -145,7 +143,7 @@ func follow(mgr manager.Manager, name string, workers int, reconciler reconcile.
 		WithOptions(controller.Options{
 			MaxConcurrentReconciles: workers, RateLimiter: backoff(),
 			// No pod comes before another, and a plain queue takes less of the CPU.
-			UsePriorityQueue: ptr.To(false),
+			UsePriorityQueue: new(false),
 		}).
 		WithLogConstructor(logs(mgr))
 	for _, s := range sources {

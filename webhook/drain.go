@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"k8s.io/utils/clock"
-
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
@@ -87,6 +86,7 @@ func (d *Drain) connState(_ net.Conn, state http.ConnState) {
 		case d.closed <- struct{}{}:
 		default:
 		}
+	default: // The connection stays open.
 	}
 }
 

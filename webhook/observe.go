@@ -5,10 +5,9 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // Metrics count what the webhook decides. No label names a pod or a user.

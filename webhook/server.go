@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"k8s.io/utils/ptr"
-
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
@@ -56,6 +54,6 @@ func NewServer(address string, certificate func(*tls.ClientHelloInfo) (*tls.Cert
 			ReadHeaderTimeout: idleTimeout,
 			ErrorLog:          slog.NewLogLogger(logr.ToSlogHandler(log.Log.WithName("admission")), slog.LevelWarn),
 		},
-		ShutdownTimeout: ptr.To(shutdownTimeout),
+		ShutdownTimeout: new(shutdownTimeout),
 	}, nil
 }

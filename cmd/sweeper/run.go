@@ -9,17 +9,16 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
-
-	"isolate.example.io/certs"
-	"isolate.example.io/cmd/internal/command"
-	"isolate.example.io/selectors"
-	"isolate.example.io/sweeper"
-
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/cmd/internal/command"
+	"isolate.example.io/selectors"
+	"isolate.example.io/sweeper"
 )
 
 // leaseName is the lease by which the replicas agree who of them deletes.

@@ -10,18 +10,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
-
-	"isolate.example.io/certs"
-	"isolate.example.io/cmd/internal/command"
-	"isolate.example.io/selectors"
-	"isolate.example.io/webhook"
-
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"isolate.example.io/certs"
+	"isolate.example.io/cmd/internal/command"
+	"isolate.example.io/selectors"
+	"isolate.example.io/webhook"
 )
 
 // Run serves admission reviews until the context ends. It implements

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	goruntime "runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,8 +49,8 @@ type bench struct {
 func (b *bench) runRow(name string, run func(*bench) error) error {
 	b.row = name
 	defer func() {
-		for i := len(b.cleanups) - 1; i >= 0; i-- {
-			b.cleanups[i]()
+		for _, v := range slices.Backward(b.cleanups) {
+			v()
 		}
 		b.cleanups = nil
 	}()

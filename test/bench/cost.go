@@ -94,7 +94,7 @@ func (b *bench) review(c *cluster) ([]byte, error) {
 // post sends a review again and again over one connection, as the API server does.
 func (b *bench) post(url string, review []byte, n int) error {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{
-		InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, //nolint:gosec // Its own process, on loopback.
+		InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, // Its own process, on loopback.
 	}}
 	defer transport.CloseIdleConnections()
 	client := &http.Client{Transport: transport}

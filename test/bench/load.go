@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"time"
 
@@ -122,15 +123,13 @@ func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 		pod.Labels[key] = "quarantined-" + value
 	}
 	pod.Labels[quarantine.QuarantinedLabel] = quarantine.QuarantinedValue
-	for key, value := range map[string]string{
+	maps.Copy(pod.Annotations, map[string]string{
 		quarantine.TriggerKey:       quarantine.True,
 		quarantine.QuarantinedAtKey: time.Now().UTC().Format(time.RFC3339),
 		quarantine.ExpiresAtKey:     expires.UTC().Format(time.RFC3339),
 		quarantine.QuarantinedByKey: "jane@example.com",
 		quarantine.RecordKey:        "{}",
-	} {
-		pod.Annotations[key] = value
-	}
+	})
 	return pod
 }
 

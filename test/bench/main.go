@@ -14,12 +14,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/pflag"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/framework/installation"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // alternative is the first argument of this program when it is one of the programs

@@ -90,7 +90,7 @@ func configuration(name string, p *process) (*admissionv1.MutatingWebhookConfigu
 			SideEffects:             ptr.To(admissionv1.SideEffectClassNone),
 			ReinvocationPolicy:      ptr.To(admissionv1.IfNeededReinvocationPolicy),
 			ClientConfig: admissionv1.WebhookClientConfig{
-				URL: ptr.To(fmt.Sprintf("https://127.0.0.1:%d%s", p.port, alternatives.Path)), CABundle: ca,
+				URL: new(fmt.Sprintf("https://127.0.0.1:%d%s", p.port, alternatives.Path)), CABundle: ca,
 			},
 			Rules:           []admissionv1.RuleWithOperations{podUpdates()},
 			MatchConditions: []admissionv1.MatchCondition{triggered()},

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"encoding/json"
+	"maps"
 	"time"
 
 	admissionv1 "k8s.io/api/admission/v1"
@@ -19,9 +20,7 @@ func (a App) Review(annotations map[string]string) ([]byte, error) {
 	stored.ResourceVersion = "123456"
 	stored.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 	updated := stored.DeepCopy()
-	for key, value := range annotations {
-		updated.Annotations[key] = value
-	}
+	maps.Copy(updated.Annotations, annotations)
 	before, err := json.Marshal(stored)
 	if err != nil {
 		return nil, err

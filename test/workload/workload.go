@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 )
 
 // podsAnApp is how many pods of a cluster belong to one app.
@@ -70,7 +69,7 @@ func (a App) ReplicaSet(revision int) *appsv1.ReplicaSet {
 	return &appsv1.ReplicaSet{
 		ObjectMeta: meta,
 		Spec: appsv1.ReplicaSetSpec{
-			Replicas: ptr.To(int32(0)),
+			Replicas: new(int32(0)),
 			Selector: &metav1.LabelSelector{MatchLabels: map[string]string{
 				"app.kubernetes.io/name": a.Name(), "app.kubernetes.io/component": "backend", "pod-template-hash": a.hash(revision),
 			}},
@@ -108,6 +107,6 @@ func (a App) meta(name string) metav1.ObjectMeta {
 func owner(kind, name string, uid types.UID) metav1.OwnerReference {
 	return metav1.OwnerReference{
 		APIVersion: "apps/v1", Kind: kind, Name: name, UID: uid,
-		Controller: ptr.To(true), BlockOwnerDeletion: ptr.To(true),
+		Controller: new(true), BlockOwnerDeletion: new(true),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"strings"
@@ -15,16 +16,15 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 	kjson "sigs.k8s.io/json"
 
 	"isolate.example.io/certs"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/selectors"
 	"isolate.example.io/test/workload"
-
-	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 )
 
 // Path is where the webhooks are served.
@@ -79,9 +79,7 @@ func readyMade() ([]byte, error) {
 	}}
 	updated := old.Metadata
 	updated.Annotations = map[string]string{quarantine.TriggerKey: quarantine.True}
-	for key, value := range pod.Annotations {
-		updated.Annotations[key] = value
-	}
+	maps.Copy(updated.Annotations, pod.Annotations)
 	rules := quarantine.DefaultConfig()
 	decision := rules.Decide(quarantine.Request{
 		Old: old, New: &updated, User: "kubernetes-admin", Time: time.Now(), Selectors: workload.Selectors(app), Quarantined: nobody{},

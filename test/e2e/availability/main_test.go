@@ -16,12 +16,11 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 const (

@@ -13,12 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/certs"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 const (

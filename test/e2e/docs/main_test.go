@@ -12,11 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 const (

@@ -7,7 +7,6 @@ import (
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 )
 
 func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
@@ -30,7 +29,7 @@ func barePod(name string, labels map[string]string) *corev1.Pod {
 
 func deployment(name string, replicas int, labels map[string]string) *appsv1.Deployment {
 	return &appsv1.Deployment{ObjectMeta: named(name), Spec: appsv1.DeploymentSpec{
-		Replicas: ptr.To(int32(replicas)), Selector: matching(labels), Template: template(labels),
+		Replicas: new(int32(replicas)), Selector: matching(labels), Template: template(labels),
 	}}
 }
 
@@ -40,13 +39,13 @@ func replicaSet(name string, replicas int, labels map[string]string, expressions
 		selector.MatchLabels = labels
 	}
 	return &appsv1.ReplicaSet{ObjectMeta: named(name), Spec: appsv1.ReplicaSetSpec{
-		Replicas: ptr.To(int32(replicas)), Selector: selector, Template: template(labels),
+		Replicas: new(int32(replicas)), Selector: selector, Template: template(labels),
 	}}
 }
 
 func replicationController(name string, replicas int, labels map[string]string) *corev1.ReplicationController {
 	return &corev1.ReplicationController{ObjectMeta: named(name), Spec: corev1.ReplicationControllerSpec{
-		Replicas: ptr.To(int32(replicas)), Selector: labels, Template: ptr.To(template(labels)),
+		Replicas: new(int32(replicas)), Selector: labels, Template: new(template(labels)),
 	}}
 }
 
@@ -88,7 +87,7 @@ func statefulSet(name string, labels map[string]string) *appsv1.StatefulSet {
 func ownedByConfigMap(name string, labels map[string]string) *corev1.Pod {
 	pod := barePod(name, labels)
 	pod.OwnerReferences = []metav1.OwnerReference{{
-		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", Controller: ptr.To(true),
+		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", Controller: new(true),
 	}}
 	return pod
 }

@@ -10,11 +10,10 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 const (

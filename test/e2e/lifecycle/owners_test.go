@@ -11,7 +11,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
 )
@@ -23,7 +22,7 @@ func (n *namespace) ownedByService(name string) metav1.OwnerReference {
 	n.create(service(name, map[string]string{"app": "other"}))
 	owner, err := admin.CoreV1().Services(n.name).Get(n.Context(), name, metav1.GetOptions{})
 	require.NoError(n, err)
-	return metav1.OwnerReference{APIVersion: "v1", Kind: "Service", Name: name, UID: owner.UID, BlockOwnerDeletion: ptr.To(true)}
+	return metav1.OwnerReference{APIVersion: "v1", Kind: "Service", Name: name, UID: owner.UID, BlockOwnerDeletion: new(true)}
 }
 
 func (n *namespace) deleteService(name string) {

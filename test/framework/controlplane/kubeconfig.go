@@ -10,7 +10,6 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
-	"k8s.io/utils/ptr"
 )
 
 // contextName names cluster, user and context in every kubeconfig.
@@ -26,7 +25,7 @@ func (c *ControlPlane) ServiceAccountConfig(ctx context.Context, namespace, name
 		return nil, err
 	}
 	request := &authenticationv1.TokenRequest{Spec: authenticationv1.TokenRequestSpec{
-		ExpirationSeconds: ptr.To(int64(lifetime.Seconds())),
+		ExpirationSeconds: new(int64(lifetime.Seconds())),
 	}}
 	token, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
 	if err != nil {

@@ -11,11 +11,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/manifests"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (

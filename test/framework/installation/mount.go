@@ -11,10 +11,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/certs"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // dataLink is what a kubelet exchanges to change all files of a mount at once.

@@ -11,11 +11,10 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/services"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // service is what stands in for the webhook's Service, at its address.

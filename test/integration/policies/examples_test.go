@@ -11,11 +11,10 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/manifests"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // With the role of an example a tool may quarantine, and do nothing else to

@@ -8,10 +8,9 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/test/framework/controlplane"
-
-	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
 // root is the repository's folder, from where go test runs this package.

@@ -4,10 +4,9 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 func TestWhoMay(t *testing.T) {

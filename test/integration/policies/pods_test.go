@@ -5,11 +5,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // testFinalizer keeps a pod that is being deleted in place.
@@ -27,11 +25,11 @@ func newPod(namespace string, changes ...change) *corev1.Pod {
 			Labels:       map[string]string{"app": "web"},
 			Annotations:  map[string]string{"example.com/team": "blue"},
 			OwnerReferences: []metav1.OwnerReference{{
-				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "0d4b5a52-3c1f-4b6d-9f5e-2f7f4a0c9b11", Controller: ptr.To(true),
+				APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "web", UID: "0d4b5a52-3c1f-4b6d-9f5e-2f7f4a0c9b11", Controller: new(true),
 			}},
 		},
 		Spec: corev1.PodSpec{
-			TerminationGracePeriodSeconds: ptr.To(int64(0)),
+			TerminationGracePeriodSeconds: new(int64(0)),
 			Containers:                    []corev1.Container{{Name: "web", Image: "example.com/web:1"}},
 		},
 	}

@@ -121,7 +121,7 @@ func (s *standIn) answerFor(t *testing.T, configuration *unstructured.Unstructur
 
 func (s *standIn) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
 	return admissionregistrationv1.WebhookClientConfig{
-		URL:      ptr.To(s.server.URL + path),
+		URL:      new(s.server.URL + path),
 		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw}),
 	}
 }

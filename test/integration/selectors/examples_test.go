@@ -9,11 +9,9 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // example is one of the kinds that bind pods.
@@ -50,7 +48,7 @@ var examples = []example{
 		desired: 1,
 		scale: func(o client.Object) {
 			set := o.(*appsv1.ReplicaSet)
-			set.Spec.Replicas = ptr.To(int32(3))
+			set.Spec.Replicas = new(int32(3))
 			set.Status = appsv1.ReplicaSetStatus{Replicas: 3, ReadyReplicas: 2, AvailableReplicas: 2}
 		},
 	},
@@ -62,7 +60,7 @@ var examples = []example{
 		desired: 1,
 		scale: func(o client.Object) {
 			set := o.(*appsv1.StatefulSet)
-			set.Spec.Replicas = ptr.To(int32(3))
+			set.Spec.Replicas = new(int32(3))
 			set.Status = appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 2, AvailableReplicas: 2}
 		},
 	},
@@ -81,26 +79,26 @@ var examples = []example{
 			once := template(selected)
 			once.Spec.RestartPolicy = corev1.RestartPolicyNever
 			return &batchv1.Job{ObjectMeta: meta, Spec: batchv1.JobSpec{
-				Completions: ptr.To(int32(3)), Parallelism: ptr.To(int32(1)),
-				Selector: selecting(selected), Template: once, ManualSelector: ptr.To(true),
+				Completions: new(int32(3)), Parallelism: new(int32(1)),
+				Selector: selecting(selected), Template: once, ManualSelector: new(true),
 			}}
 		},
 		desired: 1,
 		scale: func(o client.Object) {
 			job := o.(*batchv1.Job)
-			job.Spec.Parallelism = ptr.To(int32(3))
-			job.Status = batchv1.JobStatus{Active: 3, Ready: ptr.To(int32(2))}
+			job.Spec.Parallelism = new(int32(3))
+			job.Status = batchv1.JobStatus{Active: 3, Ready: new(int32(2))}
 		},
 	},
 	{
 		kind: quarantine.KindReplicationController,
 		object: func(meta metav1.ObjectMeta, selected labels) client.Object {
-			return &corev1.ReplicationController{ObjectMeta: meta, Spec: corev1.ReplicationControllerSpec{Selector: selected, Template: ptr.To(template(selected))}}
+			return &corev1.ReplicationController{ObjectMeta: meta, Spec: corev1.ReplicationControllerSpec{Selector: selected, Template: new(template(selected))}}
 		},
 		desired: 1,
 		scale: func(o client.Object) {
 			controller := o.(*corev1.ReplicationController)
-			controller.Spec.Replicas = ptr.To(int32(3))
+			controller.Spec.Replicas = new(int32(3))
 			controller.Status = corev1.ReplicationControllerStatus{Replicas: 3, ReadyReplicas: 2, AvailableReplicas: 2}
 		},
 		selectOther: func(o client.Object, selected labels) {

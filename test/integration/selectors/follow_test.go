@@ -9,8 +9,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
@@ -88,7 +86,7 @@ func TestEveryKindIsKnownWithItsController(t *testing.T) {
 	waitReady(t, watcher)
 	_, want := createEach(t, namespace, "web",
 		metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Application", Name: "shop", UID: "1"},
-		metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2", Controller: ptr.To(true)})
+		metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "2", Controller: new(true)})
 	for i := range want {
 		want[i].controller = "Deployment.apps/web"
 	}

@@ -9,12 +9,11 @@ import (
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
-
-	"isolate.example.io/test/framework/controlplane"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // The API server of all tests here, in whose folder kubectl is too, and who may do

@@ -14,10 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/selectors"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 const (

@@ -5,10 +5,9 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"isolate.example.io/test/framework/audit"
-
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
 // auditLog is where the API server notes who asked it to delete pods: what several

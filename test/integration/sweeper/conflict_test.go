@@ -6,10 +6,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 // What happens between judging a pod and deleting it wins: the API server sees it

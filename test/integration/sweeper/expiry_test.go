@@ -8,10 +8,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
-
-	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
 var once = []int{http.StatusOK}

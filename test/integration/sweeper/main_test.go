@@ -8,12 +8,11 @@ import (
 
 	"github.com/go-logr/logr"
 	"k8s.io/client-go/rest"
-
-	"isolate.example.io/test/framework/controlplane"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // The API server of all tests here, and who may do everything. Each test keeps to

@@ -13,11 +13,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	coordinationv1 "k8s.io/api/coordination/v1"
-
-	"isolate.example.io/test/framework/controlplane"
-
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"isolate.example.io/test/framework/controlplane"
 )
 
 // The program itself, as it is shipped, killed while pods expire.

@@ -10,15 +10,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-
-	"isolate.example.io/selectors"
-	"isolate.example.io/sweeper"
-
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+
+	"isolate.example.io/selectors"
+	"isolate.example.io/sweeper"
 )
 
 // lease is how long a leader counts here.
@@ -50,7 +48,7 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	options := manager.Options{
 		Cache:      sweeper.CacheOptions(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
-		Controller: config.Controller{SkipNameValidation: ptr.To(true), MaxConcurrentReconciles: 1},
+		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 1},
 	}
 	options.Cache.DefaultNamespaces = map[string]cache.Config{namespace: {}}
 	for _, p := range prepare {
@@ -111,9 +109,9 @@ func replica(namespace string) func(*running, *manager.Options) {
 		options.LeaderElectionID = "isolate-sweeper"
 		options.LeaderElectionNamespace = namespace
 		options.LeaderElectionReleaseOnCancel = true
-		options.LeaseDuration = ptr.To(lease)
-		options.RenewDeadline = ptr.To(lease * 2 / 3)
-		options.RetryPeriod = ptr.To(lease / 10)
+		options.LeaseDuration = new(lease)
+		options.RenewDeadline = new(lease * 2 / 3)
+		options.RetryPeriod = new(lease / 10)
 	}
 }
 
