@@ -17,9 +17,9 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// extract keeps of an object what a decision needs. It returns nil for one that
+// Extract keeps of an object what a decision needs. It returns nil for one that
 // selects nothing: a Service without a selector, a nil label selector.
-func extract(object metav1.Object) (*quarantine.SelectingObject, error) {
+func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	s := &quarantine.SelectingObject{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
 	var parsed labels.Selector
 	var err error
@@ -116,7 +116,7 @@ func hasEnded(job *batchv1.Job) bool {
 
 func orOne(n *int32) int32 { return ptr.Deref(n, 1) }
 
-// strip drops what extract does not read before the object is kept anywhere, so
+// strip drops what Extract does not read before the object is kept anywhere, so
 // that reading all ReplicaSets of a cluster does not hold all their templates.
 func strip(object metav1.Object) {
 	object.SetManagedFields(nil)

@@ -82,7 +82,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := extract(test.object)
+			got, err := Extract(test.object)
 			require.NoError(t, err)
 			require.True(t, matches(got.Requirements, web))
 			require.False(t, matches(got.Requirements, map[string]string{"app": "api"}))
@@ -113,7 +113,7 @@ func TestOnlyTheOwnerThatControlsIsTheController(t *testing.T) {
 			&quarantine.Owner{Kind: schema.GroupKind{Group: "apps", Kind: "Deployment"}, Name: "web", UID: "1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := extract(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{OwnerReferences: test.owners}, Spec: appsv1.ReplicaSetSpec{Selector: byApp}})
+			got, err := Extract(&appsv1.ReplicaSet{ObjectMeta: metav1.ObjectMeta{OwnerReferences: test.owners}, Spec: appsv1.ReplicaSetSpec{Selector: byApp}})
 			require.NoError(t, err)
 			require.Equal(t, test.want, got.Controller)
 		})
@@ -155,7 +155,7 @@ func TestExpressionsCountInEveryKindThatHasThem(t *testing.T) {
 	} {
 		for kind, object := range withSelector(test.selector) {
 			t.Run(test.name+" of a "+kind, func(t *testing.T) {
-				s, err := extract(object)
+				s, err := Extract(object)
 				require.NoError(t, err)
 				var matching []string
 				for name, podLabels := range pods {
@@ -175,7 +175,7 @@ func TestWhatSelectsNothingIsLeftOut(t *testing.T) {
 	objects["Service with an empty selector"] = &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{}}}
 	objects["ReplicationController"] = &corev1.ReplicationController{}
 	for kind, object := range objects {
-		s, err := extract(object)
+		s, err := Extract(object)
 		require.NoError(t, err, kind)
 		require.Nil(t, s, kind)
 	}
@@ -183,10 +183,10 @@ func TestWhatSelectsNothingIsLeftOut(t *testing.T) {
 
 func TestASelectorThatIsNotUnderstoodIsAnErrorInEveryKind(t *testing.T) {
 	for kind, object := range withSelector(expression("Near")) {
-		_, err := extract(object)
+		_, err := Extract(object)
 		require.EqualError(t, err, `"Near" is not a valid label selector operator`, kind)
 	}
-	_, err := extract(&corev1.Pod{})
+	_, err := Extract(&corev1.Pod{})
 	require.EqualError(t, err, "*v1.Pod binds no pods")
 }
 
@@ -229,12 +229,12 @@ func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
 		full.SetAnnotations(web)
 		full.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl"}})
 		test.fill(full)
-		before, err := extract(full)
+		before, err := Extract(full)
 		require.NoError(t, err)
 
 		strip(full)
 		require.Equal(t, bare, full)
-		after, err := extract(full)
+		after, err := Extract(full)
 		require.NoError(t, err)
 		require.Equal(t, before, after)
 	}

@@ -30,7 +30,7 @@ func BenchmarkMatching(b *testing.B) {
 				Spec:       corev1.ServiceSpec{Selector: map[string]string{"app": "app-" + strconv.Itoa(i), "tier": "backend"}},
 			}
 			require.NoError(b, informed.Add(service))
-			s, err := extract(service)
+			s, err := Extract(service)
 			require.NoError(b, err)
 			ix.Set("ns", s)
 		}

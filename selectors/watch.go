@@ -107,7 +107,7 @@ func (k *watched) Strip(object metav1.Object) { strip(object) }
 // Set implements [watchcache.Store].
 func (k *watched) Set(o metav1.Object) {
 	index := k.watcher.index
-	switch s, err := extract(o); {
+	switch s, err := Extract(o); {
 	case err != nil:
 		index.SetUnreadable(o.GetNamespace(), k.kind, o.GetName(), err)
 	case s == nil:
