@@ -3,6 +3,7 @@ package quarantine
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,8 +41,9 @@ var mutations = []mutation{
 		owner("v1", "ConfigMap", "x")(m)
 	}},
 	{name: "a label changed beside", asked: label("note", "x")},
-	{name: "force, ttl and extend", asked: func(m *Metadata) {
+	{name: "force, hold, ttl and extend", asked: func(m *Metadata) {
 		annotation(ForceKey, "true")(m)
+		annotation(HoldKey, "true")(m)
 		annotation(TTLKey, "1h")(m)
 		annotation(ExtendKey, "2h")(m)
 	}},
@@ -116,10 +118,19 @@ func violation(t testing.TB, rules *Config, req Request) string {
 	return releaseViolation(t, rules, req, stored)
 }
 
-// releaseViolation releases the pod, and checks that it is what it was.
+// releaseViolation releases the pod, and checks that it is what it was, and that
+// force is needed for a held pod that a controller would delete, and for no other.
 func releaseViolation(t testing.TB, rules *Config, req Request, stored *Metadata) string {
-	// A held pod that its controller would delete is released by force alone (rule Held).
-	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"), annotation(ForceKey, True))
+	held := stored.Annotations[HoldKey] == True && wouldBeAdopted(req)
+	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"))
+	delete(release.New.Annotations, ForceKey)
+	unforced := rules.Decide(release)
+	switch refused := unforced.Denial != nil; {
+	case refused != held, refused && unforced.Denial.Reason != ReasonHeld:
+		return fmt.Sprintf("release without force, held %t: %+v", held, unforced.Denial)
+	case refused:
+		annotation(ForceKey, True)(release.New)
+	}
 	released := apply(t, release.New, rules.Decide(release))
 	want := clone(&req.Old.Metadata)
 	for key, value := range req.New.Labels {
@@ -138,6 +149,24 @@ func releaseViolation(t testing.TB, rules *Config, req Request, stored *Metadata
 		return "releasing again changes something:\n" + diff
 	}
 	return ""
+}
+
+// wouldBeAdopted reports whether a controller adopts the pod with its original
+// labels. All controllers here have as many pods as they want, so it then deletes
+// the pod, which is not Ready.
+func wouldBeAdopted(req Request) bool {
+	if owner := req.Old.controller(); owner != nil && owner.Kind.Kind == "CloneSet" {
+		return false // Nobody knows what its controller does.
+	}
+	labels := maps.Clone(req.Old.Labels)
+	for key, value := range req.New.Labels {
+		if _, had := labels[key]; !had && key != QuarantinedLabel {
+			labels[key] = value // set in the request that quarantines
+		}
+	}
+	return slices.ContainsFunc(req.Selectors.Matching(labels), func(s *SelectingObject) bool {
+		return s.Kind == KindReplicaSet || s.Kind == KindJob
+	})
 }
 
 // recordViolation checks that the record tells how the stored pod was.
