@@ -11,8 +11,8 @@ import (
 	"sigs.k8s.io/kwok/pkg/utils/signals"
 )
 
-// runKWOK sets KWOK up as its own main does: log and configuration flags are
-// read before the command sees them.
+// runKWOK does what KWOK's own main does: it reads the log and configuration flags
+// before the command parses the rest.
 func runKWOK() int {
 	flags := pflag.NewFlagSet("global", pflag.ContinueOnError)
 	flags.ParseErrorsAllowlist.UnknownFlags = true
@@ -25,7 +25,7 @@ func runKWOK() int {
 		return 1
 	}
 	command := cmd.NewCommand(ctx)
-	command.Version = "" // component-base, in this binary too, has a global flag of that name
+	command.Version = "" // component-base, which this binary also links, registers a global --version flag
 	command.PersistentFlags().AddFlagSet(flags)
 	if err := command.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "running KWOK:", err)

@@ -1,9 +1,9 @@
 // Command kubernetes is a Kubernetes control plane in one binary: etcd, the API
-// server, the controller manager, the scheduler, kubectl, cert-manager, and KWOK
-// in place of the kubelets, each the real one, called by the name it is linked to.
+// server, the controller manager, the scheduler and kubectl, and KWOK in place of
+// the kubelets. Each is the real program; the name of the symlink selects it.
 //
-// One binary of all links in the time of one, and shares what they share. It is
-// a module of its own so that the product's go.mod stays small.
+// One binary links in the time of one and holds the shared packages once. It is a
+// module of its own so that the product's go.mod stays small.
 package main
 
 import (
@@ -36,10 +36,9 @@ func main() {
 	os.Exit(run())
 }
 
-// program is the one that this binary is called by the name of.
+// program returns the program whose name ends the path.
 func program(path string) (run func() int, err error) {
 	programs := map[string]func() int{
-		"cert-manager":            runCertManager,
 		"etcd":                    runEtcd,
 		"kube-apiserver":          func() int { return cli.Run(apiserver.NewAPIServerCommand()) },
 		"kube-controller-manager": func() int { return cli.Run(controllermanager.NewControllerManagerCommand()) },
@@ -52,7 +51,7 @@ func program(path string) (run func() int, err error) {
 		return run, nil
 	}
 	names := slices.Sorted(maps.Keys(programs))
-	return nil, fmt.Errorf("%s is none of the programs in this binary; link it to one of these names: %s", name, strings.Join(names, ", "))
+	return nil, fmt.Errorf("%s is not a program in this binary; use a symlink with one of these names: %s", name, strings.Join(names, ", "))
 }
 
 func runEtcd() int {

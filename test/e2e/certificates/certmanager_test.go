@@ -2,6 +2,7 @@ package certificates
 
 import (
 	"bytes"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -39,7 +40,9 @@ func (c *cluster) startCertManager() {
 		_, err := c.admin.Discovery().ServerResourcesForGroupVersion(certmanagerv1.SchemeGroupVersion.String())
 		return err == nil
 	})
-	p, err := controlplane.StartProcess(c.TempDir(), "cert-manager", filepath.Join(binaries, "cert-manager"), "--kubeconfig="+c.Kubeconfig())
+	program, err := controlplane.CertManager(c.Context(), os.Stderr)
+	require.NoError(c, err)
+	p, err := controlplane.StartProcess(c.TempDir(), "cert-manager", program, "--kubeconfig="+c.Kubeconfig())
 	require.NoError(c, err)
 	c.Cleanup(func() {
 		if c.Failed() {

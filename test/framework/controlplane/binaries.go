@@ -11,40 +11,47 @@ import (
 	"syscall"
 )
 
-// Versions of Kubernetes, as the go.mod of their modules names them and their API
-// servers report them: the newest, and the oldest that isolate supports.
+// Kubernetes versions, as go.mod names them and the API servers report them: the
+// newest, and the oldest that isolate supports.
 const (
 	Version       = "v1.37.2"
 	OldestVersion = "v1.30.14"
 )
 
-// distribution is one binary, built from a module of its own.
+// distribution is one binary that is built from its own module.
 type distribution struct {
-	// module is the folder below test that has its sources.
-	module  string
+	// module is the folder in test/cmd with the sources.
+	module string
+	// version is the Kubernetes version that the binary reports, if it is Kubernetes.
 	version string
-	// builds begins the names of the folders of builds.
-	builds string
-	// programs are the names by which the binary knows what to be.
+	// prefix is the first part of the build folder's name; the fingerprint follows.
+	prefix string
+	// programs are the names of the symlinks: the binary runs the one it is called by.
 	programs []string
-	// description says what is in it to whoever waits for it.
+	// description lists the contents for whoever waits for the build.
 	description string
 }
 
 var (
 	newest = distribution{
-		module: "kubernetes", version: Version, builds: "kube",
-		programs:    []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok", "cert-manager"},
-		description: "etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl " + Version + ", KWOK and cert-manager",
+		module: "kubernetes", version: Version, prefix: "kube",
+		programs:    []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl", "kwok"},
+		description: "etcd, kube-apiserver, kube-controller-manager, kube-scheduler, kubectl " + Version + " and KWOK",
 	}
 	oldest = distribution{
-		module: "kubernetes130", version: OldestVersion, builds: "kube130",
+		module: "kubernetes130", version: OldestVersion, prefix: "kube130",
 		programs:    []string{"kube-apiserver"},
 		description: "kube-apiserver " + OldestVersion,
 	}
+	certManager = distribution{
+		module: "certmanager", prefix: "certmanager",
+		programs:    []string{"cert-manager"},
+		description: "cert-manager",
+	}
 )
 
-// Root is the repository's folder, found from the working directory upward.
+// Root returns the repository's root, which it looks for upward from the working
+// directory.
 func Root() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -55,18 +62,18 @@ func Root() (string, error) {
 			return dir, nil
 		}
 	}
-	return "", errors.New("not in a checkout of isolate: no folder above has test/cmd/kubernetes/go.mod")
+	return "", errors.New("not in a checkout of isolate: no parent folder has test/cmd/kubernetes/go.mod")
 }
 
-// Binaries returns the folder with the programs, and builds them first if they
-// are not there or of another version. Progress goes to the writer: the first
-// build takes minutes. Two builds at once wait for each other.
+// Binaries returns the folder with the control plane's programs. It builds them
+// if they are missing or out of date and reports progress to the writer: the first
+// build takes minutes. Concurrent builds wait for each other.
 func Binaries(ctx context.Context, progress io.Writer) (string, error) {
 	return newest.binaries(ctx, progress)
 }
 
-// OldestBinaries returns a folder with the oldest API server, and the etcd and the
-// kubectl of the newest.
+// OldestBinaries is like Binaries, with the oldest API server in place of the
+// newest, and without controllers.
 func OldestBinaries(ctx context.Context, progress io.Writer) (string, error) {
 	others, err := newest.binaries(ctx, progress)
 	if err != nil {
@@ -84,8 +91,15 @@ func OldestBinaries(ctx context.Context, progress io.Writer) (string, error) {
 	return dir, nil
 }
 
-// link has the path link to the target, whatever it linked to before. No moment
-// passes without it, as another test may be using it.
+// CertManager returns the path of a program that runs cert-manager's controllers.
+// It builds the program like Binaries does.
+func CertManager(ctx context.Context, progress io.Writer) (string, error) {
+	dir, err := certManager.binaries(ctx, progress)
+	return filepath.Join(dir, "cert-manager"), err
+}
+
+// link makes path a symlink to the target. It replaces an existing link
+// atomically, because another test may be using it.
 func link(target, path string) error {
 	if current, err := os.Readlink(path); err == nil && current == target {
 		return nil
@@ -108,11 +122,11 @@ func (d distribution) binaries(ctx context.Context, progress io.Writer) (string,
 		return "", err
 	}
 	builds := filepath.Join(root, ".build")
-	dir := filepath.Join(builds, d.builds+"-"+sum)
+	dir := filepath.Join(builds, d.prefix+"-"+sum)
 	if err := os.MkdirAll(builds, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := Lock(filepath.Join(builds, d.builds+".lock"))
+	unlock, err := Lock(filepath.Join(builds, d.prefix+".lock"))
 	if err != nil {
 		return "", err
 	}
@@ -126,8 +140,8 @@ func (d distribution) binaries(ctx context.Context, progress io.Writer) (string,
 	return dir, d.removeOthers(builds, dir)
 }
 
-// Lock takes a file lock, waiting for it, and returns what gives it back. The
-// kernel gives it back too when the process ends.
+// Lock waits for a file lock, takes it, and returns the function that releases it.
+// The kernel also releases it when the process exits.
 func Lock(path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 // progressInterval is how often a running build reports.
 const progressInterval = 15 * time.Second
 
-// fingerprint tells versions of the binary apart: its sources, the modules it is
-// made of, and the compiler.
+// fingerprint returns a hash of everything that a build depends on: the sources,
+// the versions of the modules, and the compiler.
 func (d distribution) fingerprint(source string) (string, error) {
 	files, err := filepath.Glob(filepath.Join(source, "*.go"))
 	if err != nil {
@@ -46,11 +46,7 @@ func (d distribution) build(ctx context.Context, source, dir string, progress io
 	if err := os.RemoveAll(unfinished); err != nil {
 		return err
 	}
-	const component = "k8s.io/component-base/version."
-	major, minor, _ := strings.Cut(strings.TrimPrefix(d.version, "v"), ".")
-	minor, _, _ = strings.Cut(minor, ".")
-	ldflags := fmt.Sprintf("-s -w -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s", component, d.version, major, minor)
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", ldflags, "-o", filepath.Join(unfinished, d.module), ".")
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", d.ldflags(), "-o", filepath.Join(unfinished, d.module), ".")
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false")
 	if err := d.runWithProgress(cmd, progress); err != nil {
@@ -64,13 +60,25 @@ func (d distribution) build(ctx context.Context, source, dir string, progress io
 	return os.Rename(unfinished, dir)
 }
 
-// runWithProgress runs a go build -v, which names each package it compiles.
+// ldflags set the version that the Kubernetes programs report, v0.0.0 otherwise.
+func (d distribution) ldflags() string {
+	const flags = "-s -w"
+	if d.version == "" {
+		return flags
+	}
+	const component = "k8s.io/component-base/version."
+	major, minor, _ := strings.Cut(strings.TrimPrefix(d.version, "v"), ".")
+	minor, _, _ = strings.Cut(minor, ".")
+	return fmt.Sprintf(flags+" -X %[1]sgitVersion=%[2]s -X %[1]sgitMajor=%[3]s -X %[1]sgitMinor=%[4]s", component, d.version, major, minor)
+}
+
+// runWithProgress runs go build -v, which prints each package it compiles.
 func (d distribution) runWithProgress(cmd *exec.Cmd, progress io.Writer) error {
 	start := time.Now()
 	report := func(state string, packages int64) {
 		fmt.Fprintf(progress, "%s %s: %s, %d packages compiled\n", state, d.description, time.Since(start).Round(time.Second), packages)
 	}
-	fmt.Fprintf(progress, "building %s, once; minutes with an empty build cache\n", d.description)
+	fmt.Fprintf(progress, "building %s; this happens once and takes minutes with an empty build cache\n", d.description)
 	var output countingLines
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -94,7 +102,7 @@ func (d distribution) runWithProgress(cmd *exec.Cmd, progress io.Writer) error {
 	}
 }
 
-// countingLines counts what is written and keeps it for an error.
+// countingLines counts lines and keeps them for an error message.
 type countingLines struct {
 	lines atomic.Int64
 	buf   bytes.Buffer
@@ -107,8 +115,9 @@ func (c *countingLines) Write(p []byte) (int, error) {
 
 func (c *countingLines) tail() string { return lastLines(c.buf.String(), 20) }
 
+// removeOthers removes the builds that this one replaces.
 func (d distribution) removeOthers(builds, keep string) error {
-	others, err := filepath.Glob(filepath.Join(builds, d.builds+"-*"))
+	others, err := filepath.Glob(filepath.Join(builds, d.prefix+"-*"))
 	if err != nil {
 		return err
 	}

@@ -1,3 +1,6 @@
+// Command certmanager runs cert-manager's controllers and its CA injector in one
+// process: cert-manager's own commands are not part of its module. Only the tests
+// of certificates need it, so it is a module of its own and is built for them alone.
 package main
 
 import (
@@ -34,29 +37,23 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 )
 
-// workers is how many certificates each controller of cert-manager works on.
+// workers is how many objects each of the controllers processes concurrently.
 const workers = 2
 
-// runCertManager runs cert-manager's controllers and its CA injector, in one
-// process: cert-manager's own commands are not part of its module.
-func runCertManager() int {
-	flags := flag.NewFlagSet("cert-manager", flag.ContinueOnError)
-	kubeconfig := flags.String("kubeconfig", "", "The kubeconfig file that says where the API server is.")
-	if err := flags.Parse(os.Args[1:]); err != nil {
-		return 2
-	}
+func main() {
+	kubeconfig := flag.String("kubeconfig", "", "The kubeconfig file to connect with.")
+	flag.Parse()
 	ctrl.SetLogger(klog.Background())
 	group, ctx := errgroup.WithContext(ctrl.SetupSignalHandler())
 	group.Go(func() error { return issue(ctx, *kubeconfig) })
 	group.Go(func() error { return inject(ctx, *kubeconfig) })
 	if err := group.Wait(); err != nil {
 		fmt.Fprintln(os.Stderr, "running cert-manager:", err)
-		return 1
+		os.Exit(1)
 	}
-	return 0
 }
 
-// issue runs the controllers that a CA of one's own needs.
+// issue runs the controllers that a CA or SelfSigned issuer needs.
 func issue(ctx context.Context, kubeconfig string) error {
 	factory, err := controller.NewContextFactory(ctx, controller.ContextOptions{Kubeconfig: kubeconfig})
 	if err != nil {
@@ -94,11 +91,11 @@ func inject(ctx context.Context, kubeconfig string) error {
 	if err := errors.Join(kubernetes.AddToScheme(scheme), api.AddToScheme(scheme)); err != nil {
 		return err
 	}
-	config.UserAgent = "cert-manager-cainjector/" + rest.DefaultKubernetesUserAgent() // Its field manager is called after it.
+	config.UserAgent = "cert-manager-cainjector/" + rest.DefaultKubernetesUserAgent() // The field manager takes its name from it.
 	mgr, err := ctrl.NewManager(config, ctrl.Options{
 		Scheme:  scheme,
 		Metrics: server.Options{BindAddress: "0"},
-		// It watches Secrets by their metadata, and reads one when it needs it.
+		// The injector watches the metadata of Secrets and reads a Secret live when it needs its data.
 		Client: client.Options{Cache: &client.CacheOptions{DisableFor: []client.Object{&corev1.Secret{}}}},
 	})
 	if err != nil {
