@@ -15,7 +15,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The modules of the repository.
-MODULES := . test/cmd/kubernetes
+MODULES := . test/cmd/kubernetes test/cmd/certmanager
 
 .PHONY: help build image up down demo bench test lint unit fuzz integration e2e oldest soak
 
