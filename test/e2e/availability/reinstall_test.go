@@ -18,11 +18,11 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// The README's commands, word for word. The programs run until all is deleted, as
+// The commands of docs/install.md, word for word. The programs run until all is deleted, as
 // they may on a cluster, where they could bring something back.
-func TestIsolateIsRemovedAndInstalledAgainAsTheREADMESays(t *testing.T) {
+func TestIsolateIsRemovedAndInstalledAgainAsTheDocumentsSay(t *testing.T) {
 	c := start(t, controlplane.Options{})
-	apply, remove := c.readme()
+	apply, remove := c.documented()
 	c.kubectl("create", "namespace", "shop")
 	before := c.clusterWide()
 	c.says(apply)
@@ -48,7 +48,7 @@ func TestIsolateIsRemovedAndInstalledAgainAsTheREADMESays(t *testing.T) {
 	c.kubectl("scale", "deployment", "web", "--namespace=shop", "--replicas=5")
 	c.running("shop", "app=web", 5)
 
-	clientSide := strings.Replace(apply, " --server-side", "", 1) // The README says that it does the same.
+	clientSide := strings.Replace(apply, " --server-side", "", 1) // The page says that it does the same.
 	c.says(clientSide)
 	c.install(installation.Options{Applied: true})
 	c.gone(overdue)
@@ -65,7 +65,7 @@ func TestIsolateIsRemovedAndInstalledAgainAsTheREADMESays(t *testing.T) {
 // Nothing that is deleted needs the webhook, or the sweeper, to be deleted.
 func TestIsolateIsRemovedThoughItsPodsAreQuarantinedAndDown(t *testing.T) {
 	c := start(t, controlplane.Options{})
-	apply, remove := c.readme()
+	apply, remove := c.documented()
 	before := c.clusterWide()
 	c.says(apply)
 	c.install(installation.Options{Applied: true})
@@ -80,10 +80,10 @@ func TestIsolateIsRemovedThoughItsPodsAreQuarantinedAndDown(t *testing.T) {
 	c.quarantine(c.running(installation.Namespace, component("webhook"), replicas)[0])
 }
 
-// readme reads the two commands.
-func (c *cluster) readme() (apply, remove string) {
+// documented reads the two commands.
+func (c *cluster) documented() (apply, remove string) {
 	c.Helper()
-	data, err := os.ReadFile(filepath.Join(c.root(), "README.md"))
+	data, err := os.ReadFile(filepath.Join(c.root(), "docs", "install.md"))
 	require.NoError(c, err)
 	for line := range strings.Lines(string(data)) {
 		command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    kubectl ")
@@ -99,7 +99,7 @@ func (c *cluster) readme() (apply, remove string) {
 	return apply, remove
 }
 
-// says runs what the README says, in the folder of the repository.
+// says runs what the page says, in the folder of the repository.
 func (c *cluster) says(command string) {
 	c.Helper()
 	cmd := c.KubectlCommand(c.Context(), strings.Fields(command)...)

@@ -17,8 +17,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// From isolate's own authority to cert-manager and back, by the commands that the
-// README gives, as they stand there.
+// From isolate's own authority to cert-manager and back, by the commands of
+// docs/install.md, word for word.
 func TestSwitchingBetweenTheTwoAuthoritiesLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
@@ -30,11 +30,11 @@ func TestSwitchingBetweenTheTwoAuthoritiesLosesNoAdmission(t *testing.T) {
 		to   string
 		over func()
 	}{
-		{"To cert-manager:", func() { c.keptByCertManager(i) }},
-		{"And back:", func() { c.keptByIsolate(i) }},
+		{"To switch to cert-manager:", func() { c.keptByCertManager(i) }},
+		{"To switch back:", func() { c.keptByIsolate(i) }},
 	} {
 		since := s.Sent()
-		for _, command := range c.readme(direction.to) {
+		for _, command := range c.documented(direction.to) {
 			c.shell(command)
 			selfSigned = c.rollOut(i, selfSigned)
 		}
@@ -47,15 +47,15 @@ func TestSwitchingBetweenTheTwoAuthoritiesLosesNoAdmission(t *testing.T) {
 	require.Zero(t, report.Lost)
 }
 
-// readme are the commands in the block of the README after a line that ends so.
-func (c *cluster) readme(line string) []string {
+// documented are the commands in the block of the page after a line that ends so.
+func (c *cluster) documented(line string) []string {
 	c.Helper()
 	root, err := controlplane.Root()
 	require.NoError(c, err)
-	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	text, err := os.ReadFile(filepath.Join(root, "docs", "install.md"))
 	require.NoError(c, err)
 	_, after, found := strings.Cut(string(text), line+"\n\n")
-	require.True(c, found, "the README has no block after %q", line)
+	require.True(c, found, "the page has no block after %q", line)
 	var commands []string
 	for line := range strings.Lines(after) {
 		command, indented := strings.CutPrefix(line, "    ")

@@ -16,12 +16,15 @@ type page struct{ name, text string }
 // pages are all documents.
 func pages(t *testing.T) []page {
 	t.Helper()
-	names, err := filepath.Glob(filepath.Join(root, "docs", "*.md"))
-	require.NoError(t, err)
-	found := []page{readPage(t, "README.md")}
-	for _, name := range names {
-		found = append(found, readPage(t, filepath.Join("docs", filepath.Base(name))))
+	var found []page
+	for _, pattern := range []string{"*.md", "docs/*.md", "test/*.md"} {
+		names, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, name := range names {
+			found = append(found, readPage(t, strings.TrimPrefix(name, root+"/")))
+		}
 	}
+	require.NotEmpty(t, found)
 	return found
 }
 
@@ -32,11 +35,11 @@ func readPage(t *testing.T, name string) page {
 	return page{name, string(data)}
 }
 
-// commands are the lines of the indented blocks.
-func (p page) commands() []string {
+// kubectlCommands are the lines of the indented blocks that run kubectl.
+func (p page) kubectlCommands() []string {
 	var found []string
 	for line := range strings.Lines(p.text) {
-		if command, ok := strings.CutPrefix(line, "    "); ok {
+		if command, ok := strings.CutPrefix(line, "    "); ok && strings.HasPrefix(command, "kubectl ") {
 			found = append(found, strings.TrimSpace(command))
 		}
 	}
@@ -75,4 +78,9 @@ func TestEveryLinkLeadsSomewhere(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Whoever opens the repository reads it to the end.
+func TestTheREADMEIsShort(t *testing.T) {
+	require.Less(t, strings.Count(readPage(t, "README.md").text, "\n"), 120)
 }

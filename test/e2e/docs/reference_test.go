@@ -1,0 +1,79 @@
+package docs
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// Declarations in the sources.
+var (
+	metricDeclared = regexp.MustCompile(`"(isolate_[a-z_]+)"`)
+	keyDeclared    = regexp.MustCompile(`= Domain \+ "([a-z-]+)"`)
+)
+
+// rowHead is the first cell of a table's row, and nameInCell a name in it.
+var (
+	rowHead    = regexp.MustCompile(`(?m)^\| ([^|]*) \|`)
+	nameInCell = regexp.MustCompile("`([^`]+)`")
+)
+
+func TestTheReferenceListsEveryMetric(t *testing.T) {
+	require.ElementsMatch(t, declared(t, ".", metricDeclared), tableNames(t, "Metrics"))
+}
+
+func TestTheReferenceListsEveryKey(t *testing.T) {
+	require.ElementsMatch(t, declared(t, "quarantine", keyDeclared), append(tableNames(t, "Keys on a pod"), tableNames(t, "Settings of a namespace")...))
+}
+
+func TestTheReferenceListsEveryFlag(t *testing.T) {
+	for program, title := range map[string]string{"webhook": "Flags of the webhook", "sweeper": "Flags of the sweeper"} {
+		known := slices.Compact(slices.Sorted(slices.Values(flagsIn(t, filepath.Join(programs, program)))))
+		require.ElementsMatch(t, known, append(tableNames(t, title), tableNames(t, "Flags of both")...), program)
+	}
+}
+
+// declared are the names that a folder's sources declare, each once.
+func declared(t *testing.T, dir string, declaration *regexp.Regexp) []string {
+	t.Helper()
+	var found []string
+	require.NoError(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && slices.Contains([]string{"test", ".build", ".git"}, entry.Name()):
+			return filepath.SkipDir
+		case filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		}
+		source, err := os.ReadFile(path)
+		for _, match := range declaration.FindAllSubmatch(source, -1) {
+			found = append(found, string(match[1]))
+		}
+		return err
+	}))
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// tableNames are the names in the first column of the tables under a heading of the
+// reference.
+func tableNames(t *testing.T, title string) []string {
+	t.Helper()
+	_, section, found := strings.Cut(readPage(t, "docs/reference.md").text, "\n## "+title+"\n")
+	require.True(t, found, "no heading %q", title)
+	section, _, _ = strings.Cut(section, "\n## ")
+	var names []string
+	for _, row := range rowHead.FindAllStringSubmatch(section, -1) {
+		for _, name := range nameInCell.FindAllStringSubmatch(row[1], -1) {
+			names = append(names, name[1])
+		}
+	}
+	return names
+}
