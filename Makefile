@@ -77,5 +77,5 @@ soak: fuzz ## Run the same checks with larger numbers
 	$(GOTEST) ./test/integration/policies -oldest
 	$(GOTEST) ./test/integration/sweeper -run=ManyPods -pods=5000
 	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
-	$(GOTEST) ./test/e2e/certificates -run='Loses?No' -serving-rotations=100 -ca-rotations=20
+	$(GOTEST) ./test/e2e/certificates -run='LosesNoAdmission|LoseNoAdmission|SurvivesLeaderLoss' -serving-rotations=100 -ca-rotations=20
 	$(GOTEST) ./test/e2e/image -architectures=amd64,arm64

@@ -12,7 +12,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/selectors"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // BenchmarkQuarantine answers a review of 15 KB that quarantines a pod, over HTTP

@@ -13,7 +13,7 @@ import (
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/framework/controlplane"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 	"isolate.example.io/webhook"
 )
 

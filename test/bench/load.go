@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // loaders is how many create what is measured, at a time.

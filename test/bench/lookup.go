@@ -14,7 +14,7 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/framework/controlplane"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // lookup measures how long it takes to find what selects a pod.

@@ -10,7 +10,7 @@ import (
 	"isolate.example.io/test/bench/alternatives"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/framework/installation"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // memory measures what both programs hold of a large cluster, and what they ask of

@@ -15,7 +15,7 @@ import (
 	"isolate.example.io/certs"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/alternatives"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // What answers a quarantine in the API server. One of them at a time is installed.

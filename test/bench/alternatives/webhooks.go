@@ -24,7 +24,7 @@ import (
 	"isolate.example.io/certs"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/selectors"
-	"isolate.example.io/test/workload"
+	"isolate.example.io/test/gen/workload"
 )
 
 // Path is where the webhooks are served.

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestQuantilesLieBetweenTheValues(t *testing.T) {
+func TestQuantilesInterpolate(t *testing.T) {
 	s := Sample{4, 1, 3, 2}
 	require.InDelta(t, 2.5, s.Median(), 1e-9)
 	require.InDelta(t, 1.75, s.Quantile(0.25), 1e-9)
@@ -15,7 +15,7 @@ func TestQuantilesLieBetweenTheValues(t *testing.T) {
 	require.Equal(t, Sample{4, 1, 3, 2}, s)
 }
 
-func TestAFigureIsComparedRoundByRound(t *testing.T) {
+func TestFiguresAreComparedRoundByRound(t *testing.T) {
 	f := Figure{Value: Sample{2, 30}, ControlValue: Sample{1, 10}, Control: "other", Goal: AtMost(2.5)}
 	require.Equal(t, Sample{2, 3}, f.Ratio())
 	require.True(t, f.Goal.Reached(f))
@@ -25,7 +25,7 @@ func TestAFigureIsComparedRoundByRound(t *testing.T) {
 	require.True(t, f.Goal.Reached(f))
 }
 
-func TestTheTableIsReadableAsItIs(t *testing.T) {
+func TestTableIsAligned(t *testing.T) {
 	require.Equal(t, ""+
 		"| what   | isolate | control     |         | ratio  | middle half of the rounds | goal     | reached |\n"+
 		"| ------ | ------- | ----------- | ------- | ------ | ------------------------- | -------- | ------- |\n"+
@@ -37,17 +37,17 @@ func TestTheTableIsReadableAsItIs(t *testing.T) {
 		}))
 }
 
-func TestATableOfNothingIsATable(t *testing.T) {
+func TestEmptyTable(t *testing.T) {
 	require.Contains(t, Table(nil), "| what | isolate |")
 }
 
-func TestARatioThatCannotBeHadIsNullInJSON(t *testing.T) {
+func TestUndefinedRatioIsNullInJSON(t *testing.T) {
 	data, err := json.Marshal(Figure{What: "calls", Value: Sample{0}, Control: "other", ControlValue: Sample{0}})
 	require.NoError(t, err)
 	require.Contains(t, string(data), `"ratio":null`)
 }
 
-func TestOnlyTheResultsOfADocumentAreReplaced(t *testing.T) {
+func TestOnlyTheResultsInTheDocumentAreReplaced(t *testing.T) {
 	document := "# Title\n" + resultsBegin + "old\n" + resultsEnd + "the end\n"
 	replaced, err := Replace(document, "new\n")
 	require.NoError(t, err)

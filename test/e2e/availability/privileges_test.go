@@ -27,7 +27,7 @@ import (
 type permission struct{ user, namespace, group, resource, name, verb string }
 
 // The programs run as the ServiceAccounts that are shipped, and do all that they do.
-func TestNoRequestIsDeniedAndNoPermissionIsUnused(t *testing.T) {
+func TestRolesGrantExactlyWhatIsUsed(t *testing.T) {
 	log, err := audit.New(t.TempDir(), `{"level": "Metadata", "userGroups": ["system:serviceaccounts:`+installation.Namespace+`"]}`)
 	require.NoError(t, err)
 	var flags []string

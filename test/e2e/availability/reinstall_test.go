@@ -20,7 +20,7 @@ import (
 
 // The commands of docs/install.md, word for word. The programs run until all is deleted, as
 // they may on a cluster, where they could bring something back.
-func TestIsolateIsRemovedAndInstalledAgainAsTheDocumentsSay(t *testing.T) {
+func TestRemoveAndReinstall(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	apply, remove := c.documented()
 	c.kubectl("create", "namespace", "shop")
@@ -63,7 +63,7 @@ func TestIsolateIsRemovedAndInstalledAgainAsTheDocumentsSay(t *testing.T) {
 }
 
 // Nothing that is deleted needs the webhook, or the sweeper, to be deleted.
-func TestIsolateIsRemovedThoughItsPodsAreQuarantinedAndDown(t *testing.T) {
+func TestRemoveWithOwnPodsQuarantinedAndDown(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	apply, remove := c.documented()
 	before := c.clusterWide()

@@ -89,7 +89,7 @@ func TestRollingRestartsLoseNoAdmission(t *testing.T) {
 }
 
 // Or the test above would show nothing.
-func TestRestartsWithoutADrainLoseAdmissions(t *testing.T) {
+func TestRestartsWithoutDrainLoseAdmissions(t *testing.T) {
 	r := startRollout(t, "--drain-period=0s")
 	for deadline := time.Now().Add(patience); r.stream.Lost() == 0 && time.Now().Before(deadline); {
 		r.restart()

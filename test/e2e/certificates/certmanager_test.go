@@ -93,7 +93,7 @@ func (c *cluster) renewCA() {
 	})
 }
 
-func TestRenewalsByCertManagerLoseNoAdmission(t *testing.T) {
+func TestCertManagerRenewalLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
 	i := c.install("overlays/cert-manager")

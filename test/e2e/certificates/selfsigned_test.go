@@ -43,7 +43,7 @@ func (c *cluster) settled(old []byte) {
 	})
 }
 
-func TestARotationLosesNoAdmission(t *testing.T) {
+func TestRotationLosesNoAdmission(t *testing.T) {
 	c := sharedCluster(t)
 	c.install("overlays/default", "--propagation-delay="+propagation)
 	for _, kind := range []struct {
@@ -67,7 +67,7 @@ func TestARotationLosesNoAdmission(t *testing.T) {
 }
 
 // What a rotation would be without care. It shows that the stream notices.
-func TestABundleThatIsSimplyReplacedLosesAdmissions(t *testing.T) {
+func TestReplacingTheBundleLosesAdmissions(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.install("overlays/default", "--propagation-delay="+propagation)
 	for _, sweeper := range running(i, "sweeper") {

@@ -19,7 +19,7 @@ import (
 
 // From isolate's own authority to cert-manager and back, by the commands of
 // docs/install.md, word for word.
-func TestSwitchingBetweenTheTwoAuthoritiesLosesNoAdmission(t *testing.T) {
+func TestSwitchingAuthorityLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
 	i := c.install("overlays/default", "--propagation-delay="+propagation)

@@ -54,7 +54,7 @@ func alerts(t *testing.T) []alert {
 	return found.Spec.Groups[0].Rules
 }
 
-func TestEveryAlertSaysWhatItMeansAndWhereToGoOn(t *testing.T) {
+func TestAlertsHaveSummaryAndRunbook(t *testing.T) {
 	anchors := readPage(t, "docs/on-call.md").anchors()
 	for _, alert := range alerts(t) {
 		anchor, found := strings.CutPrefix(alert.Annotations["runbook_url"], runbook)
@@ -68,7 +68,7 @@ func TestEveryAlertSaysWhatItMeansAndWhereToGoOn(t *testing.T) {
 
 // Or an alert on a metric that was renamed would never fire. (That the expressions
 // can be parsed is not tested: it would take Prometheus.)
-func TestWhatAlertsAskForIsPublished(t *testing.T) {
+func TestAlertMetricsExist(t *testing.T) {
 	provokeFailure(t)
 	until(t, func(ctx context.Context) bool {
 		return len(published(ctx).matching(metric{"isolate_overdue_pods", nil})) > 0

@@ -24,7 +24,7 @@ var (
 	flagValue = regexp.MustCompile(`(?m)^\s*(?:- |value: )(--[a-z][a-z0-9-]*(?:=\S+)?)$`)
 )
 
-func TestEveryFlagThatADocumentNamesExists(t *testing.T) {
+func TestDocumentedFlagsExist(t *testing.T) {
 	known := slices.Concat(othersFlags, flagsIn(t, filepath.Join(programs, "webhook")), flagsIn(t, filepath.Join(programs, "sweeper")))
 	require.Contains(t, known, "--drain-period")
 	require.Contains(t, known, "--lease-duration")
@@ -50,7 +50,7 @@ func flagsIn(t *testing.T, program string, command ...string) []string {
 	return found
 }
 
-func TestEveryFlagInTheManifestsIsTaken(t *testing.T) {
+func TestManifestFlagsExist(t *testing.T) {
 	var tried int
 	for _, page := range manifests(t) {
 		for _, found := range flagValue.FindAllStringSubmatch(page.text, -1) {

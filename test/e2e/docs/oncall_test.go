@@ -30,7 +30,7 @@ var pagesWithCommands = []string{"README.md", "docs/design.md", "docs/reference.
 
 // Each in the order of the page and with a pod of its own, which is quarantined
 // already unless that is what the command does.
-func TestEveryCommandOfTheDocumentsWorks(t *testing.T) {
+func TestDocumentedCommandsWork(t *testing.T) {
 	_, err := admin.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: shop}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	for number, name := range pagesWithCommands {

@@ -62,7 +62,7 @@ func (p page) anchors() []string {
 
 var link = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
 
-func TestEveryLinkLeadsSomewhere(t *testing.T) {
+func TestLinksResolve(t *testing.T) {
 	for _, from := range pages(t) {
 		for _, found := range link.FindAllStringSubmatch(from.text, -1) {
 			file, anchor := found[1], found[2]

@@ -25,7 +25,7 @@ var architectures = flag.String("architectures", runtime.GOARCH, "the architectu
 
 // Two copies in different folders: nothing of where and when an image was built is
 // in it, so anyone can build it again and compare.
-func TestTheSameSourcesGiveTheSameStaticPrograms(t *testing.T) {
+func TestBuildIsReproducibleAndStatic(t *testing.T) {
 	for architecture := range strings.SplitSeq(*architectures, ",") {
 		t.Run(architecture, func(t *testing.T) {
 			one, other := build(t, architecture), build(t, architecture)
@@ -48,7 +48,7 @@ func TestTheSameSourcesGiveTheSameStaticPrograms(t *testing.T) {
 	}
 }
 
-func TestTheBuildImageHasTheGoOfTheModule(t *testing.T) {
+func TestBuildImageMatchesGoMod(t *testing.T) {
 	module := readFile(t, "go.mod")
 	_, rest, found := strings.Cut(module, "\ngo ")
 	require.True(t, found)

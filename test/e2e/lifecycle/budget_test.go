@@ -47,7 +47,7 @@ func (n *namespace) quarantineAtOnce() int {
 }
 
 // Not parallel: they count on how many replicas there are.
-func TestOneReplicaLetsExactlyTheBudgetThrough(t *testing.T) {
+func TestBudgetIsExactWithOneReplica(t *testing.T) {
 	n := newNamespace(t)
 	require.Equal(t, budget, n.quarantineAtOnce())
 	// A rollout doesn't have the Deployment begin anew.
@@ -65,7 +65,7 @@ func TestOneReplicaLetsExactlyTheBudgetThrough(t *testing.T) {
 
 // Replicas can't know of each other's admissions before they are stored (see
 // webhook.Pods), so each may let the budget through once, and no more.
-func TestTwoReplicasLetAtMostTheBudgetThroughEach(t *testing.T) {
+func TestBudgetPerReplicaIsNeverExceeded(t *testing.T) {
 	second, err := isolated.StartWebhook(t.Context())
 	require.NoError(t, err)
 	defer second.Kill()

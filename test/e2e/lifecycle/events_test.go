@@ -41,7 +41,7 @@ func (n *namespace) tells(about, reason string) eventsv1.Event {
 	return found
 }
 
-func TestEventsTellTheLifeOfAPod(t *testing.T) {
+func TestEventsOfAPod(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(service("web", web))
@@ -80,7 +80,7 @@ func (n *namespace) crashing(pod string) {
 	require.NoError(n, err)
 }
 
-func TestAReplacementThatDoesNotComeIsToldWithWhy(t *testing.T) {
+func TestMissingReplacementEventHasTheReason(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		name  string

@@ -13,7 +13,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-func TestAPodIsDeletedWhenItsTimeIsUpUnlessHeld(t *testing.T) {
+func TestExpiredPodIsDeletedUnlessHeld(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(replicaSet("web", 2, web))
@@ -36,7 +36,7 @@ func TestAPodIsDeletedWhenItsTimeIsUpUnlessHeld(t *testing.T) {
 // crowd is how many pods are quarantined at once.
 const crowd = 200
 
-func TestTwoHundredPodsAtOnce(t *testing.T) {
+func TestManyPodsExpireAtOnce(t *testing.T) {
 	n := newNamespace(t)
 	n.annotate(map[string]string{quarantine.ControllerBudgetKey: "0", quarantine.NamespaceBudgetKey: "0"})
 	n.create(service("web", web))

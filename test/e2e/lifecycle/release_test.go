@@ -77,7 +77,7 @@ func (n *namespace) exists(pod *corev1.Pod) bool {
 const free = "app=web,!" + quarantine.QuarantinedLabel
 
 // The answer to a release says what the real controller then does.
-func TestAReleaseSaysWhatTheControllerThenDoes(t *testing.T) {
+func TestReleasePredictsTheController(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
@@ -202,7 +202,7 @@ func TestAReleaseSaysWhatTheControllerThenDoes(t *testing.T) {
 	}
 }
 
-func TestTheLifeOfAQuarantinedPod(t *testing.T) {
+func TestQuarantineHoldExtendRelease(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(service("web", web))
@@ -238,7 +238,7 @@ func TestTheLifeOfAQuarantinedPod(t *testing.T) {
 }
 
 // A controller that adopts a quarantined pod is not stopped, and doesn't get it.
-func TestAControllerThatAdoptsIsNotHindered(t *testing.T) {
+func TestAdoptionByControllerSucceeds(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(barePod("broken", web))
@@ -250,7 +250,7 @@ func TestAControllerThatAdoptsIsNotHindered(t *testing.T) {
 	n.requireOut(n.pod("broken"))
 }
 
-func TestAStatefulSetsPodTakesForce(t *testing.T) {
+func TestStatefulSetPodNeedsForce(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(statefulSet("web", web))

@@ -17,7 +17,7 @@ var web = map[string]string{"app": "web", "release": "stable"}
 // nodes is how many the control plane has.
 const nodes = 3
 
-func TestAPodOfAnyOwnerIsOutAndReplaced(t *testing.T) {
+func TestPodOfAnyControllerIsReplaced(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -65,7 +65,7 @@ func TestAPodOfAnyOwnerIsOutAndReplaced(t *testing.T) {
 	}
 }
 
-func TestAPodLeavesEveryServiceWhateverLabelsItSelectsBy(t *testing.T) {
+func TestPodLeavesEveryService(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	labels := map[string]string{"app": "web", "release": "stable", "track": "canary", "metrics": "scraped", "team": "a"}
@@ -92,7 +92,7 @@ func TestAPodLeavesEveryServiceWhateverLabelsItSelectsBy(t *testing.T) {
 	}
 }
 
-func TestLabelsThatNothingSelectsByStay(t *testing.T) {
+func TestUnselectedLabelsAreKept(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(service("web", map[string]string{"app": "web"}))
@@ -105,7 +105,7 @@ func TestLabelsThatNothingSelectsByStay(t *testing.T) {
 	}, stored.Labels)
 }
 
-func TestSelectorsWithExpressionsLetGo(t *testing.T) {
+func TestSelectorExpressions(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name        string
@@ -138,7 +138,7 @@ func TestSelectorsWithExpressionsLetGo(t *testing.T) {
 }
 
 // The rewrite makes others match that did not before.
-func TestSelectorsThatBeginToMatchAreEscapedToo(t *testing.T) {
+func TestSelectorsThatMatchRewrittenLabels(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(replicaSet("web", 1, web))
@@ -157,7 +157,7 @@ func TestSelectorsThatBeginToMatchAreEscapedToo(t *testing.T) {
 	n.requireOut(n.pod(broken.Name))
 }
 
-func TestADisruptionBudgetForAllPodsIsReported(t *testing.T) {
+func TestBudgetForAllPodsIsReported(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(&policyv1.PodDisruptionBudget{ObjectMeta: named("all"), Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}}})
@@ -167,7 +167,7 @@ func TestADisruptionBudgetForAllPodsIsReported(t *testing.T) {
 	require.Contains(t, screen, "PodDisruptionBudget/all")
 }
 
-func TestValuesOfAnyLengthBecomeValidOnes(t *testing.T) {
+func TestLongLabelValuesAreRewrittenToValidOnes(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	long, longest := strings.Repeat("a", 55), strings.Repeat("b", 63)

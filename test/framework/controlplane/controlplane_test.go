@@ -45,7 +45,7 @@ func client(t *testing.T, config *rest.Config) *kubernetes.Clientset {
 	return c
 }
 
-func TestPodsRunOnSeveralControlPlanesSideBySide(t *testing.T) {
+func TestControlPlanesRunSideBySide(t *testing.T) {
 	one, other := start(t), start(t)
 	for _, c := range []*controlplane.ControlPlane{one, other} {
 		pods := client(t, c.Config()).CoreV1().Pods("default")
@@ -65,7 +65,7 @@ func TestPodsRunOnSeveralControlPlanesSideBySide(t *testing.T) {
 	}
 }
 
-func TestTheAPIServerTellsItsUsersApart(t *testing.T) {
+func TestUserConfigsAuthenticate(t *testing.T) {
 	c := start(t)
 	account, err := c.ServiceAccountConfig(t.Context(), "default", "default")
 	require.NoError(t, err)
@@ -76,7 +76,7 @@ func TestTheAPIServerTellsItsUsersApart(t *testing.T) {
 	}
 }
 
-func TestStopLeavesNothingRunning(t *testing.T) {
+func TestStopEndsEveryProcess(t *testing.T) {
 	c := start(t)
 	var pids []int
 	for _, name := range programs {
@@ -88,7 +88,7 @@ func TestStopLeavesNothingRunning(t *testing.T) {
 	}
 }
 
-func TestAStartThatFailsSaysWhyAndLeavesNothingRunning(t *testing.T) {
+func TestFailedStartReportsWhyAndEndsEveryProcess(t *testing.T) {
 	dir := tempDir(t)
 	_, err := controlplane.Start(t.Context(), controlplane.Options{
 		Dir: dir, Binaries: binaries(t), APIServerFlags: []string{"--no-such-flag"},
@@ -98,7 +98,7 @@ func TestAStartThatFailsSaysWhyAndLeavesNothingRunning(t *testing.T) {
 	require.Empty(t, runningIn(t, dir))
 }
 
-func TestAStartThatIsCancelledLeavesNothingRunning(t *testing.T) {
+func TestCancelledStartEndsEveryProcess(t *testing.T) {
 	dir := tempDir(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	options := controlplane.Options{Dir: dir, Binaries: binaries(t)}
@@ -113,7 +113,7 @@ func TestAStartThatIsCancelledLeavesNothingRunning(t *testing.T) {
 	require.Empty(t, runningIn(t, dir))
 }
 
-func TestAProgramThatEndsIsNoticed(t *testing.T) {
+func TestExitedProgramIsReported(t *testing.T) {
 	c := start(t)
 	c.Process("kwok").Kill()
 	require.ErrorContains(t, c.Wait(t.Context()), "kwok: it ended")

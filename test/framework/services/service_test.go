@@ -90,7 +90,7 @@ func waitServing(t *testing.T, service *Service, addresses ...string) {
 	require.EventuallyWithT(t, func(c *assert.CollectT) { assert.ElementsMatch(c, addresses, service.Serving()) }, time.Minute, time.Millisecond)
 }
 
-func TestConnectionsGoToTheBackendsInTurn(t *testing.T) {
+func TestConnectionsAreRoundRobin(t *testing.T) {
 	p, service := start(t)
 	one, two := startBackend(t, service, "one"), startBackend(t, service, "two")
 	waitServing(t, service, one.address, two.address)
@@ -102,7 +102,7 @@ func TestConnectionsGoToTheBackendsInTurn(t *testing.T) {
 	require.Equal(t, map[string]int{"one": 5, "two": 5}, count)
 }
 
-func TestABackendThatIsNotReadyKeepsItsConnectionsAndGetsNoNewOnes(t *testing.T) {
+func TestUnreadyBackendKeepsConnectionsAndGetsNoNewOnes(t *testing.T) {
 	p, service := start(t)
 	one, two := startBackend(t, service, "one"), startBackend(t, service, "two")
 	waitServing(t, service, one.address, two.address)
@@ -120,7 +120,7 @@ func TestABackendThatIsNotReadyKeepsItsConnectionsAndGetsNoNewOnes(t *testing.T)
 	require.Equal(t, "still there", line(t, reader))
 }
 
-func TestWithoutABackendConnectionsAreRefused(t *testing.T) {
+func TestNoReadyBackendRefusesConnections(t *testing.T) {
 	p, service := start(t)
 	_, _, status := connect(t, p)
 	require.Equal(t, "502 no backend is ready", status)

@@ -72,7 +72,7 @@ func entries(n int, value string) map[string]string {
 // costs are the shortest times of the writes, by shape and write.
 type costs map[string]time.Duration
 
-func TestLargePodsCostNoMore(t *testing.T) {
+func TestLargePodsStayWithinCELCost(t *testing.T) {
 	without, with := startAPIServer(t), startAPIServer(t)
 	with.install(t, startStandIn(t))
 	before, after := costs{}, costs{}

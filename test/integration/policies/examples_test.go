@@ -19,7 +19,7 @@ import (
 
 // With the role of an example a tool may quarantine, and do nothing else to
 // pods but what quarantining takes.
-func TestTheRolesOfTheExamplesAreEnoughToQuarantine(t *testing.T) {
+func TestExampleRolesAllowQuarantine(t *testing.T) {
 	s := startAPIServer(t)
 	s.install(t, startStandIn(t))
 	for _, name := range []string{"falco-talon", "kyverno", "alertmanager"} {
@@ -42,7 +42,7 @@ func TestTheRolesOfTheExamplesAreEnoughToQuarantine(t *testing.T) {
 	}
 }
 
-func TestTheNetworkOfQuarantinedPodsIsClosedBothWays(t *testing.T) {
+func TestNetworkIsolationDeniesIngressAndEgress(t *testing.T) {
 	s := startAPIServer(t)
 	dir := t.TempDir()
 	component, err := filepath.Abs(filepath.Join(root, "manifests", "components", "network-isolation"))

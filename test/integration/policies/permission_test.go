@@ -9,7 +9,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-func TestWhoMay(t *testing.T) {
+func TestDeletePermission(t *testing.T) {
 	s := startAPIServer(t)
 	webhook := startStandIn(t)
 	s.install(t, webhook)

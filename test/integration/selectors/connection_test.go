@@ -39,7 +39,7 @@ func (c *connection) cut() {
 
 func (c *connection) restore() { c.refused.Store(false) }
 
-func TestALostConnectionIsAnErrorAndNothingIsMissedAfterIt(t *testing.T) {
+func TestLostConnectionIsAnErrorAndLosesNothing(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t)
 	mine := rest.CopyConfig(config)

@@ -12,7 +12,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-func TestEveryKindIsFollowedAsItComesChangesAndGoes(t *testing.T) {
+func TestEveryKindIsFollowed(t *testing.T) {
 	watcher := start(t, config)
 	waitReady(t, watcher)
 	for _, example := range examples {
@@ -61,7 +61,7 @@ func TestEveryKindIsFollowedAsItComesChangesAndGoes(t *testing.T) {
 	}
 }
 
-func TestWhatWasThereBeforeIsKnownFromTheFirstAnswerOn(t *testing.T) {
+func TestExistingObjectsAreKnownOnceReady(t *testing.T) {
 	namespace := newNamespace(t)
 	_, want := createEach(t, namespace, "web")
 	watcher := newWatcher(t, config)
@@ -80,7 +80,7 @@ func TestWhatWasThereBeforeIsKnownFromTheFirstAnswerOn(t *testing.T) {
 }
 
 // Whether it came through the watch or was there before: those go different ways.
-func TestEveryKindIsKnownWithItsController(t *testing.T) {
+func TestControllersAreKnown(t *testing.T) {
 	namespace := newNamespace(t)
 	watcher := start(t, config)
 	waitReady(t, watcher)
@@ -94,7 +94,7 @@ func TestEveryKindIsKnownWithItsController(t *testing.T) {
 	waitMatching(t, start(t, config), namespace, blue, want...)
 }
 
-func TestABudgetForAllPodsSelectsEachAndOneForNoneNone(t *testing.T) {
+func TestEmptyAndMissingBudgetSelectors(t *testing.T) {
 	namespace := newNamespace(t)
 	watcher := start(t, config)
 	waitReady(t, watcher)
@@ -115,7 +115,7 @@ func TestABudgetForAllPodsSelectsEachAndOneForNoneNone(t *testing.T) {
 	waitMatching(t, watcher, namespace, blue, all)
 }
 
-func TestNetworkPoliciesAreFollowedApart(t *testing.T) {
+func TestNetworkPoliciesAreFollowedSeparately(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t)
 	watcher := start(t, config)

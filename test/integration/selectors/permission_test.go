@@ -11,7 +11,7 @@ import (
 var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
 
 // One rule for each resource, so that each is left out once.
-func TestAKindThatMayNotBeReadIsAnErrorThatNamesItUntilItMay(t *testing.T) {
+func TestForbiddenListIsAnErrorUntilAllowed(t *testing.T) {
 	t.Parallel()
 	shipped := shippedRules(t)
 	tried := 0
@@ -32,7 +32,7 @@ func TestAKindThatMayNotBeReadIsAnErrorThatNamesItUntilItMay(t *testing.T) {
 	require.Equal(t, len(examples)+1, tried, "those that bind pods, and NetworkPolicies")
 }
 
-func TestAKindThatMayBeListedButNotWatchedIsAnError(t *testing.T) {
+func TestForbiddenWatchIsAnError(t *testing.T) {
 	t.Parallel()
 	shipped := shippedRules(t)
 	account := newAccount(t, shipped, jobs, "watch")
@@ -42,7 +42,7 @@ func TestAKindThatMayBeListedButNotWatchedIsAnError(t *testing.T) {
 	waitReady(t, watcher)
 }
 
-func TestAPermissionTakenAwayIsAnErrorOnceTheWatchEnds(t *testing.T) {
+func TestRevokedPermissionIsAnErrorOnceTheWatchEnds(t *testing.T) {
 	t.Parallel()
 	namespace := newNamespace(t)
 	shipped := shippedRules(t)

@@ -50,7 +50,7 @@ func quarantinedFor(d time.Duration) change {
 }
 
 // Its end is told by every leader that sees it near, and is one event.
-func TestWhatWasToldIsNotToldAgainByTheNextLeader(t *testing.T) {
+func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 	namespace := newNamespace(t)
 	pod := create(t, namespace, "web", quarantinedFor(long/2), expires(time.Now().Add(2*time.Minute)))
 	damaged := create(t, namespace, "damaged", drop(quarantine.RecordKey))
@@ -68,7 +68,7 @@ func TestWhatWasToldIsNotToldAgainByTheNextLeader(t *testing.T) {
 	waitTold(t, damaged, "BadRecord")
 }
 
-func TestAnExtendedPodIsToldOfItsNewEndToo(t *testing.T) {
+func TestExtendedPodGetsAnotherExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	start(t, namespace)
 	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)))
@@ -77,7 +77,7 @@ func TestAnExtendedPodIsToldOfItsNewEndToo(t *testing.T) {
 	waitTold(t, pod, "ExpiresSoon", "ExpiresSoon")
 }
 
-func TestAStepOfTheClockTellsNoEndTwice(t *testing.T) {
+func TestClockStepDoesNotRepeatExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)), held)
@@ -93,7 +93,7 @@ func TestAStepOfTheClockTellsNoEndTwice(t *testing.T) {
 }
 
 // Nothing but the clock changes: neither the pod nor what selects it.
-func TestAClockThatIsSetForwardTellsTheEndThatCameNear(t *testing.T) {
+func TestClockStepForwardPublishesExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", quarantinedFor(long), expires(time.Now().Add(2*time.Minute)))
@@ -104,7 +104,7 @@ func TestAClockThatIsSetForwardTellsTheEndThatCameNear(t *testing.T) {
 	requireAlive(t, pod)
 }
 
-func TestTheEndOfAPodIsTold(t *testing.T) {
+func TestDeletionIsPublished(t *testing.T) {
 	namespace := newNamespace(t)
 	start(t, namespace)
 	expired := create(t, namespace, "expired", quarantinedFor(2*long))
@@ -124,7 +124,7 @@ func TestTheEndOfAPodIsTold(t *testing.T) {
 }
 
 // One that is stuck is told of, and neither deleted again nor looked at in a loop.
-func TestAPodThatDoesNotGoIsToldOfOnce(t *testing.T) {
+func TestStuckPodIsReportedOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", withFinalizer, quarantinedFor(2*long))
@@ -140,7 +140,7 @@ func TestAPodThatDoesNotGoIsToldOfOnce(t *testing.T) {
 
 // What no cache of quarantined pods shows is found when a leader starts: page by
 // page, and nothing is done about it.
-func TestIgnoredTriggersAndRecordsWithoutTheLabelAreFoundOnce(t *testing.T) {
+func TestStartupScanReportsOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	unlabelled := create(t, namespace, "unlabelled", drop(quarantine.QuarantinedLabel))
 	triggered := newPod(namespace, "triggered", func(pod *corev1.Pod) {

@@ -15,7 +15,7 @@ import (
 
 var once = []int{http.StatusOK}
 
-func TestAPodIsDeletedOnceWhenItsTimeIsUp(t *testing.T) {
+func TestExpiredPodIsDeletedOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	at := seconds(1)
 	gone := watchDeletions(t, namespace)
@@ -32,7 +32,7 @@ func TestAPodIsDeletedOnceWhenItsTimeIsUp(t *testing.T) {
 	})
 }
 
-func TestAHeldPodIsKeptUntilTheHoldIsWithdrawn(t *testing.T) {
+func TestHeldPodIsKeptUntilReleased(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", held)
@@ -47,7 +47,7 @@ func TestAHeldPodIsKeptUntilTheHoldIsWithdrawn(t *testing.T) {
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
 
-func TestAnExtendedPodIsKept(t *testing.T) {
+func TestExtendedPodIsKept(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	soon := seconds(1)
@@ -60,7 +60,7 @@ func TestAnExtendedPodIsKept(t *testing.T) {
 	require.Empty(t, sweeper.network.codes("web"))
 }
 
-func TestATerminatingPodIsLeftAlone(t *testing.T) {
+func TestTerminatingPodIsLeftAlone(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", withFinalizer)
@@ -81,7 +81,7 @@ func TestATerminatingPodIsLeftAlone(t *testing.T) {
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
 
-func TestADamagedRecordDeletesNothing(t *testing.T) {
+func TestDamagedRecordPreventsDeletion(t *testing.T) {
 	damages := map[string]change{
 		"no-expiry":     drop(quarantine.ExpiresAtKey),
 		"no-beginning":  drop(quarantine.QuarantinedAtKey),
@@ -107,7 +107,7 @@ func TestADamagedRecordDeletesNothing(t *testing.T) {
 	require.InDelta(t, len(damages), sweeper.metric(t, "isolate_damaged_pods"), 0)
 }
 
-func TestOnlyQuarantinedPodsAreSeen(t *testing.T) {
+func TestOnlyQuarantinedPodsAreWatched(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	for name, value := range map[string]string{"no-label": "", "other-label": "yes"} {

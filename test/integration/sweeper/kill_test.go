@@ -82,7 +82,7 @@ func (p *population) check(t *testing.T, namespace string, gone *deletions) {
 	require.Equal(t, 2*p.kept, alive)
 }
 
-func TestKilledAtRandomMomentsTheSweeperDeletesEachPodOnce(t *testing.T) {
+func TestKilledSweeperDeletesEachPodOnce(t *testing.T) {
 	moments := random(t)
 	namespace := newNamespace(t)
 	p := build(t, namespace)
@@ -100,7 +100,7 @@ func TestKilledAtRandomMomentsTheSweeperDeletesEachPodOnce(t *testing.T) {
 	pods.check(t, namespace, gone)
 }
 
-func TestWithTheLeaderKilledAtRandomMomentsEachPodIsDeletedOnce(t *testing.T) {
+func TestKilledLeaderDeletesEachPodOnce(t *testing.T) {
 	moments := random(t)
 	namespace := newNamespace(t)
 	p := build(t, namespace)
@@ -139,7 +139,7 @@ func waitLeader(t *testing.T, namespace, than string) string {
 }
 
 // What is held or extended in time is kept, whatever happens to the sweeper.
-func TestAHoldThatWasAcceptedCountsThoughTheSweeperIsKilled(t *testing.T) {
+func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 	moments := random(t)
 	namespace := newNamespace(t)
 	p := build(t, namespace)

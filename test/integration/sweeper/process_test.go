@@ -20,7 +20,7 @@ import (
 )
 
 // The program itself, as it is shipped, killed while pods expire.
-func TestAKilledLeaderCostsTheLease(t *testing.T) {
+func TestStandbyTakesOverFromKilledLeader(t *testing.T) {
 	namespace := newNamespace(t)
 	p := build(t, namespace)
 	leader := p.start(t, "one")
@@ -45,7 +45,7 @@ func TestAKilledLeaderCostsTheLease(t *testing.T) {
 	require.Empty(t, gone.with("held-"))
 }
 
-func TestEveryReplicaIsReady(t *testing.T) {
+func TestStandbyIsReady(t *testing.T) {
 	namespace := newNamespace(t)
 	p := build(t, namespace)
 	for _, name := range []string{"one", "two"} {

@@ -25,7 +25,7 @@ const (
 	leftover      = "a Secret of another type, left over from someone else"
 )
 
-func TestItIsInstalledInAnyOrder(t *testing.T) {
+func TestInstallOrderDoesNotMatter(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
 	applied := all.configuration()

@@ -20,7 +20,7 @@ var monitoringKinds = map[string]string{"ServiceMonitor": "servicemonitors", "Pr
 // Each component with the base: the API server takes each object as it stands,
 // without a warning, and admits the pods. Each is applied over the one before, as
 // one is that someone adds later.
-func TestEachComponentIsAppliedWithoutAWarningAndItsPodsAreAdmitted(t *testing.T) {
+func TestComponentsApplyWithoutWarnings(t *testing.T) {
 	c := start(t, controlplane.Options{APIServerFlags: []string{"--admission-control-config-file=" + consumptionLimited(t)}})
 	c.apply(customResourceDefinitions(), "-f", "-")
 	for _, components := range [][]string{nil, {"monitoring"}, {"monitoring", "host-network"}} {

@@ -43,7 +43,7 @@ func (n *namespace) deleted() {
 	}, "namespace %s is gone", n.name)
 }
 
-func TestAQuarantineHindersNobody(t *testing.T) {
+func TestQuarantineDoesNotBlockOtherWriters(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(deployment("web", 2, web))
@@ -55,7 +55,7 @@ func TestAQuarantineHindersNobody(t *testing.T) {
 	n.deleted() // A hold keeps isolate from deleting the pod, and nobody else.
 }
 
-func TestAQuarantinedPodMakesRoomForWhatMattersMore(t *testing.T) {
+func TestQuarantinedPodCanBePreempted(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	class := &schedulingv1.PriorityClass{ObjectMeta: named(n.name), Value: 1000}

@@ -59,7 +59,7 @@ func (n *namespace) collects(absent ...metav1.OwnerReference) {
 
 // Nothing is put back that would have the garbage collector delete the pod, whose
 // controller is gone too.
-func TestAReleasePutsBackOnlyOwnersThatExist(t *testing.T) {
+func TestReleaseRestoresExistingOwnersOnly(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(replicaSet("web", 2, web))

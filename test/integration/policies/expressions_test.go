@@ -20,7 +20,7 @@ import (
 )
 
 // An expression that forgets a key lets writes of it through unseen.
-func TestExpressionsNameEveryKey(t *testing.T) {
+func TestExpressionsCoverEveryKey(t *testing.T) {
 	declared := declaredKeys(t)
 	expressions := map[string]string{}
 	for _, webhook := range webhookConfiguration(t).Webhooks {
@@ -39,7 +39,7 @@ func TestExpressionsNameEveryKey(t *testing.T) {
 }
 
 // A policy that isn't evaluated refuses nothing.
-func TestThePolicyIsEvaluatedForEveryKeyThatItLooksAt(t *testing.T) {
+func TestPolicyMatchesEveryKeyItValidates(t *testing.T) {
 	spec := policy(t, "isolate-pods").Spec
 	var looksAt []string
 	for _, variable := range spec.Variables {
@@ -68,7 +68,7 @@ func keysIn(expression string) []string {
 
 // What the policy refuses and what the webhook isn't asked about must be one and
 // the same: a request that is neither could change the record unseen.
-func TestWebhookLeavesOutWhatThePolicyRefuses(t *testing.T) {
+func TestWebhookSkipsWhatThePolicyDenies(t *testing.T) {
 	conditions := webhookConfiguration(t).Webhooks[0].MatchConditions
 	condition := conditions[slices.IndexFunc(conditions, func(c admissionregistrationv1.MatchCondition) bool {
 		return c.Name == "may-schedule-deletion"

@@ -38,7 +38,7 @@ func (n *namespace) escapes(name string) <-chan time.Time {
 }
 
 // Nobody writes the pod: the leak guard finds it.
-func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
+func TestLeakGuardDetachesAgain(t *testing.T) {
 	t.Parallel()
 	for name, selects := range map[string]func(n *namespace){
 		"service that appears": func(n *namespace) {
@@ -86,7 +86,7 @@ func TestAPodThatSomethingComesToSelectIsOutAgain(t *testing.T) {
 }
 
 // What selects by isolate's own label can't be escaped: it stays told, until it goes.
-func TestAPodThatCannotBeTakenOutStaysToldOf(t *testing.T) {
+func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n := newNamespace(t)
 	n.create(barePod("web", web))
 	n.running("app=web", 1)
@@ -102,7 +102,7 @@ func TestAPodThatCannotBeTakenOutStaysToldOf(t *testing.T) {
 }
 
 // The webhook may not know a Service yet that is made at the same time.
-func TestAServiceMadeInTheMomentOfTheQuarantineIsCaught(t *testing.T) {
+func TestServiceCreatedDuringQuarantine(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	const rounds = 10
@@ -132,7 +132,7 @@ func TestAServiceMadeInTheMomentOfTheQuarantineIsCaught(t *testing.T) {
 }
 
 // A Binding copies its labels onto the pod, and no policy can tell onto which.
-func TestAPodThatABindingBringsBackIsOutAgain(t *testing.T) {
+func TestPodRelabelledByBindingIsDetachedAgain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(service("web", web))

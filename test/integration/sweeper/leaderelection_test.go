@@ -42,7 +42,7 @@ func TestManyPodsExpireTogether(t *testing.T) {
 	require.Len(t, found, 20, "held pods are alive")
 }
 
-func TestARestartInTheMiddleLosesNothing(t *testing.T) {
+func TestRestartDuringDeletions(t *testing.T) {
 	namespace := newNamespace(t)
 	one := start(t, namespace)
 	gone := watchDeletions(t, namespace)
@@ -58,7 +58,7 @@ func TestARestartInTheMiddleLosesNothing(t *testing.T) {
 	eachOnce(t, "later-", 10, one.network, two.network)
 }
 
-func TestALeaderThatStopsHandsOver(t *testing.T) {
+func TestStoppedLeaderReleasesTheLease(t *testing.T) {
 	namespace := newNamespace(t)
 	one := start(t, namespace, replica(namespace))
 	<-one.elected
@@ -77,7 +77,7 @@ func TestALeaderThatStopsHandsOver(t *testing.T) {
 	require.Equal(t, once, two.network.codes("web-2"))
 }
 
-func TestALeaderThatIsCutOffCostsTheLease(t *testing.T) {
+func TestStandbyTakesOverFromPartitionedLeader(t *testing.T) {
 	namespace := newNamespace(t)
 	one := start(t, namespace, replica(namespace))
 	<-one.elected

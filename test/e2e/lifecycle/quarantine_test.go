@@ -56,7 +56,7 @@ func patchWith(kind types.PatchType, patch string) func(n *namespace, pod string
 	}
 }
 
-func TestAnyWayToAnnotateQuarantines(t *testing.T) {
+func TestEveryWayToAnnotateQuarantines(t *testing.T) {
 	t.Parallel()
 	for name, annotate := range ways {
 		t.Run(name, func(t *testing.T) {
@@ -72,7 +72,7 @@ func TestAnyWayToAnnotateQuarantines(t *testing.T) {
 	}
 }
 
-func TestADryRunShowsTheWholeEffectAndChangesNothing(t *testing.T) {
+func TestServerSideDryRun(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(service("web", web))
@@ -88,7 +88,7 @@ func TestADryRunShowsTheWholeEffectAndChangesNothing(t *testing.T) {
 
 // A pod may have fields that no client of ours knows: what is patched is
 // metadata, and nothing is encoded again.
-func TestFieldsThatAreNotOursStayAsTheyAre(t *testing.T) {
+func TestOtherFieldsAreUnchanged(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	pod := barePod("web", web)
@@ -109,7 +109,7 @@ func TestFieldsThatAreNotOursStayAsTheyAre(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestNoPodIsBornQuarantined(t *testing.T) {
+func TestNewPodsAreNotQuarantined(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	triggered := deployment("web", 2, web)
@@ -127,7 +127,7 @@ func TestNoPodIsBornQuarantined(t *testing.T) {
 	require.Empty(t, n.pod("annotated").Annotations)
 }
 
-func TestABadValueIsRefusedNamingTheFieldAndWhatItTakes(t *testing.T) {
+func TestInvalidValueIsDeniedWithTheField(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(barePod("web", web))

@@ -97,7 +97,7 @@ func selects(name string, selector map[string]string) *corev1.Service {
 
 // The second webhook changes what ours has written, as a mesh's or a policy's
 // might: ours is asked again, with its own answer, and has the last word.
-func TestReinvokedAfterAnotherWebhookChangedThePod(t *testing.T) {
+func TestReinvocationAfterAnotherWebhook(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)
 	watch(t, watcher)
@@ -156,7 +156,7 @@ func TestReinvokedAfterAnotherWebhookChangedThePod(t *testing.T) {
 }
 
 // A webhook that has not read everything yet decides nothing.
-func TestAskedBeforeItHasReadEverything(t *testing.T) {
+func TestRequestsAreDeniedUntilSelectorsAreSynced(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)
 	for _, object := range base(t) {
@@ -186,7 +186,7 @@ func TestAskedBeforeItHasReadEverything(t *testing.T) {
 }
 
 // A kind that can't be listed is an error that names it, and no more once it can.
-func TestAKindThatMayNotBeRead(t *testing.T) {
+func TestForbiddenKindIsReported(t *testing.T) {
 	s := startAPIServer(t)
 	reading := []rbacv1.PolicyRule{
 		{APIGroups: []string{""}, Resources: []string{"services", "replicationcontrollers"}, Verbs: []string{"list", "watch"}},
@@ -213,7 +213,7 @@ func TestAKindThatMayNotBeRead(t *testing.T) {
 }
 
 // What the cluster has, the index has, and what it no longer has it forgets.
-func TestTheIndexFollowsTheCluster(t *testing.T) {
+func TestIndexFollowsTheCluster(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)
 	watch(t, watcher)

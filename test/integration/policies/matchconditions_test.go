@@ -10,7 +10,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-func TestWhoIsAsked(t *testing.T) {
+func TestMatchConditions(t *testing.T) {
 	s := startAPIServer(t)
 	webhook := startStandIn(t)
 	s.install(t, webhook)

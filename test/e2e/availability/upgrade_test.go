@@ -19,7 +19,7 @@ import (
 
 // The pods are those that package quarantine keeps, of each release: they are there
 // when isolate is installed.
-func TestPodsThatAnotherReleaseHasQuarantinedLiveOn(t *testing.T) {
+func TestUpgradeAndDowngradeKeepQuarantinedPods(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.kubectl("create", "namespace", "shop")
 	files, err := filepath.Glob(filepath.Join(c.root(), "quarantine", "testdata", "records", "*.json"))

@@ -16,7 +16,7 @@ import (
 )
 
 // The leader is killed when another authority is trusted and has signed nothing yet.
-func TestARotationThatLosesItsLeaderLosesNoAdmission(t *testing.T) {
+func TestRotationSurvivesLeaderLoss(t *testing.T) {
 	delay, err := time.ParseDuration(propagation)
 	require.NoError(t, err)
 	for name, after := range map[string]func(c *cluster, i *installation.Installation){
@@ -61,7 +61,7 @@ func TestARotationThatLosesItsLeaderLosesNoAdmission(t *testing.T) {
 
 // Two sweepers, each of which believes to be the only one, find nothing at the same
 // moment. What is created by apply is written over what the other has created.
-func TestTwoLeadersAtOnceAgreeAtAFirstInstall(t *testing.T) {
+func TestConcurrentLeadersAgreeOnFirstInstall(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick, "--leader-elect=false"}))
 	_, err := i.StartSweeper(c.Context())
@@ -91,7 +91,7 @@ func TestTwoLeadersAtOnceAgreeAtAFirstInstall(t *testing.T) {
 	require.Equal(t, versions, c.versions(), "nothing is left to do")
 }
 
-func TestTwoLeadersAtOnceLoseNoAdmission(t *testing.T) {
+func TestConcurrentLeadersLoseNoAdmission(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.install("overlays/default", "--propagation-delay="+propagation, "--leader-elect=false")
 	_, err := i.StartSweeper(c.Context())
@@ -126,7 +126,7 @@ func (c *cluster) versions() string {
 }
 
 // Certificates end while no sweeper runs.
-func TestASweeperThatWasAwayForTooLongHealsWhatHasExpired(t *testing.T) {
+func TestExpiredCertificatesAreReplacedAfterLongOutage(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick, "--ca-validity=9s", "--certificate-validity=9s"}))
 	for _, sweeper := range running(i, "sweeper") {

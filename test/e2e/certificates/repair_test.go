@@ -18,7 +18,7 @@ import (
 // long as Secrets reach the mounts at once.
 const quick = "--propagation-delay=1s"
 
-func TestWhatIsDamagedHealsAndIsTold(t *testing.T) {
+func TestDamageIsRepairedAndReported(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
 	const (
@@ -81,7 +81,7 @@ func TestWhatIsDamagedHealsAndIsTold(t *testing.T) {
 }
 
 // Each command is taken from the sentence, and run as it stands there.
-func TestWhatCannotHealSaysWhatToDo(t *testing.T) {
+func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
 	sweeper := all.leader(i)
@@ -130,7 +130,7 @@ func TestWhatCannotHealSaysWhatToDo(t *testing.T) {
 }
 
 // Who wrote the annotations last owns them. A restored backup has some, too.
-func TestAnnotationsOfARotationThatOthersWroteMisleadNobody(t *testing.T) {
+func TestForgedRotationAnnotationsHaveNoEffect(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
 	c.healed(i)
@@ -141,7 +141,7 @@ func TestAnnotationsOfARotationThatOthersWroteMisleadNobody(t *testing.T) {
 }
 
 // A policy that undoes what is written must not have the sweeper write without end.
-func TestWhatIsUndoneAgainAndAgainIsSaid(t *testing.T) {
+func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
 	c.healed(i)

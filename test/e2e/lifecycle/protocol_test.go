@@ -16,7 +16,7 @@ import (
 )
 
 // As it is spoken to behind a Service.
-func TestTheWebhookOffersHTTP1Alone(t *testing.T) {
+func TestWebhookNegotiatesHTTP1Only(t *testing.T) {
 	for _, program := range isolated.Programs() {
 		if program.Name != "webhook" || !program.Ready(t.Context()) {
 			continue

@@ -14,7 +14,7 @@ import (
 // What happens between judging a pod and deleting it wins: the API server sees it
 // before the DELETE, which was sent for the pod as it had been.
 
-func TestAChangeAMomentBeforeTheDeletionWins(t *testing.T) {
+func TestChangeJustBeforeDeletionWins(t *testing.T) {
 	for name, change := range map[string]change{
 		"held":     held,
 		"extended": expires(time.Now().Add(long)),
@@ -35,7 +35,7 @@ func TestAChangeAMomentBeforeTheDeletionWins(t *testing.T) {
 	}
 }
 
-func TestAStatusUpdateAMomentBeforeOnlyDelaysTheDeletion(t *testing.T) {
+func TestStatusUpdateJustBeforeDeletionDelaysIt(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := newPod(namespace, "web")
@@ -52,7 +52,7 @@ func TestAStatusUpdateAMomentBeforeOnlyDelaysTheDeletion(t *testing.T) {
 	require.Equal(t, []int{http.StatusConflict, http.StatusOK}, sweeper.network.codes("web"))
 }
 
-func TestAPodOfTheSameNameIsNotHit(t *testing.T) {
+func TestNewPodWithSameNameIsNotDeleted(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := newPod(namespace, "web")
@@ -69,7 +69,7 @@ func TestAPodOfTheSameNameIsNotHit(t *testing.T) {
 	requireAlive(t, replacement)
 }
 
-func TestAPodThatIsGoneAlreadyIsNoError(t *testing.T) {
+func TestAlreadyDeletedPodIsNoError(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	sweeper.network.beforeDelete(first("web", func() error {

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-func TestAClockThatIsAnHourOffDeletesNothingEarly(t *testing.T) {
+func TestClockSkewDeletesNothingEarly(t *testing.T) {
 	inAWhile := func() change { return expires(time.Now().Add(long / 2)) }
 	aWhileAgo := func() change { return expires(time.Now().Add(-long / 2)) }
 	for _, test := range []struct {
@@ -39,7 +39,7 @@ func TestAClockThatIsAnHourOffDeletesNothingEarly(t *testing.T) {
 	}
 }
 
-func TestALocalClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
+func TestCorrectedLocalClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
@@ -51,7 +51,7 @@ func TestALocalClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
 
-func TestAServersClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
+func TestCorrectedServerClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, serverClock(-long))
 	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
@@ -70,7 +70,7 @@ func TestAServersClockThatIsCorrectedWakesWhatHasExpired(t *testing.T) {
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
 
-func TestALocalClockThatIsSetWhileAPodWaits(t *testing.T) {
+func TestLocalClockStepsWhilePodWaits(t *testing.T) {
 	for name, ahead := range map[string]time.Duration{"ahead": long, "back": -long} {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t)

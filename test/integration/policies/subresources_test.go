@@ -21,7 +21,7 @@ func setKey(key, value string) change {
 	return annotate(key, value)
 }
 
-func TestSideDoors(t *testing.T) {
+func TestSubresources(t *testing.T) {
 	s := startAPIServer(t)
 	s.install(t, startStandIn(t))
 	t.Run("pods/status", func(t *testing.T) { statusIsClosed(t, s) })

@@ -21,7 +21,7 @@ import (
 
 // The sweeper makes certificates by the API server's clock, here one that is a day
 // ahead; for the webhook, whose clock is right, they are from tomorrow.
-func TestAClockThatIsADayOffIsReported(t *testing.T) {
+func TestClockSkewIsReported(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
 	c.healed(i)

@@ -14,7 +14,7 @@ import (
 )
 
 // Not parallel: while it runs, nobody else can isolate a pod.
-func TestWithTheWebhookDownOnlyIsolationStops(t *testing.T) {
+func TestWebhookOutageStopsQuarantineOnly(t *testing.T) {
 	n := newNamespace(t)
 	n.create(service("web", web))
 	n.create(deployment("web", 2, web))

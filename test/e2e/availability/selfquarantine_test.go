@@ -23,7 +23,7 @@ func component(name string) string { return "app.kubernetes.io/component=" + nam
 
 // The budget of each Deployment is what protects isolate from a detector that takes
 // all its pods. The quota of the namespace has room for so many, and for a rollout.
-func TestIsolatesOwnPodsAreReplacedLikeAnyOther(t *testing.T) {
+func TestOwnPodsCanBeQuarantined(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.install(installation.Options{})
 	budget := quarantine.DefaultConfig().ControllerBudget
@@ -50,7 +50,7 @@ func TestIsolatesOwnPodsAreReplacedLikeAnyOther(t *testing.T) {
 
 // Without the webhook nobody isolates a pod, and that is all: isolate, and what the
 // nodes need, is created, rolled out and deleted, whatever it carries.
-func TestWithTheWebhookDownItComesBackByItself(t *testing.T) {
+func TestWebhookOutageDoesNotBlockRecovery(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.install(installation.Options{})
 	c.kubectl("create", "deployment", "dns", "--namespace=kube-system", "--image=dns:1", "--replicas=2")
