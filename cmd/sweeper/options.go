@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/cmd/internal/command"
 )
 
@@ -37,7 +37,7 @@ type options struct {
 	leaseDuration           time.Duration
 
 	selfSigned   bool
-	certificates certs.Settings
+	certificates authority.Config
 }
 
 // AddFlags implements [command.Options].
@@ -56,7 +56,7 @@ func (o *options) AddFlags(flags *command.Flags) {
 	command.DurationVar(leader, &o.leaseDuration, "lease-duration", 15*time.Second,
 		"How long the other replicas wait for a leader that was killed or cut off. At least 3s.")
 
-	o.certificates.Names = []string{serviceName + "." + command.PodNamespace(defaultNamespace) + ".svc"}
+	o.certificates.DNSNames = []string{serviceName + "." + command.PodNamespace(defaultNamespace) + ".svc"}
 	certificates := flags.Group("The webhook's certificate")
 	certificates.BoolVar(&o.selfSigned, "self-signed", false,
 		"Have the leader keep the webhook's certificate, with an authority of its own. For clusters without cert-manager.")
@@ -90,7 +90,7 @@ func (o *options) Validate() []error {
 	return errs
 }
 
-func validateCertificates(c certs.Settings) []error {
+func validateCertificates(c authority.Config) []error {
 	var errs []error
 	if c.Propagation <= 0 {
 		errs = append(errs, errors.New("--propagation-delay is 0s, and must be more"))

@@ -8,12 +8,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/cmd/internal/command"
 )
 
-var certificates = certs.Settings{
-	Names:      []string{"isolate-webhook.isolate-system.svc"},
+var certificates = authority.Config{
+	DNSNames:   []string{"isolate-webhook.isolate-system.svc"},
 	CAValidity: 5 * 365 * day, ServingValidity: 90 * day, Propagation: 5 * time.Minute,
 }
 
@@ -49,8 +49,8 @@ func TestFlagsAreTaken(t *testing.T) {
 		"--self-signed", "--ca-validity=1y", "--certificate-validity=12h", "--propagation-delay=90s",
 	})
 	require.NoError(t, err)
-	require.Equal(t, &options{workers: 4, replacementTimeout: time.Minute, leaseDuration: 5 * time.Second, selfSigned: true, certificates: certs.Settings{
-		Names:      certificates.Names,
+	require.Equal(t, &options{workers: 4, replacementTimeout: time.Minute, leaseDuration: 5 * time.Second, selfSigned: true, certificates: authority.Config{
+		DNSNames:   certificates.DNSNames,
 		CAValidity: 365 * day, ServingValidity: 12 * time.Hour, Propagation: 90 * time.Second,
 	}}, o)
 }

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
@@ -68,12 +68,16 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return err
 	}
 	if o.selfSigned {
-		if err := certs.Setup(mgr, certs.Options{
-			Settings:  o.certificates,
+		events := mgr.GetEventRecorder("isolate-sweeper")
+		if err := authority.Setup(mgr, authority.Options{
+			Config:    o.certificates,
 			Namespace: command.PodNamespace(defaultNamespace),
 			Clock:     clock.RealClock{},
 			Ahead:     func() time.Duration { return serverTime.Ahead(time.Now()) },
-			Metrics:   metrics.Registry,
+			Publish: func(_ context.Context, e authority.Event) {
+				events.Eventf(e.Secret, nil, e.Type, e.Reason, "ManageCertificate", "%s", e.Note)
+			},
+			Metrics: metrics.Registry,
 		}); err != nil {
 			return err
 		}

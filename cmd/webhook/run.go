@@ -38,7 +38,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err != nil {
 		return fmt.Errorf("making a client for metadata: %w", err)
 	}
-	files := certs.NewFiles(o.certDir, clock.RealClock{})
+	files := certs.NewFileSource(o.certDir, clock.RealClock{})
 	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client)
 	measured := webhook.NewMetrics(metrics.Registry)
 	pods := webhook.NewPods(meta, clock.RealClock{})
@@ -63,7 +63,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
 	if err := errors.Join(
-		certs.RegisterServing(metrics.Registry, files),
+		files.RegisterMetrics(metrics.Registry),
 		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(admission),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),

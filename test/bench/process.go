@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 )
 
@@ -66,7 +67,7 @@ func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 
 // writeCertificate fills a folder with a certificate for this machine.
 func writeCertificate(dir string) error {
-	ca, err := certs.NewCA(time.Now(), time.Hour)
+	ca, err := authority.NewCA(time.Now(), time.Hour)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/audit"
 	"isolate.example.io/test/framework/controlplane"
@@ -87,8 +87,8 @@ func (c *cluster) everythingHappens() {
 
 	// Told of the same version of the authority, the event is added to.
 	c.until(func() bool { c.loseBundle(); return c.toldAgain() }, "an event is told again")
-	c.loseSecret(certs.ServingSecret)
-	c.loseSecret(certs.CASecret)
+	c.loseSecret(authority.ServingSecret)
+	c.loseSecret(authority.CASecret)
 	c.changeLeader()
 }
 
@@ -96,10 +96,10 @@ func (c *cluster) everythingHappens() {
 func (c *cluster) loseBundle() {
 	c.Helper()
 	bundle := func() string {
-		return c.kubectl("get", "mutatingwebhookconfiguration", certs.Configuration, "--output=jsonpath={.webhooks[0].clientConfig.caBundle}")
+		return c.kubectl("get", "mutatingwebhookconfiguration", authority.Configuration, "--output=jsonpath={.webhooks[0].clientConfig.caBundle}")
 	}
 	before := bundle()
-	c.kubectl("patch", "mutatingwebhookconfiguration", certs.Configuration, "--type=json",
+	c.kubectl("patch", "mutatingwebhookconfiguration", authority.Configuration, "--type=json",
 		`--patch=[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]`)
 	c.until(func() bool { return bundle() == before }, "the bundle is there again")
 }

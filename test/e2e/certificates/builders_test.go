@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/load"
 )
@@ -80,30 +81,30 @@ func (c *cluster) store(name string, files map[string][]byte) {
 }
 
 // authority is the one that is stored.
-func (c *cluster) authority() *certs.Pair {
+func (c *cluster) authority() *authority.Pair {
 	c.Helper()
-	files := c.secret(certs.CASecret).Data
+	files := c.secret(authority.CASecret).Data
 	pair, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
 	require.NoError(c, err)
 	key, ok := pair.PrivateKey.(crypto.Signer)
 	require.True(c, ok)
-	return &certs.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
+	return &authority.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
 }
 
 // storeLeaf has an authority sign what the webhook is to serve with.
-func (c *cluster) storeLeaf(ca *certs.Pair, at time.Time, name string) {
+func (c *cluster) storeLeaf(ca *authority.Pair, at time.Time, name string) {
 	c.Helper()
 	leaf, err := ca.Issue(at, []string{name}, nil, time.Hour)
 	require.NoError(c, err)
-	c.store(certs.ServingSecret, files(leaf, ca))
+	c.store(authority.ServingSecret, files(leaf, ca))
 }
 
-func files(pair, ca *certs.Pair) map[string][]byte {
+func files(pair, ca *authority.Pair) map[string][]byte {
 	return map[string][]byte{certs.CertFile: pair.CertPEM, certs.KeyFile: pair.KeyPEM, certs.CAFile: ca.CertPEM}
 }
 
 func (c *cluster) bundle() []byte {
-	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), authority.Configuration, metav1.GetOptions{})
 	if err != nil || len(configuration.Webhooks) == 0 {
 		return nil
 	}
@@ -114,7 +115,7 @@ func (c *cluster) setBundle(bundle []byte) {
 	c.Helper()
 	configurations := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations()
 	require.NoError(c, retry.RetryOnConflict(retry.DefaultBackoff, func() error {
-		configuration, err := configurations.Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+		configuration, err := configurations.Get(c.Context(), authority.Configuration, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
@@ -158,8 +159,8 @@ func signedBy(file, authorities []byte) bool {
 	return err == nil
 }
 
-func newCA(t require.TestingT, at time.Time) *certs.Pair {
-	ca, err := certs.NewCA(at, time.Hour)
+func newCA(t require.TestingT, at time.Time) *authority.Pair {
+	ca, err := authority.NewCA(at, time.Hour)
 	require.NoError(t, err)
 	return ca
 }

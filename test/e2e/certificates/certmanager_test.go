@@ -17,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/util/retry"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 )
@@ -73,10 +73,10 @@ func (c *cluster) renew(name string) {
 // renewServing returns when all replicas serve with another certificate.
 func (c *cluster) renewServing(i *installation.Installation) {
 	c.Helper()
-	old := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+	old := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 	c.renew(servingCertificate)
 	c.until("all replicas serve with another certificate", func() bool {
-		now := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		now := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return !bytes.Equal(now, old) && c.allServe(i, now)
 	})
 }
@@ -97,10 +97,10 @@ func TestCertManagerRenewalLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
 	i := c.install("overlays/cert-manager")
-	authority := c.secret(certManagerCA).Data[corev1.TLSCertKey]
-	require.Equal(t, string(authority), string(c.bundle()), "the CA injector's bundle")
-	served := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
-	require.True(t, signedBy(served, authority))
+	ca := c.secret(certManagerCA).Data[corev1.TLSCertKey]
+	require.Equal(t, string(ca), string(c.bundle()), "the CA injector's bundle")
+	served := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
+	require.True(t, signedBy(served, ca))
 	require.True(t, c.allServe(i, served))
 	c.quarantined()
 
@@ -125,7 +125,7 @@ func TestCertManagerRenewalLosesNoAdmission(t *testing.T) {
 	report := s.Stop()
 	t.Logf("renewals by cert-manager: %s", report)
 	require.Zero(t, report.Lost)
-	require.True(t, signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], c.bundle()))
+	require.True(t, signedBy(c.secret(authority.ServingSecret).Data[corev1.TLSCertKey], c.bundle()))
 	c.quarantined()
 
 	c.shell("kubectl delete -k manifests/overlays/cert-manager")

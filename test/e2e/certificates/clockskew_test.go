@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/rest"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 )
@@ -35,21 +35,21 @@ func TestClockSkewIsReported(t *testing.T) {
 
 	// A Date header says the second, so it may be one more.
 	said := func(by string) string {
-		return "The API server's clock is ahead of this machine's by " + by + ". Certificates are made by the API server's; check time synchronization on the node."
+		return "The API server's clock is " + by + " ahead of this machine's. Certificates are issued by the API server's clock; check time synchronization on the node."
 	}
 	c.until("the sweeper reports it", func() bool {
 		return c.logged(sweeper, said("24h0m0s"))+c.logged(sweeper, said("24h0m1s")) > 0 &&
-			(c.told(certs.CASecret, said("24h0m0s")) || c.told(certs.CASecret, said("24h0m1s")))
+			(c.told(authority.CASecret, said("24h0m0s")) || c.told(authority.CASecret, said("24h0m1s")))
 	})
-	c.deleteSecret(certs.ServingSecret)
+	c.deleteSecret(authority.ServingSecret)
 	c.until("the webhook reports it", func() bool {
 		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
-		return outside == 1 && c.logged(replica, "The serving certificate is not valid at this machine's time, so API servers may refuse it; "+
-			"check time synchronization, and who issues it") > 0
+		return outside == 1 && c.logged(replica, "The serving certificate is not valid by this machine's clock, so API servers may reject it; "+
+			"check time synchronization and the certificate's issuer") > 0
 	})
 
 	ahead.Store(0)
-	c.deleteSecret(certs.ServingSecret)
+	c.deleteSecret(authority.ServingSecret)
 	c.healed(i)
 	require.Positive(t, c.logged(sweeper, "This machine's clock and the API server's agree again"))
 	c.until("the webhook has nothing to report", func() bool {

@@ -21,7 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
@@ -133,7 +133,7 @@ func (c *cluster) healed(i *installation.Installation) {
 	c.Helper()
 	c.settled(nil)
 	c.until("all replicas serve with what is stored", func() bool {
-		return c.allServe(i, c.secret(certs.ServingSecret).Data[corev1.TLSCertKey])
+		return c.allServe(i, c.secret(authority.ServingSecret).Data[corev1.TLSCertKey])
 	})
 	pod := c.pod()
 	c.until("a pod is quarantined", func() bool { return c.quarantine(pod, metav1.DryRunAll) == nil })

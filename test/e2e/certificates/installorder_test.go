@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/manifests"
@@ -52,7 +53,7 @@ func TestInstallOrderDoesNotMatter(t *testing.T) {
 				case sweeper:
 					_, err := i.StartSweeper(c.Context())
 					require.NoError(c, err)
-					c.until("there is a certificate", func() bool { return fits(c.secret(certs.ServingSecret).Data) })
+					c.until("there is a certificate", func() bool { return fits(c.secret(authority.ServingSecret).Data) })
 				case webhook: // It waits for its Secret, as a container does.
 					go func() {
 						_, err := i.StartWebhook(c.Context())
@@ -71,7 +72,7 @@ func TestInstallOrderDoesNotMatter(t *testing.T) {
 func (c *cluster) leaveOver() {
 	c.Helper()
 	_, err := c.admin.CoreV1().Secrets(installation.Namespace).Create(c.Context(), &corev1.Secret{
-		ObjectMeta: metav1.ObjectMeta{Name: certs.ServingSecret},
+		ObjectMeta: metav1.ObjectMeta{Name: authority.ServingSecret},
 		Type:       corev1.SecretTypeOpaque,
 		Data:       map[string][]byte{certs.CertFile: []byte("x"), "password": []byte("x")},
 	}, metav1.CreateOptions{})

@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/installation"
 )
 
@@ -37,17 +37,17 @@ func TestRotationSurvivesLeaderLoss(t *testing.T) {
 			leader := c.leader(i)
 			_, err := i.StartSweeper(c.Context())
 			require.NoError(c, err)
-			old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+			old := c.secret(authority.CASecret).Data[corev1.TLSCertKey]
 			s := c.stream()
 			since := s.Sent()
-			c.deleteSecret(certs.CASecret)
+			c.deleteSecret(authority.CASecret)
 			var fresh []byte
 			c.until("another authority is trusted besides the old one", func() bool {
-				fresh = c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+				fresh = c.secret(authority.CASecret).Data[corev1.TLSCertKey]
 				return len(fresh) > 0 && bytes.Contains(c.bundle(), fresh)
 			})
 			leader.Kill()
-			require.False(c, signedBy(c.secret(certs.ServingSecret).Data[corev1.TLSCertKey], fresh), "killed too late")
+			require.False(c, signedBy(c.secret(authority.ServingSecret).Data[corev1.TLSCertKey], fresh), "killed too late")
 			after(c, i)
 			c.settled(old)
 			require.Equal(c, string(fresh), string(c.bundle()), "the rotation that was begun is ended")
@@ -68,17 +68,17 @@ func TestConcurrentLeadersAgreeOnFirstInstall(t *testing.T) {
 	require.NoError(t, err)
 	made := func() (n int) {
 		for _, sweeper := range running(i, "sweeper") {
-			n += c.logged(sweeper, "Made a new authority")
+			n += c.logged(sweeper, "Created a new CA")
 		}
 		return n
 	}
 	const rounds = 5
 	before := made()
 	for range rounds {
-		old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
+		old := c.secret(authority.CASecret).Data[corev1.TLSCertKey]
 		c.signal(i, syscall.SIGSTOP)
-		c.deleteSecret(certs.ServingSecret)
-		c.deleteSecret(certs.CASecret)
+		c.deleteSecret(authority.ServingSecret)
+		c.deleteSecret(authority.CASecret)
 		c.setBundle(nil)
 		c.signal(i, syscall.SIGCONT)
 		c.settled(old)
@@ -118,10 +118,10 @@ func (c *cluster) signal(i *installation.Installation, signal syscall.Signal) {
 // versions are those of all that the sweepers write.
 func (c *cluster) versions() string {
 	c.Helper()
-	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), certs.Configuration, metav1.GetOptions{})
+	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), authority.Configuration, metav1.GetOptions{})
 	require.NoError(c, err)
 	return strings.Join([]string{
-		c.secret(certs.CASecret).ResourceVersion, c.secret(certs.ServingSecret).ResourceVersion, configuration.ResourceVersion,
+		c.secret(authority.CASecret).ResourceVersion, c.secret(authority.ServingSecret).ResourceVersion, configuration.ResourceVersion,
 	}, " ")
 }
 
@@ -135,11 +135,11 @@ func TestExpiredCertificatesAreReplacedAfterLongOutage(t *testing.T) {
 	replica := running(i, "webhook")[0]
 	c.until("all has ended", func() bool {
 		now := time.Now()
-		return now.After(c.notAfter(certs.ServingSecret)) && now.After(c.notAfter(certs.CASecret))
+		return now.After(c.notAfter(authority.ServingSecret)) && now.After(c.notAfter(authority.CASecret))
 	})
 	c.until("the webhook says so", func() bool {
 		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
-		return outside == 1 && c.logged(replica, "The serving certificate is not valid at this machine's time") > 0
+		return outside == 1 && c.logged(replica, "The serving certificate is not valid by this machine's clock") > 0
 	})
 	_, err := i.StartSweeper(c.Context(), "--ca-validity=1h", "--certificate-validity=1h")
 	require.NoError(t, err)

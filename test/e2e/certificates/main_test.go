@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 )
@@ -115,9 +115,9 @@ func (c *cluster) in(t *testing.T) *cluster {
 // reset removes all that an installation leaves behind that this package is about.
 func (c *cluster) reset() {
 	c.Helper()
-	c.kubectl("delete", "--ignore-not-found", "mutatingwebhookconfiguration/"+certs.Configuration)
+	c.kubectl("delete", "--ignore-not-found", "mutatingwebhookconfiguration/"+authority.Configuration)
 	c.kubectl("delete", "--ignore-not-found", "--namespace="+installation.Namespace,
-		"secret/"+certs.CASecret, "secret/"+certs.ServingSecret, "lease/isolate-sweeper")
+		"secret/"+authority.CASecret, "secret/"+authority.ServingSecret, "lease/isolate-sweeper")
 }
 
 func (c *cluster) options(sweeperFlags []string) installation.Options {

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/installation"
 )
 
@@ -22,47 +23,47 @@ func TestDamageIsRepairedAndReported(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
 	const (
-		injected = "Wrote the caBundle of MutatingWebhookConfiguration isolate: it was not what isolate's authority wants trusted."
-		newCert  = "Made a new certificate for the webhook, valid until %s, because %s."
-		newAuth  = "Made a new authority for the webhook's certificate, valid until %s, because %s."
+		injected    = "Updated the caBundle of MutatingWebhookConfiguration isolate: it differed from the bundle in Secret isolate-ca."
+		certRotated = "Issued a new certificate for the webhook, valid until %s, because %s."
+		caRotated   = "Created a new CA for the webhook's certificate, valid until %s, because %s."
 	)
 	old := time.Now().Add(-2 * time.Hour)
 	for name, test := range map[string]struct {
 		damage func(c *cluster)
 		secret string
 		note   string
-		why    certs.Why
+		why    authority.Cause
 	}{
 		"a certificate that can't be read": {func(c *cluster) {
-			c.store(certs.ServingSecret, map[string][]byte{certs.CertFile: []byte("x")})
-		}, certs.ServingSecret, newCert, "what was stored could not be used"},
+			c.store(authority.ServingSecret, map[string][]byte{certs.CertFile: []byte("x")})
+		}, authority.ServingSecret, certRotated, "the stored one was unusable"},
 		"a certificate that is gone": {func(c *cluster) {
-			c.deleteSecret(certs.ServingSecret)
-		}, certs.ServingSecret, newCert, "there was none"},
+			c.deleteSecret(authority.ServingSecret)
+		}, authority.ServingSecret, certRotated, "there was none"},
 		"a certificate that has expired": {func(c *cluster) {
 			c.storeLeaf(c.authority(), old, webhookName)
-		}, certs.ServingSecret, newCert, "the old one was not valid at this time"},
+		}, authority.ServingSecret, certRotated, "the old one was not valid at this time"},
 		"a certificate for another name": {func(c *cluster) {
 			c.storeLeaf(c.authority(), time.Now(), "web.shop.svc")
-		}, certs.ServingSecret, newCert, "the old one was for other host names"},
+		}, authority.ServingSecret, certRotated, "the old one was for other host names"},
 		"a certificate of a foreign authority": {func(c *cluster) {
 			c.storeLeaf(newCA(c, time.Now()), time.Now(), webhookName)
-		}, certs.ServingSecret, newCert, "another authority had signed the old one"},
+		}, authority.ServingSecret, certRotated, "another CA had issued the old one"},
 		"an authority that can't be read": {func(c *cluster) {
-			c.store(certs.CASecret, map[string][]byte{certs.CertFile: []byte("x")})
-		}, certs.CASecret, newAuth, "what was stored could not be used"},
+			c.store(authority.CASecret, map[string][]byte{certs.CertFile: []byte("x")})
+		}, authority.CASecret, caRotated, "the stored one was unusable"},
 		"an authority with another's key": {func(c *cluster) {
-			c.store(certs.CASecret, map[string][]byte{certs.KeyFile: newCA(c, time.Now()).KeyPEM})
-		}, certs.CASecret, newAuth, "what was stored could not be used"},
+			c.store(authority.CASecret, map[string][]byte{certs.KeyFile: newCA(c, time.Now()).KeyPEM})
+		}, authority.CASecret, caRotated, "the stored one was unusable"},
 		"an authority that is gone": {func(c *cluster) {
-			c.deleteSecret(certs.CASecret)
-		}, certs.CASecret, newAuth, "there was none"},
+			c.deleteSecret(authority.CASecret)
+		}, authority.CASecret, caRotated, "there was none"},
 		"an authority that has expired": {func(c *cluster) {
 			ca := newCA(c, old)
-			c.store(certs.CASecret, files(ca, ca))
-		}, certs.CASecret, newAuth, "the old one was not valid at this time"},
-		"an empty caBundle":               {func(c *cluster) { c.setBundle(nil) }, certs.CASecret, injected, ""},
-		"a caBundle of another authority": {func(c *cluster) { c.setBundle(newCA(c, time.Now()).CertPEM) }, certs.CASecret, injected, ""},
+			c.store(authority.CASecret, files(ca, ca))
+		}, authority.CASecret, caRotated, "the old one was not valid at this time"},
+		"an empty caBundle":               {func(c *cluster) { c.setBundle(nil) }, authority.CASecret, injected, ""},
+		"a caBundle of another authority": {func(c *cluster) { c.setBundle(newCA(c, time.Now()).CertPEM) }, authority.CASecret, injected, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := all.in(t)
@@ -91,23 +92,23 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 		"an immutable certificate": {
 			`kubectl patch secret -n isolate-system isolate-webhook-tls -p '{"immutable": true}'`,
 			"Secret isolate-system/isolate-webhook-tls is immutable, so isolate can't renew the webhook's certificate. " +
-				"Delete it, and isolate makes another: ",
+				"Delete it, and isolate creates a new one: ",
 			"kubectl delete secret -n isolate-system isolate-webhook-tls",
 		},
 		"an immutable authority": {
 			`kubectl patch secret -n isolate-system isolate-ca -p '{"immutable": true}'`,
 			"Secret isolate-system/isolate-ca is immutable, so isolate can't renew the webhook's certificate. " +
-				"Delete it, and isolate makes another: ",
+				"Delete it, and isolate creates a new one: ",
 			"kubectl delete secret -n isolate-system isolate-ca",
 		},
 		"a certificate that cert-manager has made": {
 			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name=isolate-webhook",
-			"To have isolate make the webhook's certificate: kubectl delete certificate -n isolate-system isolate-webhook --ignore-not-found, then ",
+			"To let isolate issue the webhook's certificate: kubectl delete certificate -n isolate-system isolate-webhook --ignore-not-found, then ",
 			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name-",
 		},
 		"a caBundle that cert-manager writes": {
 			"kubectl annotate mutatingwebhookconfiguration isolate cert-manager.io/inject-ca-from=isolate-system/isolate-ca",
-			"To have isolate write it: ",
+			"To let isolate write it: ",
 			"kubectl annotate mutatingwebhookconfiguration isolate cert-manager.io/inject-ca-from-",
 		},
 	} {
@@ -116,7 +117,7 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 			c.healed(i)
 			c.shell(test.hinder)
 			c.until("it is said what to do", func() bool { return c.logged(sweeper, test.says+test.command) > 0 })
-			c.until("an event says it too", func() bool { return c.told(certs.ServingSecret, test.says+test.command) })
+			c.until("an event says it too", func() bool { return c.told(authority.ServingSecret, test.says+test.command) })
 			blocked, _ := c.metric(sweeper, "isolate_certificate_blocked")
 			require.InDelta(t, 1, blocked, 0)
 			c.shell(test.command)
@@ -134,9 +135,9 @@ func TestForgedRotationAnnotationsHaveNoEffect(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
 	c.healed(i)
-	c.kubectl("annotate", "--overwrite", "--namespace="+installation.Namespace, "secret/"+certs.CASecret,
-		certs.TrustedSinceKey+"=2020-01-01T00:00:00Z", certs.ServedSinceKey+"=2020-01-01T00:00:00Z")
-	c.store(certs.CASecret, map[string][]byte{certs.KeyFile: []byte("x")})
+	c.kubectl("annotate", "--overwrite", "--namespace="+installation.Namespace, "secret/"+authority.CASecret,
+		authority.TrustedSinceKey+"=2020-01-01T00:00:00Z", authority.ServedSinceKey+"=2020-01-01T00:00:00Z")
+	c.store(authority.CASecret, map[string][]byte{certs.KeyFile: []byte("x")})
 	c.healed(i)
 }
 
@@ -147,7 +148,7 @@ func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	c.healed(i)
 	sweeper := c.leader(i)
 	remove := c.undo()
-	c.deleteSecret(certs.CASecret)
+	c.deleteSecret(authority.CASecret)
 	c.until("it is said", func() bool {
 		return c.logged(sweeper, "the webhook's certificate was written again and again, and is stored otherwise each time: "+
 			"look for a webhook or a policy that changes Secret isolate-ca") > 0
@@ -165,7 +166,7 @@ func (c *cluster) undo() (remove func()) {
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec: admissionregistrationv1.MutatingAdmissionPolicySpec{
 			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
-				ResourceNames: []string{certs.CASecret},
+				ResourceNames: []string{authority.CASecret},
 				RuleWithOperations: admissionregistrationv1.RuleWithOperations{
 					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Create, admissionregistrationv1.Update},
 					Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"secrets"}},
@@ -175,7 +176,7 @@ func (c *cluster) undo() (remove func()) {
 			Mutations: []admissionregistrationv1.Mutation{{
 				PatchType: admissionregistrationv1.PatchTypeApplyConfiguration,
 				ApplyConfiguration: &admissionregistrationv1.ApplyConfiguration{
-					Expression: `Object{metadata: Object.metadata{annotations: {"` + certs.TrustedSinceKey + `": ""}}}`,
+					Expression: `Object{metadata: Object.metadata{annotations: {"` + authority.TrustedSinceKey + `": ""}}}`,
 				},
 			}},
 		},
@@ -190,10 +191,10 @@ func (c *cluster) undo() (remove func()) {
 		require.NoError(c, api.MutatingAdmissionPolicies().Delete(c.Context(), name, metav1.DeleteOptions{}))
 	}
 	c.until("the policy counts", func() bool {
-		secret, err := c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), certs.CASecret, types.MergePatchType,
+		secret, err := c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), authority.CASecret, types.MergePatchType,
 			[]byte(`{"metadata": {"labels": {"probe": "true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 		require.NoError(c, err)
-		return secret.Annotations[certs.TrustedSinceKey] == ""
+		return secret.Annotations[authority.TrustedSinceKey] == ""
 	})
 	return remove
 }

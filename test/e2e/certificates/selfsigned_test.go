@@ -8,17 +8,17 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 )
 
 // rotateServing has the sweeper make another certificate, and waits until all
 // replicas serve with it.
 func (c *cluster) rotateServing() {
 	c.Helper()
-	old := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
-	c.deleteSecret(certs.ServingSecret)
+	old := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
+	c.deleteSecret(authority.ServingSecret)
 	c.until("there is a new certificate", func() bool {
-		now := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		now := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return len(now) > 0 && !bytes.Equal(now, old)
 	})
 }
@@ -26,8 +26,8 @@ func (c *cluster) rotateServing() {
 // rotateCA has the sweeper make another authority, and waits until it alone is trusted.
 func (c *cluster) rotateCA() {
 	c.Helper()
-	old := c.secret(certs.CASecret).Data[corev1.TLSCertKey]
-	c.deleteSecret(certs.CASecret)
+	old := c.secret(authority.CASecret).Data[corev1.TLSCertKey]
+	c.deleteSecret(authority.CASecret)
 	c.settled(old)
 }
 
@@ -36,7 +36,7 @@ func (c *cluster) rotateCA() {
 func (c *cluster) settled(old []byte) {
 	c.Helper()
 	c.until("the rotation is over", func() bool {
-		ca, serving := c.secret(certs.CASecret).Data, c.secret(certs.ServingSecret).Data
+		ca, serving := c.secret(authority.CASecret).Data, c.secret(authority.ServingSecret).Data
 		now := ca[corev1.TLSCertKey]
 		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) && fits(ca) && fits(serving) &&
 			signedBy(serving[corev1.TLSCertKey], now)

@@ -12,7 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 )
@@ -90,10 +90,10 @@ func (c *cluster) rollOut(i *installation.Installation, before bool) bool {
 func (c *cluster) keptByCertManager(i *installation.Installation) {
 	c.Helper()
 	c.until("cert-manager's certificate is served", func() bool {
-		served := c.secret(certs.ServingSecret).Data[corev1.TLSCertKey]
+		served := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return signedBy(served, c.secret(certManagerCA).Data[corev1.TLSCertKey]) && c.allServe(i, served)
 	})
-	require.Empty(c, c.secret(certs.CASecret).Name, "isolate's authority is gone")
+	require.Empty(c, c.secret(authority.CASecret).Name, "isolate's authority is gone")
 }
 
 func (c *cluster) keptByIsolate(i *installation.Installation) {

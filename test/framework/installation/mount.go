@@ -13,7 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"isolate.example.io/certs"
+	"isolate.example.io/certs/authority"
 )
 
 // dataLink is what a kubelet exchanges to change all files of a mount at once.
@@ -25,7 +25,7 @@ const dataLink = "..data"
 // is deleted stays mounted.
 func (i *Installation) mount(ctx context.Context, dir string, delay time.Duration) error {
 	var mounted map[string][]byte
-	if err := i.waitUntil(ctx, "there is a Secret "+certs.ServingSecret, func(ctx context.Context) bool {
+	if err := i.waitUntil(ctx, "there is a Secret "+authority.ServingSecret, func(ctx context.Context) bool {
 		mounted = i.servingSecret(ctx)
 		return len(mounted) > 0
 	}); err != nil {
@@ -70,7 +70,7 @@ func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (c
 // servingSecret is what the Secret has; nothing where it can't be read now.
 func (i *Installation) servingSecret(ctx context.Context) map[string][]byte {
 	secret := &corev1.Secret{}
-	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: certs.ServingSecret}, secret)
+	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: authority.ServingSecret}, secret)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil
 	}

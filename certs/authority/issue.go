@@ -1,4 +1,4 @@
-package certs
+package authority
 
 import (
 	"crypto"
@@ -11,7 +11,7 @@ import (
 	"github.com/cert-manager/cert-manager/pkg/util/pki"
 )
 
-// keySize is that of P-256, which is cheapest in a TLS handshake.
+// keySize selects P-256, the cheapest curve in a TLS handshake.
 const keySize = 256
 
 // Pair is a certificate and its key.
@@ -19,15 +19,15 @@ type Pair struct {
 	Cert *x509.Certificate
 	Key  crypto.Signer
 
-	// CertPEM and KeyPEM are the same, as a Secret holds them.
+	// CertPEM and KeyPEM are the same in PEM, as stored in a Secret.
 	CertPEM, KeyPEM []byte
 }
 
-// backdate is how long before its issue a certificate becomes valid, for clocks
-// that are a little behind.
+// backdate is how long before its issuance a certificate becomes valid, for clocks
+// that are slightly behind.
 const backdate = time.Minute
 
-// NewCA returns a new authority, which signs itself, valid from now on.
+// NewCA returns a new self-signed CA, valid from now on.
 func NewCA(now time.Time, validity time.Duration) (*Pair, error) {
 	return issue(nil, now, now.Add(validity), cmapi.CertificateSpec{
 		CommonName: "isolate-ca",
@@ -37,7 +37,7 @@ func NewCA(now time.Time, validity time.Duration) (*Pair, error) {
 }
 
 // Issue returns a new serving certificate for these host names and IP addresses.
-// It ends no later than the authority does.
+// It expires no later than the CA.
 func (ca *Pair) Issue(now time.Time, names, addresses []string, validity time.Duration) (*Pair, error) {
 	notAfter := now.Add(validity)
 	if notAfter.After(ca.Cert.NotAfter) {
@@ -54,11 +54,11 @@ func issue(ca *Pair, now, notAfter time.Time, spec cmapi.CertificateSpec) (*Pair
 	spec.PrivateKey = &cmapi.CertificatePrivateKey{Algorithm: cmapi.ECDSAKeyAlgorithm, Size: keySize}
 	key, err := pki.GenerateECPrivateKey(keySize)
 	if err != nil {
-		return nil, fmt.Errorf("making a key: %w", err)
+		return nil, fmt.Errorf("generating a key: %w", err)
 	}
 	template, err := pki.CertificateTemplateFromCertificate(&cmapi.Certificate{Spec: spec})
 	if err != nil {
-		return nil, fmt.Errorf("describing a certificate: %w", err)
+		return nil, fmt.Errorf("building a certificate template: %w", err)
 	}
 	template.NotBefore, template.NotAfter = now.Add(-backdate), notAfter
 	pair := &Pair{Key: key}
@@ -74,7 +74,7 @@ func issue(ca *Pair, now, notAfter time.Time, spec cmapi.CertificateSpec) (*Pair
 	return pair, nil
 }
 
-// parsePair reads what a Secret of type kubernetes.io/tls holds.
+// parsePair parses the content of a Secret of type kubernetes.io/tls.
 func parsePair(cert, key []byte) (*Pair, error) {
 	pair := &Pair{CertPEM: cert, KeyPEM: key}
 	var err error
@@ -84,18 +84,18 @@ func parsePair(cert, key []byte) (*Pair, error) {
 	if pair.Key, err = pki.DecodePrivateKeyBytes(key); err != nil {
 		return nil, fmt.Errorf("reading the key: %w", err)
 	}
-	if fits, err := pki.PublicKeyMatchesCertificate(pair.Key.Public(), pair.Cert); err != nil || !fits {
-		return nil, errors.Join(errors.New("the key is not the certificate's"), err)
+	if matches, err := pki.PublicKeyMatchesCertificate(pair.Key.Public(), pair.Cert); err != nil || !matches {
+		return nil, errors.Join(errors.New("the key does not belong to the certificate"), err)
 	}
 	return pair, nil
 }
 
-// renewal is when two thirds of a certificate's validity have passed.
+// renewal returns when two thirds of a certificate's validity have passed.
 func renewal(cert *x509.Certificate) time.Time {
 	return cert.NotAfter.Add(-cert.NotAfter.Sub(cert.NotBefore.Add(backdate)) / 3)
 }
 
-// valid is whether a certificate is valid at that time.
+// valid reports whether a certificate is valid at that time.
 func valid(cert *x509.Certificate, now time.Time) bool {
 	return !now.Before(cert.NotBefore) && !now.After(cert.NotAfter)
 }

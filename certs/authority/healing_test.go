@@ -1,12 +1,14 @@
-package certs
+package authority
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"isolate.example.io/certs"
 )
 
-// Whatever has happened to the objects, and whatever of it at once.
+// Any combination of damages, at once.
 func TestEverySetOfDamagesHeals(t *testing.T) {
 	ca, other := newCA(t, start), newCA(t, start)
 	expired := newCA(t, start.Add(-2*caValidity))
@@ -14,7 +16,7 @@ func TestEverySetOfDamagesHeals(t *testing.T) {
 	damages := []func(w *world){
 		func(w *world) { w.holds(other, other) },
 		func(w *world) { w.CA.Data["tls.key"] = expired.KeyPEM },
-		func(w *world) { w.CA.Data[CAFile] = pem(t, expired, other) },
+		func(w *world) { w.CA.Data[certs.CAFile] = pem(t, expired, other) },
 		func(w *world) { w.CA.Annotations[TrustedSinceKey], w.CA.Annotations[ServedSinceKey] = longAgo, longAgo },
 		func(w *world) { w.CA = nil },
 		func(w *world) { w.serves(other, start) },
@@ -31,7 +33,7 @@ func TestEverySetOfDamagesHeals(t *testing.T) {
 		}
 		steps := 0
 		for end := w.now.Add(3 * propagation); w.now.Before(end); {
-			step := Next(w.State, w.now, w.settings)
+			step := Next(w.State, w.now, w.config)
 			require.True(t, w.take(step, w.State))
 			w.now = w.now.Add(min(step.After, propagation))
 			if steps++; step.Action == ActionWait {

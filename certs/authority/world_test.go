@@ -1,4 +1,4 @@
-package certs
+package authority
 
 import (
 	"crypto/x509"
@@ -11,6 +11,8 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/certs"
 )
 
 const (
@@ -20,9 +22,9 @@ const (
 )
 
 var (
-	start    = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	settings = Settings{
-		Names:      []string{"isolate-webhook.isolate-system.svc"},
+	start  = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	config = Config{
+		DNSNames:   []string{"isolate-webhook.isolate-system.svc"},
 		CAValidity: caValidity, ServingValidity: servingValidity, Propagation: propagation,
 	}
 )
@@ -34,15 +36,15 @@ func newCA(t *testing.T, at time.Time) *Pair {
 	return ca
 }
 
-// world is the state, with what a rotation knows besides.
+// world is the stored objects, their history, and the time.
 type world struct {
 	*testing.T
 	State
-	settings Settings
-	now      time.Time
+	config Config
+	now    time.Time
 
-	// served and trusted are what the Secret and the webhook configuration had, one
-	// after the other.
+	// served and trusted are the versions of the serving Secret and of the webhook
+	// configuration, oldest first.
 	served, trusted []version
 }
 
@@ -61,34 +63,34 @@ func pem(t *testing.T, cas ...*Pair) []byte {
 	return data
 }
 
-// settled is a world in which nothing has to be done: an authority, trusted for
-// long, and a certificate that it signed.
+// settled returns a world in which there is nothing to do: a CA that has long been
+// trusted, and a serving certificate that it issued.
 func settled(t *testing.T, ca *Pair) *world {
 	t.Helper()
-	w := &world{T: t, settings: settings, now: start}
+	w := &world{T: t, config: config, now: start}
 	w.holds(ca, ca).serves(ca, start)
 	w.Configuration = &admissionregistrationv1.MutatingWebhookConfiguration{
 		ObjectMeta: metav1.ObjectMeta{Name: Configuration},
 		Webhooks:   []admissionregistrationv1.MutatingWebhook{{Name: "pods.isolate.example.io"}},
 	}
-	w.trusts(w.CA.Data[CAFile])
+	w.trusts(w.CA.Data[certs.CAFile])
 	w.CA.Annotations[TrustedSinceKey] = start.Add(-time.Hour).Format(time.RFC3339)
 	return w
 }
 
 func (w *world) holds(ca *Pair, bundle ...*Pair) *world {
-	w.CA = secret(CASecret, map[string][]byte{"tls.crt": ca.CertPEM, "tls.key": ca.KeyPEM, CAFile: pem(w.T, bundle...)})
+	w.CA = secret(CASecret, map[string][]byte{"tls.crt": ca.CertPEM, "tls.key": ca.KeyPEM, certs.CAFile: pem(w.T, bundle...)})
 	return w
 }
 
 func (w *world) serves(ca *Pair, at time.Time) *world {
 	w.Helper()
-	leaf, err := ca.Issue(at, w.settings.Names, nil, w.settings.ServingValidity)
+	leaf, err := ca.Issue(at, w.config.DNSNames, nil, w.config.ServingValidity)
 	require.NoError(w, err)
 	return w.stores(leaf, ca)
 }
 
-// servesAs has the certificate of the authority differ from what it should be.
+// servesAs stores a serving certificate of this specification.
 func (w *world) servesAs(ca *Pair, spec cmapi.CertificateSpec) {
 	w.Helper()
 	leaf, err := issue(ca, start, start.Add(servingValidity), spec)
@@ -97,7 +99,7 @@ func (w *world) servesAs(ca *Pair, spec cmapi.CertificateSpec) {
 }
 
 func (w *world) stores(leaf, ca *Pair) *world {
-	w.Serving = secret(ServingSecret, map[string][]byte{"tls.crt": leaf.CertPEM, "tls.key": leaf.KeyPEM, CAFile: ca.CertPEM})
+	w.Serving = secret(ServingSecret, map[string][]byte{"tls.crt": leaf.CertPEM, "tls.key": leaf.KeyPEM, certs.CAFile: ca.CertPEM})
 	return w
 }
 
@@ -106,7 +108,7 @@ func (w *world) trusts(bundle []byte) {
 	w.Configuration.Webhooks[0].ClientConfig.CABundle = bundle
 }
 
-// constrained is an authority that may sign for the names of a domain only.
+// constrained returns a CA that may sign for the names of one domain only.
 func constrained(t *testing.T) *Pair {
 	t.Helper()
 	ca := newCA(t, start)
@@ -118,13 +120,14 @@ func constrained(t *testing.T) *Pair {
 	return ca
 }
 
-// take does what the adapter does of a step that was decided by what was read. It
-// is false where the API server would say that something has changed since: of
-// what exists, that is; what is created is written over what another has created.
+// take executes a step that was computed from an earlier read, as the reconciler
+// does. It returns false where the API server would report a conflict, which it does
+// for objects that existed then; an apply that creates overwrites what another
+// replica has created since.
 func (w *world) take(step Step, read State) bool {
 	w.Helper()
 	switch step.Action {
-	case ActionNewCA, ActionBundle, ActionForget, ActionStamp:
+	case ActionCreateCA, ActionWriteBundle, ActionRemoveOldCAs, ActionAnnotate:
 		if read.CA != nil && read.CA != w.CA {
 			return false
 		}
@@ -133,8 +136,8 @@ func (w *world) take(step Step, read State) bool {
 		if read.Configuration != w.Configuration {
 			return false
 		}
-		w.trusts(read.CA.Data[CAFile])
-	case ActionServe:
+		w.trusts(read.CA.Data[certs.CAFile])
+	case ActionIssue:
 		if read.Serving != nil && read.Serving != w.Serving {
 			return false
 		}
@@ -148,20 +151,20 @@ func (w *world) writeCA(step Step, old *corev1.Secret) {
 	bundle, err := encode(step.Bundle)
 	require.NoError(w, err)
 	switch step.Action {
-	case ActionNewCA:
-		ca, err := NewCA(w.now, w.settings.CAValidity)
+	case ActionCreateCA:
+		ca, err := NewCA(w.now, w.config.CAValidity)
 		require.NoError(w, err)
-		w.CA = secret(CASecret, map[string][]byte{"tls.crt": ca.CertPEM, "tls.key": ca.KeyPEM, CAFile: append(ca.CertPEM, bundle...)})
-	case ActionStamp:
+		w.CA = secret(CASecret, map[string][]byte{"tls.crt": ca.CertPEM, "tls.key": ca.KeyPEM, certs.CAFile: append(ca.CertPEM, bundle...)})
+	case ActionAnnotate:
 		w.CA = old.DeepCopy()
-		w.CA.Annotations = stamps(&authority{trustedSince: step.Trusted, servedSince: step.Served})
-	case ActionBundle:
+		w.CA.Annotations = progress(&storedCA{trustedSince: step.TrustedSince, servedSince: step.ServedSince})
+	case ActionWriteBundle:
 		w.CA = old.DeepCopy()
-		w.CA.Annotations = stamps(&authority{})
-		w.CA.Data[CAFile] = bundle
-	case ActionForget:
+		w.CA.Annotations = progress(&storedCA{})
+		w.CA.Data[certs.CAFile] = bundle
+	case ActionRemoveOldCAs:
 		w.CA = old.DeepCopy()
-		w.CA.Data[CAFile] = bundle
+		w.CA.Data[certs.CAFile] = bundle
 	}
 }
 
