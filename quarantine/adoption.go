@@ -1,66 +1,66 @@
 package quarantine
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// fate is what becomes of a pod once it is released.
-type fate struct {
+// adoption predicts what the controller does with a released pod.
+type adoption struct {
+	// controller is who adopts the pod, or who did before the quarantine; nil if the
+	// pod had no controller.
 	controller *Owner
-	outcome    outcome
+	effect     adoptionEffect
 }
 
-type outcome int
+type adoptionEffect int
 
 const (
-	staysAlone        outcome = iota // no controller, or it is gone
-	notSelected                      // the controller no longer selects the pod
-	ended                            // the controller is a Job that has ended
-	takesNoFinished                  // the controller takes no pod back that has finished
-	maybeDeleted                     // the controller deletes one of its pods
-	unreadyGoFirst                   // the same, and others go before this one
-	surelyDeleted                    // the controller deletes one, and this is the first to go
-	notWanted                        // the controller wants no pods
-	replacementGoes                  // the controller deletes the replacement
-	takenBack                        // the controller has room for it
-	controllerUnknown                // nobody knows
+	noAdoption          adoptionEffect = iota // the pod had no controller, or it is gone
+	notSelected                               // the controller no longer selects the pod
+	jobEnded                                  // the controller is a Job that has completed or failed
+	finishedNotAdopted                        // the controller adopts no finished pod
+	mayDeletePod                              // the controller deletes one pod, perhaps this one
+	deletesUnreadyFirst                       // the controller deletes one pod, and others go before this one
+	deletesPod                                // the controller deletes this pod
+	scaledToZero                              // the controller is scaled to zero and deletes this pod
+	deletesReplacement                        // the controller adopts the pod and deletes its replacement
+	adoptsPod                                 // the controller adopts the pod and has room for it
+	controllerUnknown                         // isolate does not know this kind of controller
 )
 
-func (f fate) deletes() bool {
-	return slices.Contains([]outcome{maybeDeleted, unreadyGoFirst, surelyDeleted, notWanted}, f.outcome)
+// mayDelete reports whether the controller may delete the released pod.
+func (a adoption) mayDelete() bool {
+	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero}, a.effect)
 }
 
-// fateOf is what becomes of the pod with the labels that the release gives it.
-func fateOf(req Request, status Status, record Record, labels map[string]string) fate {
-	owner := (&Metadata{OwnerReferences: record.OwnerReferences}).controller()
-	if owner != nil && !adopts(owner) {
-		return fate{owner, controllerUnknown}
+// adoptionOf predicts the adoption of the pod with the labels that a release gives it.
+func adoptionOf(req Request, status Status, record Record, labels map[string]string) adoption {
+	former := controllerRef(record.OwnerReferences)
+	if former != nil && !canAdopt(former.Kind) {
+		return adoption{former, controllerUnknown}
 	}
-	if adopter := adopterOf(req, owner, labels); adopter != nil {
-		return fate{&Owner{Kind: adopter.Kind, Name: adopter.Name, UID: adopter.UID}, fateAt(req.Old, status, adopter)}
+	if adopter := adopterOf(req, former, labels); adopter != nil {
+		return adoption{adopter.owner(), effectOf(req.Old, status, adopter)}
 	}
-	if owner == nil {
-		return fate{outcome: staysAlone}
+	if former != nil && lookup(req.Selectors, former) != nil {
+		return adoption{former, notSelected}
 	}
-	if known := req.Selectors.Lookup(owner.Kind, owner.Name); known != nil && known.UID == owner.UID {
-		return fate{owner, notSelected}
-	}
-	return fate{owner, staysAlone}
+	return adoption{former, noAdoption}
 }
 
-func adopts(owner *Owner) bool {
-	return slices.Contains(replacing, owner.Kind) || owner.Kind == KindStatefulSet
+func canAdopt(kind schema.GroupKind) bool {
+	return slices.Contains(replacing, kind) || kind == KindStatefulSet
 }
 
-// adopterOf is who takes the pod back: its former controller, if that selects it,
-// or else another that does, such as the ReplicaSet of a Deployment that was made
-// again. A StatefulSet takes no pod but its own.
+// adopterOf returns the controller that adopts the pod: its former controller, if that
+// selects it, or another one that does, such as the ReplicaSet of a recreated
+// Deployment. A StatefulSet adopts only its own pods.
 func adopterOf(req Request, former *Owner, labels map[string]string) *SelectingObject {
 	var other *SelectingObject
 	for _, s := range req.Selectors.Matching(labels) {
@@ -74,70 +74,70 @@ func adopterOf(req Request, former *Owner, labels map[string]string) *SelectingO
 	return other
 }
 
-// fateAt is what the controller does that takes the pod back.
-func fateAt(pod *Pod, status Status, by *SelectingObject) outcome {
-	switch by.Kind {
+// effectOf predicts what the adopter does.
+func effectOf(pod *Pod, status Status, adopter *SelectingObject) adoptionEffect {
+	switch adopter.Kind {
 	case KindStatefulSet:
-		return inStatefulSet(pod, by)
+		return statefulSetEffect(pod, adopter)
 	case KindDaemonSet:
-		if pod.Status.finished() { // See the daemon controller: it deletes those first.
-			return surelyDeleted
+		if pod.Status.finished() { // The daemon controller deletes finished pods first.
+			return deletesPod
 		}
-		return replacementGoes
+		return deletesReplacement
 	case KindJob:
-		return inJob(pod, status, by)
+		return jobEffect(pod, status, adopter)
 	}
-	return inReplicaSet(pod, by)
+	return replicaSetEffect(pod, adopter)
 }
 
-// inReplicaSet follows getPodsToDelete in pkg/controller/replicaset and
-// ActivePodsWithRanks in pkg/controller. A ReplicationController is the same one.
-func inReplicaSet(pod *Pod, by *SelectingObject) outcome {
+// replicaSetEffect follows getPodsToDelete in pkg/controller/replicaset and
+// ActivePodsWithRanks in pkg/controller, which ReplicationControllers use as well.
+func replicaSetEffect(pod *Pod, adopter *SelectingObject) adoptionEffect {
 	switch {
 	case pod.Status.finished():
-		return takesNoFinished
-	case by.Desired == 0:
-		return notWanted
-	case by.Current < by.Desired:
-		return takenBack
-	case !pod.Status.ready() && by.Ready >= by.Desired:
-		return surelyDeleted
-	case pod.Status.ready() && by.Ready < by.Current:
-		return unreadyGoFirst
+		return finishedNotAdopted
+	case adopter.Desired == 0:
+		return scaledToZero
+	case adopter.Current < adopter.Desired:
+		return adoptsPod
+	case !pod.Status.ready() && adopter.Ready >= adopter.Desired:
+		return deletesPod
+	case pod.Status.ready() && adopter.Ready < adopter.Current:
+		return deletesUnreadyFirst
 	}
-	return maybeDeleted
+	return mayDeletePod
 }
 
-// inJob follows manageJob in pkg/controller/job and ActivePods in pkg/controller:
-// of pods that are Ready, the one that became so last goes.
-func inJob(pod *Pod, status Status, by *SelectingObject) outcome {
+// jobEffect follows manageJob in pkg/controller/job and ActivePods in pkg/controller:
+// of the pods that are Ready, the Job deletes the one that became Ready last.
+func jobEffect(pod *Pod, status Status, adopter *SelectingObject) adoptionEffect {
 	since, ready := pod.Status.readySince()
 	switch {
-	case by.Ended:
-		return ended
+	case adopter.Ended:
+		return jobEnded
 	case pod.Status.finished():
-		return takenBack
-	case by.Desired == 0:
-		return notWanted
-	case by.Current < by.Desired:
-		return takenBack
-	case !ready && by.Ready >= by.Desired:
-		return surelyDeleted
+		return adoptsPod
+	case adopter.Desired == 0:
+		return scaledToZero
+	case adopter.Current < adopter.Desired:
+		return adoptsPod
+	case !ready && adopter.Ready >= adopter.Desired:
+		return deletesPod
 	case ready && !since.After(status.QuarantinedAt):
-		return replacementGoes
+		return deletesReplacement
 	}
-	return maybeDeleted
+	return mayDeletePod
 }
 
-func inStatefulSet(pod *Pod, by *SelectingObject) outcome {
-	if by.Desired == 0 {
-		return notWanted
+func statefulSetEffect(pod *Pod, adopter *SelectingObject) adoptionEffect {
+	if adopter.Desired == 0 {
+		return scaledToZero
 	}
 	ordinal, err := strconv.Atoi(pod.Name[strings.LastIndex(pod.Name, "-")+1:])
-	if err == nil && ordinal >= int(by.Desired) { // Its ordinals may begin elsewhere.
-		return maybeDeleted
+	if err == nil && ordinal >= int(adopter.Desired) { // spec.ordinals.start may be above 0.
+		return mayDeletePod
 	}
-	return takenBack
+	return adoptsPod
 }
 
 func (s *PodState) ready() bool {
@@ -152,20 +152,4 @@ func (s *PodState) readySince() (time.Time, bool) {
 		}
 	}
 	return time.Time{}, false
-}
-
-// labelsAfter are the pod's labels once the edit is applied.
-func labelsAfter(pod *Metadata, changes *edit) map[string]string {
-	labels := maps.Clone(pod.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
-	for key, value := range changes.labels {
-		if value == nil {
-			delete(labels, key)
-		} else {
-			labels[key] = *value
-		}
-	}
-	return labels
 }

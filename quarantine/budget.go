@@ -2,49 +2,58 @@ package quarantine
 
 import "k8s.io/apimachinery/pkg/types"
 
-// Count counts the pods of one namespace that are quarantined, or have been let
-// through just now, but for the pod at hand.
+// Count counts the quarantined pods of one namespace, and those admitted a moment ago,
+// without the pod of the request.
 type Count interface {
-	// Controlled counts those that count for one of these controllers.
+	// Controlled returns how many pods count for any of these controllers.
 	Controlled(by ...types.UID) int
 
-	// All counts all of the namespace.
+	// All returns how many pods the namespace has.
 	All() int
 }
 
-// overBudget is why a quarantine is one too many, nil if it is not. A detector that
-// misfires would otherwise take every replacement in turn.
-func (r *Config) overBudget(req Request) *Denial {
-	if top := topController(req); top != nil && r.ControllerBudget > 0 && r.controlled(req, top) >= r.ControllerBudget {
-		return refuse(ReasonControllerBudget, messageBudget(req.Old, top.String(), r.controlled(req, top), r.ControllerBudget))
-	}
-	if all := req.Quarantined.All(); r.NamespaceBudget > 0 && all >= r.NamespaceBudget {
-		return refuse(ReasonNamespaceBudget, messageBudget(req.Old, "namespace "+req.Old.Namespace, all, r.NamespaceBudget))
-	}
-	return nil
+// budgetUse says how much of a budget is used: that of a controller, or that of the
+// namespace if owner is nil.
+type budgetUse struct {
+	owner        *Owner
+	count, limit int
 }
 
-// controlled counts for the top controller, and for the pod's own: a record that an
-// older release has written names only that.
-func (r *Config) controlled(req Request, top *Owner) int {
-	return req.Quarantined.Controlled(top.UID, req.Old.controller().UID)
+// exceeded reports whether the budget leaves no room for another pod.
+func (u budgetUse) exceeded() bool { return u.limit > 0 && u.count >= u.limit }
+
+// last reports whether one more pod uses the budget up.
+func (u budgetUse) last() bool { return u.limit > 0 && u.count+1 >= u.limit }
+
+// controllerBudget returns the use of the budget of the pod's controller. A record
+// that an older release wrote names the pod's own controller, so both are counted.
+func (c *Config) controllerBudget(req Request) budgetUse {
+	owner := budgetOwner(req)
+	if owner == nil || c.ControllerBudget == 0 {
+		return budgetUse{}
+	}
+	return budgetUse{owner, req.Quarantined.Controlled(owner.UID, req.Old.controllerRef().UID), c.ControllerBudget}
 }
 
-// topController is what the pod counts for: its controller's controller where there
-// is one. A ReplicaSet's Deployment, or a rollout would begin to count anew.
-func topController(req Request) *Owner {
-	owner := req.Old.controller()
+func (c *Config) namespaceBudget(req Request) budgetUse {
+	return budgetUse{nil, req.Quarantined.All(), c.NamespaceBudget}
+}
+
+// budgetOwner returns the controller for whose budget the pod counts: the controller of
+// its controller, if there is one. A ReplicaSet's pods count for its Deployment, or each
+// rollout would start with an unused budget.
+func budgetOwner(req Request) *Owner {
+	owner := req.Old.controllerRef()
 	if owner == nil {
 		return nil
 	}
-	known := req.Selectors.Lookup(owner.Kind, owner.Name)
-	if known == nil || known.UID != owner.UID || known.Controller == nil {
-		return owner
+	if known := lookup(req.Selectors, owner); known != nil && known.Controller != nil {
+		return known.Controller
 	}
-	return known.Controller
+	return owner
 }
 
-// BudgetOwner names, in a record, what a quarantined pod counts for.
+// BudgetOwner names, in a record, the controller for whose budget a pod counts.
 type BudgetOwner struct {
 	// Kind is a kind and its group: Deployment.apps.
 	Kind string    `json:"kind"`
@@ -59,13 +68,13 @@ func recordedBudgetOwner(owner *Owner) *BudgetOwner {
 	return &BudgetOwner{Kind: owner.Kind.String(), Name: owner.Name, UID: owner.UID}
 }
 
-// CountsFor is the UID of the controller for whose budget a pod with this record
-// counts, empty if there is none.
+// CountsFor returns the UID of the controller for whose budget a pod with this record
+// counts, or "" if it had no controller.
 func (r *Record) CountsFor() types.UID {
 	if r.BudgetOwner != nil {
 		return r.BudgetOwner.UID
 	}
-	if owner := (&Metadata{OwnerReferences: r.OwnerReferences}).controller(); owner != nil {
+	if owner := controllerRef(r.OwnerReferences); owner != nil {
 		return owner.UID
 	}
 	return ""

@@ -14,11 +14,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// now is when the tests' admissions happen, with a fraction of a second so that
-// rounding shows.
+// now is the time of the tests' admissions. Its fraction of a second shows rounding.
 var now = time.Date(2026, 3, 14, 15, 9, 26, 535_000_000, time.UTC)
 
-// namespace is a list of selectors that is scanned: the plainest [Selectors].
+// namespace implements [Selectors] by scanning a list.
 type namespace []*SelectingObject
 
 func (n namespace) Matching(podLabels map[string]string) []*SelectingObject {
@@ -79,7 +78,7 @@ func notIn(key string, values ...string) labels.Requirement {
 	return require(key, selection.NotIn, values...)
 }
 
-// pod is the pod of the article's incident.
+// pod returns the pod of the incident, with these changes.
 func pod(changes ...func(*Metadata)) *Pod {
 	p := &Pod{Metadata: Metadata{
 		Name:      "login-audit-trail-service-5d4f8-x2x",
@@ -130,8 +129,8 @@ func withoutOwner() func(*Metadata) { return func(m *Metadata) { m.OwnerReferenc
 
 var trigger = annotation(TriggerKey, True)
 
-// incident is what selects the article's pod: its Service, its ReplicaSet, and a
-// second Service by another label.
+// incident has the objects that select [pod]: its Service, its ReplicaSet, and a second
+// Service with another selector.
 func incident() namespace {
 	n := namespace{
 		selects(KindService, "login-audit-trail-service",
@@ -144,7 +143,7 @@ func incident() namespace {
 	return n
 }
 
-// update is a request that brings old to new in this namespace.
+// update returns the request that makes these changes to the pod.
 func update(selectors Selectors, before *Pod, changes ...func(*Metadata)) Request {
 	after := clone(&before.Metadata)
 	for _, change := range changes {
@@ -153,7 +152,7 @@ func update(selectors Selectors, before *Pod, changes ...func(*Metadata)) Reques
 	return Request{Old: before, New: after, User: "jane", Time: now, Selectors: selectors, Quarantined: counted{}}
 }
 
-// counted is how many pods are quarantined: of each controller, and of none.
+// counted has the number of quarantined pods by the UID of their controller.
 type counted map[types.UID]int
 
 func (c counted) Controlled(by ...types.UID) int {
@@ -189,8 +188,8 @@ func clone(m *Metadata) *Metadata {
 	return copied
 }
 
-// apply applies a decision's patch as the API server does, and returns the
-// metadata that it would store.
+// apply applies the decision's patch as the API server does, and returns the metadata
+// that it would store.
 func apply(t testing.TB, reviewed *Metadata, decision Decision) *Metadata {
 	t.Helper()
 	if decision.Denial != nil {

@@ -11,29 +11,29 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Config are the settings of the decision. The zero value is not useful: start
-// from [DefaultConfig].
+// Config configures the rules. The zero value is not useful: start from
+// [DefaultConfig].
 type Config struct {
-	// Prefix goes before the old value of a rewritten label, with a dash between.
+	// Prefix and a dash precede the old value of a rewritten label.
 	Prefix string
 
-	// ExtraKeys are further labels to rewrite at every quarantine.
+	// ExtraKeys are labels that every quarantine rewrites, whatever selects the pod.
 	ExtraKeys []string
 
-	// ReplacingKinds are further kinds of controllers that replace a pod which has
-	// lost its labels. Their selectors aren't known, so every label is rewritten.
+	// ReplacingKinds are further kinds of controllers that replace a pod whose labels
+	// have changed. isolate does not know their selectors, so it rewrites every label.
 	ReplacingKinds []schema.GroupKind
 
-	// DefaultTTL is how long a pod is kept unless its ttl says otherwise, MaxTTL
-	// the longest a ttl or an extend may ask for.
+	// DefaultTTL is how long a pod without a ttl is kept. MaxTTL is the longest ttl
+	// or extend.
 	DefaultTTL, MaxTTL time.Duration
 
-	// ControllerBudget is how many pods of one controller may be quarantined at a
-	// time, and NamespaceBudget how many of one namespace; 0 is no limit.
+	// ControllerBudget and NamespaceBudget limit how many pods of one controller and
+	// of one namespace are quarantined at a time; 0 is no limit.
 	ControllerBudget, NamespaceBudget int
 
-	// unread are the keys of the namespace's settings that count for nothing.
-	unread []string
+	// invalidKeys are the namespace's settings that were ignored as invalid.
+	invalidKeys []string
 }
 
 // Bounds of a [Config].
@@ -41,8 +41,8 @@ const (
 	// MinTTL is the shortest ttl and extend.
 	MinTTL = time.Second
 
-	// maxDuration is the longest that a namespace may set as its maximum: the stamps
-	// must stay within the years of RFC 3339.
+	// maxDuration bounds the max-ttl of a namespace, so that expires-at stays within
+	// the years of RFC 3339.
 	maxDuration = 100 * 365 * 24 * time.Hour
 
 	// maxPrefixLength leaves room for a hash and some of the old value in the 63
@@ -50,7 +50,7 @@ const (
 	maxPrefixLength = 32
 )
 
-// DefaultConfig are the rules as they are without any flag.
+// DefaultConfig returns the configuration that applies without any flag.
 func DefaultConfig() Config {
 	return Config{
 		Prefix:     "quarantined",
@@ -59,37 +59,37 @@ func DefaultConfig() Config {
 	}
 }
 
-// Validate returns all that is wrong with the rules, naming each setting.
-func (r *Config) Validate() field.ErrorList {
+// Validate returns every problem of the configuration, with the name of the setting.
+func (c *Config) Validate() field.ErrorList {
 	var errs field.ErrorList
-	if r.Prefix == "" || len(r.Prefix) > maxPrefixLength || len(validation.IsValidLabelValue(r.Prefix)) > 0 {
-		errs = append(errs, field.Invalid(field.NewPath("prefix"), r.Prefix, problemPrefix))
+	if c.Prefix == "" || len(c.Prefix) > maxPrefixLength || len(validation.IsValidLabelValue(c.Prefix)) > 0 {
+		errs = append(errs, field.Invalid(field.NewPath("prefix"), c.Prefix, problemPrefix))
 	}
-	for _, key := range r.ExtraKeys {
+	for _, key := range c.ExtraKeys {
 		if len(validation.IsQualifiedName(key)) > 0 {
 			errs = append(errs, field.Invalid(field.NewPath("extraKeys"), key, problemKey))
 		}
 	}
-	if r.DefaultTTL < MinTTL || r.DefaultTTL > r.MaxTTL {
-		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), shortDuration(r.DefaultTTL),
-			fmt.Sprintf("must be at least %s and at most the maximum, %s", shortDuration(MinTTL), shortDuration(r.MaxTTL))))
+	if c.DefaultTTL < MinTTL || c.DefaultTTL > c.MaxTTL {
+		errs = append(errs, field.Invalid(field.NewPath("defaultTTL"), shortDuration(c.DefaultTTL),
+			fmt.Sprintf("must be at least %s and at most the maximum, %s", shortDuration(MinTTL), shortDuration(c.MaxTTL))))
 	}
-	if r.ControllerBudget < 0 {
-		errs = append(errs, field.Invalid(field.NewPath("controllerBudget"), r.ControllerBudget, problemBudget))
+	if c.ControllerBudget < 0 {
+		errs = append(errs, field.Invalid(field.NewPath("controllerBudget"), c.ControllerBudget, problemBudget))
 	}
-	if r.NamespaceBudget < 0 {
-		errs = append(errs, field.Invalid(field.NewPath("namespaceBudget"), r.NamespaceBudget, problemBudget))
+	if c.NamespaceBudget < 0 {
+		errs = append(errs, field.Invalid(field.NewPath("namespaceBudget"), c.NamespaceBudget, problemBudget))
 	}
 	return errs
 }
 
-// rewritten is what a selector's key gets instead of its old value: always a
-// valid label value, and one that tells old values apart.
-func (r *Config) rewritten(value string) string {
+// rewrittenValue returns the value that replaces value in a rewritten label. It is
+// always a valid label value, and different old values give different new ones.
+func (c *Config) rewrittenValue(value string) string {
 	if value == "" {
-		return r.Prefix
+		return c.Prefix
 	}
-	whole := r.Prefix + "-" + value
+	whole := c.Prefix + "-" + value
 	if len(whole) <= validation.LabelValueMaxLength {
 		return whole
 	}

@@ -1,90 +1,89 @@
 package quarantine
 
 import (
-	"maps"
 	"slices"
 )
 
-// Decide is the whole of isolate in one place: which answer a request gets.
-// The cases are tried from the top. Only transitions act: a trigger that has
-// been there all along does nothing, whoever writes the pod next.
-func (r *Config) Decide(req Request) Decision {
-	local, _ := r.ForNamespace(req.NamespaceConfig)
+// Decide returns the answer to a request. The rows T1, T2, ... of the transition table
+// in docs/design.md are tried from the top. Only transitions act: a trigger that is
+// already stored does nothing, whoever writes the pod next.
+func (c *Config) Decide(req Request) Decision {
+	local, _ := c.ForNamespace(req.NamespaceConfig)
 	return local.decide(req)
 }
 
-func (r *Config) decide(req Request) Decision {
-	if req.Old == nil {
+func (c *Config) decide(req Request) Decision {
+	if req.Old == nil { // T1, T2
 		return decideCreate(req)
 	}
-	if req.Old.DeletionTimestamp != nil {
-		return decideDeleting(req)
+	if req.Old.DeletionTimestamp != nil { // T3
+		return decideTerminating(req)
 	}
 	status := StatusOf(req.Old.Labels, req.Old.Annotations)
-	if errs := r.invalidRequests(req, status); len(errs) > 0 {
+	if errs := c.invalidRequests(req, status); len(errs) > 0 { // T4
 		return invalid(ReasonInvalidValue, errs...)
 	}
 	switch {
-	case status.State != Free && req.New.Annotations[TriggerKey] != True:
+	case status.State != Free && req.New.Annotations[TriggerKey] != True: // T6
 		return release(req, status)
-	case status.State == Damaged && changesRecord(req):
+	case status.State == Damaged && changesRecord(req): // T7
 		return forbidden(ReasonRecordProtected, metadataPath, messageRecordDamaged(req.Old))
-	case status.State == Damaged:
-		return strip(req, ForceKey)
-	case status.State == Quarantined:
-		return r.keep(req, status)
-	case triggered(req):
-		return r.quarantine(req)
-	case changesRecord(req):
-		return forbidden(ReasonRecordProtected, metadataPath, messageRecordProtected(req.New.Name))
-	default:
-		return strip(req, ForceKey, ExtendKey, RecheckKey)
+	case status.State == Damaged: // T8
+		return dropAnnotations(req, ForceKey)
+	case status.State == Quarantined: // T9, T10
+		return c.updateQuarantined(req, status)
+	case triggered(req): // T11
+		return c.quarantine(req)
+	case changesRecord(req): // T12
+		return forbidden(ReasonRecordProtected, metadataPath, messageRecordProtected(req.Old))
+	default: // T13, T14
+		return dropAnnotations(req, ForceKey, ExtendKey, RecheckKey)
 	}
 }
 
-// triggered reports whether the trigger turns "true" in this very request.
+// triggered reports whether this write turns the trigger "true".
 func triggered(req Request) bool {
 	return req.Old.Annotations[TriggerKey] != True && req.New.Annotations[TriggerKey] == True
 }
 
-// changesRecord reports whether the request writes any of the record's keys.
+// changesRecord reports whether the write changes any key of the record.
 func changesRecord(req Request) bool {
-	if changedKey(req.Old.Labels, req.New.Labels, QuarantinedLabel) {
+	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) {
 		return true
 	}
 	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
-		return changedKey(req.Old.Annotations, req.New.Annotations, key)
+		return keyChanged(req.Old.Annotations, req.New.Annotations, key)
 	})
 }
 
-func changedKey(before, after map[string]string, key string) bool {
+func keyChanged(before, after map[string]string, key string) bool {
 	was, had := before[key]
 	is, has := after[key]
 	return had != has || was != is
 }
 
-// decideCreate lets no pod be born quarantined. The label is refused rather than
-// removed: a ReplicaSet that selects on it would go on creating pods without end.
+// decideCreate lets no pod be created quarantined. It refuses the label instead of
+// removing it: a ReplicaSet that selects by the label would create pods without end.
 func decideCreate(req Request) Decision {
-	if value, ok := req.New.Labels[QuarantinedLabel]; ok {
-		return invalid(ReasonCreatedQuarantined, forbiddenLabel(value))
+	if value, ok := req.New.Labels[QuarantinedLabel]; ok { // T1
+		return invalid(ReasonCreatedQuarantined, createdQuarantined(value))
 	}
-	decision := strip(req, slices.Concat(requestAnnotations, recordAnnotations)...)
+	decision := dropAnnotations(req, slices.Concat(requestAnnotations, recordAnnotations)...) // T2
 	if decision.Action == ActionDropAnnotations {
 		decision.Warnings = []string{warnCreated}
 	}
 	return decision
 }
 
-func decideDeleting(req Request) Decision {
+func decideTerminating(req Request) Decision {
 	if !triggered(req) {
 		return Decision{Action: ActionNone}
 	}
-	return Decision{Action: ActionNone, Warnings: []string{warnDeleting}}
+	return Decision{Action: ActionNone, Warnings: []string{warnTerminating}}
 }
 
-// strip removes those of the annotations that are there.
-func strip(req Request, keys ...string) Decision {
+// dropAnnotations removes those of the annotations that the pod has.
+func dropAnnotations(req Request, keys ...string) Decision {
 	changes := newEdit()
 	var warnings []string
 	for _, key := range keys {
@@ -102,18 +101,14 @@ func strip(req Request, keys ...string) Decision {
 	return Decision{Action: ActionDropAnnotations, Warnings: warnings, Patch: changes.patch(req.New)}
 }
 
-// requestedLabels are the labels the pod had or was given: the stored ones, over
-// them what this request sets. What equals the result of a rewrite counts as
-// the original, because it is ours: the webhook may be called a second time,
-// with its own answer. A label the request removes is still among them.
-func (r *Config) requestedLabels(req Request) map[string]string {
-	labels := maps.Clone(req.New.Labels)
-	if labels == nil {
-		labels = map[string]string{}
-	}
+// requestedLabels returns the stored labels overlaid with those that this write sets. A
+// label that equals the result of a rewrite counts as its original: the webhook wrote it
+// in an earlier call of the same admission. A label that the write removes is included.
+func (c *Config) requestedLabels(req Request) map[string]string {
+	labels := merged(req.New.Labels, nil)
 	delete(labels, QuarantinedLabel)
 	for key, was := range req.Old.Labels {
-		if now, ok := labels[key]; !ok || now == r.rewritten(was) {
+		if now, ok := labels[key]; !ok || now == c.rewrittenValue(was) {
 			labels[key] = was
 		}
 	}

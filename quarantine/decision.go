@@ -8,34 +8,35 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Request is the admission of a pod, with all that a decision rests on.
+// Request is the admission of a pod, with everything that a decision needs.
 type Request struct {
-	// Old is the pod as it is stored, nil when it is being created. No requester
-	// can forge it: what is recorded and what is warned of comes from here.
+	// Old is the stored pod, nil on CREATE. No requester can forge it, so records and
+	// warnings come from here.
 	Old *Pod
 
-	// New is what the requester, and the webhooks before us, would have stored.
+	// New is the metadata that the requester and the webhooks before this one want to
+	// store.
 	New *Metadata
 
-	// User is the name of who asks.
+	// User is the name of the requesting user.
 	User string
 
 	// Time is when the decision is made.
 	Time time.Time
 
-	// Selectors are those of the pod's namespace.
+	// Selectors finds what selects pods in the pod's namespace.
 	Selectors Selectors
 
-	// Settings are the annotations of the pod's Namespace.
+	// NamespaceConfig are isolate's annotations of the pod's Namespace.
 	NamespaceConfig map[string]string
 
-	// Quarantined counts the quarantined pods of the namespace. It is looked at only
-	// where the request is [Request.Triggered].
+	// Quarantined counts the quarantined pods of the namespace, without this one. It is
+	// read only if the request is [Request.Triggered].
 	Quarantined Count
 }
 
-// Triggered reports whether the trigger turns "true" in this very request, on a pod
-// that exists and is to stay.
+// Triggered reports whether this write turns the trigger "true" on an existing pod that
+// is not terminating.
 func (q *Request) Triggered() bool {
 	return q.Old != nil && q.Old.DeletionTimestamp == nil && triggered(*q)
 }
@@ -45,90 +46,91 @@ type Decision struct {
 	// Action says what the admission does to the pod.
 	Action Action
 
-	// Denial says why the request is refused; nil when it is allowed.
+	// Denial says why the request is refused, nil if it is allowed.
 	Denial *Denial
 
-	// Warnings are for the person who asks, the important first.
+	// Warnings are for the requester, the most important first.
 	Warnings []string
 
-	// Patch changes metadata, and nothing else.
+	// Patch changes only metadata.
 	Patch []jsonpatch.Operation
 
-	// DetachedFrom names what selected or controlled the pod and no longer does.
+	// DetachedFrom names what no longer selects or controls the pod.
 	DetachedFrom []string
 
-	// CountsFor is the controller for whose budget the pod counts once it is
-	// quarantined, empty if there is none.
+	// CountsFor is the UID of the controller for whose budget the quarantined pod
+	// counts, or "".
 	CountsFor types.UID
 }
 
-// Action is what an admission does, in the log, the metrics and the audit log.
+// Action is what an admission does: the same word in the log, the metrics and the audit
+// log.
 type Action string
 
 // The actions.
 const (
-	// ActionNone leaves the pod as it was asked for.
+	// ActionNone admits the write unchanged.
 	ActionNone Action = "None"
-	// ActionQuarantine takes the pod out.
+	// ActionQuarantine quarantines the pod.
 	ActionQuarantine Action = "Quarantine"
-	// ActionDetach takes a quarantined pod out again, of what has come to select it.
+	// ActionDetach detaches a quarantined pod again, from what has come to select it.
 	ActionDetach Action = "Detach"
-	// ActionExtend moves the time at which a quarantined pod is deleted.
+	// ActionExtend moves the expiry of a quarantined pod.
 	ActionExtend Action = "Extend"
 	// ActionRelease ends a quarantine.
 	ActionRelease Action = "Release"
-	// ActionDropAnnotations removes requests that this pod can't be asked for.
+	// ActionDropAnnotations removes request annotations that were read or have no effect.
 	ActionDropAnnotations Action = "DropAnnotations"
 	// ActionDeny refuses the request.
 	ActionDeny Action = "Deny"
 )
 
-// Reason says why a request is refused; the same in the denial, the log, the
-// metrics and the audit log.
+// Reason says why a request is refused: the same word in the denial, the log, the metrics
+// and the audit log.
 type Reason string
 
 // The reasons.
 const (
-	// ReasonInvalidValue: a request key was given a value that it does not take.
+	// ReasonInvalidValue: a request annotation has an invalid value.
 	ReasonInvalidValue Reason = "InvalidValue"
 	// ReasonCreatedQuarantined: a pod can't be created with the label.
 	ReasonCreatedQuarantined Reason = "CreatedQuarantined"
-	// ReasonLabelConflict: the request itself changes a label that has to be rewritten.
+	// ReasonLabelConflict: the write changes a label that must be rewritten.
 	ReasonLabelConflict Reason = "LabelConflict"
-	// ReasonOwnerConflict: the request itself adds an ownerReference.
+	// ReasonOwnerConflict: the write adds an ownerReference.
 	ReasonOwnerConflict Reason = "OwnerConflict"
-	// ReasonInescapable: a selector matches whatever the labels are.
+	// ReasonInescapable: a selector matches whatever the pod's labels are.
 	ReasonInescapable Reason = "Inescapable"
 	// ReasonRecordProtected: only isolate writes the record.
 	ReasonRecordProtected Reason = "RecordProtected"
-	// ReasonReselected: the request changes labels so that a selector matches a quarantined pod.
+	// ReasonReselected: the write changes labels so that a selector matches a quarantined pod.
 	ReasonReselected Reason = "Reselected"
-	// ReasonOwnerAdded: the request gives a quarantined pod an owner.
+	// ReasonOwnerAdded: the write adds an owner to a quarantined pod.
 	ReasonOwnerAdded Reason = "OwnerAdded"
-	// ReasonHeld: the release would have a held pod deleted.
+	// ReasonHeld: the controller may delete the held pod once it is released.
 	ReasonHeld Reason = "Held"
-	// ReasonMirrorPod: the kubelet runs a static pod whatever the API server says.
+	// ReasonMirrorPod: the kubelet runs a static pod from a file and ignores its labels.
 	ReasonMirrorPod Reason = "MirrorPod"
-	// ReasonStatefulSet: the pod's name stays taken, so no replacement can start.
+	// ReasonStatefulSet: the replacement needs the pod's name.
 	ReasonStatefulSet Reason = "StatefulSet"
-	// ReasonHostPort: the replacement can't start beside a pod that has its port.
+	// ReasonHostPort: the replacement needs the pod's host port.
 	ReasonHostPort Reason = "HostPort"
-	// ReasonControllerBudget: as many pods of the controller are quarantined as may be.
+	// ReasonControllerBudget: the budget of the pod's controller is used up.
 	ReasonControllerBudget Reason = "ControllerBudget"
-	// ReasonNamespaceBudget: as many pods of the namespace are quarantined as may be.
+	// ReasonNamespaceBudget: the budget of the pod's namespace is used up.
 	ReasonNamespaceBudget Reason = "NamespaceBudget"
-	// ReasonUnknownController: nobody knows what the controller does without the pod.
+	// ReasonUnknownController: isolate does not know this kind of controller.
 	ReasonUnknownController Reason = "UnknownController"
 )
 
-// Denial is a refusal. It is a 422 where Invalid says which fields to write
-// differently, else a 403.
+// Denial is the refusal of a request: a 422 if Invalid lists the fields to correct, else
+// a 403.
 type Denial struct {
 	Reason  Reason
 	Message string
 	Invalid field.ErrorList
 
-	// Field is what a 403 is about, as a path.
+	// Field is the path of the field that a 403 is about.
 	Field string
 }
 

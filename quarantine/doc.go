@@ -1,8 +1,9 @@
-// Package quarantine holds the rules: what an admission of a pod means for its
+// Package quarantine has the rules of isolate: what a write to a pod means for its
 // isolation, and which changes to the pod follow.
 //
-// It is pure. Metadata, selectors and a time go in, a [Decision] comes out. No
-// client, no logger, no clock and no context live here: whoever calls it has
-// fetched what the decision rests on, so that every rule can be tried with
-// nothing but values.
+// The package is pure. Metadata, selectors and a time go in, a [Decision] comes out. It
+// has no client, no logger, no clock and no context: the caller reads what the decision
+// needs, so that every rule is tested with nothing but values.
+//
+// The rows T1, T2, ... are those of the transition table in docs/design.md.
 package quarantine

@@ -5,56 +5,50 @@ import (
 	"slices"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// quarantine takes the pod out of every selector and away from its owners, and
-// stamps when it expires: labels, ownerReferences and record in one patch.
+// quarantine (T11) detaches the pod from every selector and owner, and stamps when it
+// expires: labels, ownerReferences and record change in one patch.
 //
-// Everything is computed from the stored pod and from what the request changes
-// in it, never from what an earlier call of ours has written, so that deciding
-// again changes nothing.
-func (r *Config) quarantine(req Request) Decision {
-	if denial := r.refusal(req); denial != nil {
+// Everything follows from the stored pod and from what this write changes, never from
+// what an earlier call of the webhook wrote, so that deciding again changes nothing.
+func (c *Config) quarantine(req Request) Decision {
+	search := newRewriteSearch(c, req.Selectors, c.requestedLabels(req))
+	search.run(c.keysToRewrite(req))
+	changed := search.changed()
+	stored := storedLabels(req, search.labels, changed)
+
+	a := attempt{req: req, controller: req.Old.controllerRef(), config: c, blocking: blocking(req.Selectors.Matching(stored))}
+	if denial := a.refusal(); denial != nil {
 		return denied(denial)
 	}
-	original := r.requestedLabels(req)
-	out := newEscape(r, req.Selectors, original)
-	out.run(r.keysToRewrite(req))
-	changed := out.changed()
-	if errs := r.conflicts(req, changed, out.labels); len(errs) > 0 {
+	if errs := labelConflicts(req, changed, search.labels); len(errs) > 0 {
 		return invalid(ReasonLabelConflict, errs...)
 	}
-	if errs := addedOwners(req); len(errs) > 0 {
+	if errs := ownerConflicts(req); len(errs) > 0 {
 		return invalid(ReasonOwnerConflict, errs...)
 	}
-	stored := storedLabels(req, out.labels, changed)
-	binding, budgets := stillMatching(req, stored)
-	if len(binding) > 0 {
-		return forbidden(ReasonInescapable, metadataPath.Child("labels"), messageInescapable(req.Old, binding[0]))
-	}
-	return r.takeOut(req, out.labels, changed, outcomes{budgets, lostPolicies(req, stored)})
+	return c.detach(req, search.labels, changed, c.advisoriesOf(req, stored))
 }
 
-// keysToRewrite are those with which the search starts: what selects the stored
-// pod requires them, or a flag names them. Where the controller's selector isn't
-// known, it may require any label.
-func (r *Config) keysToRewrite(req Request) []string {
-	if owner := req.Old.controller(); owner != nil {
-		if known := req.Selectors.Lookup(owner.Kind, owner.Name); known == nil || known.UID != owner.UID {
-			return slices.Sorted(maps.Keys(req.Old.Labels))
-		}
+// keysToRewrite returns the keys with which the search starts: those that an object
+// which selects the stored pod requires, and those of the configuration. A controller
+// whose selector isolate does not know may require any label.
+func (c *Config) keysToRewrite(req Request) []string {
+	if owner := req.Old.controllerRef(); owner != nil && lookup(req.Selectors, owner) == nil {
+		return slices.Sorted(maps.Keys(req.Old.Labels))
 	}
-	keys := append([]string{InstanceLabel}, r.ExtraKeys...)
+	keys := append([]string{InstanceLabel}, c.ExtraKeys...)
 	for _, s := range req.Selectors.Matching(req.Old.Labels) {
 		keys = append(keys, s.requiredKeys()...)
 	}
 	return keys
 }
 
-// conflicts are the labels to rewrite that this request changes itself.
-func (r *Config) conflicts(req Request, changed, result map[string]string) field.ErrorList {
+// labelConflicts returns an error for each label that must be rewritten and that this
+// write changes too.
+func labelConflicts(req Request, changed, result map[string]string) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(changed)) {
 		was, had := req.Old.Labels[key]
@@ -63,35 +57,26 @@ func (r *Config) conflicts(req Request, changed, result map[string]string) field
 		unchanged := had == has && was == now
 		ours := had && has == wanted && now == want
 		if !unchanged && !ours {
-			errs = append(errs, field.Invalid(labelPath(key), clip(now), problemLabelConflict))
+			errs = append(errs, field.Invalid(labelPath(key), truncate(now, maxQuotedValue), problemLabelConflict))
 		}
 	}
 	return errs
 }
 
-func addedOwners(req Request) field.ErrorList {
+func ownerConflicts(req Request) field.ErrorList {
 	var errs field.ErrorList
 	for i, ref := range req.New.OwnerReferences {
-		if !slices.ContainsFunc(req.Old.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == ref.UID }) {
+		if !hasOwner(req.Old.OwnerReferences, ref.UID) {
 			errs = append(errs, field.Invalid(metadataPath.Child("ownerReferences").Index(i), ref.Kind+"/"+ref.Name, problemOwnerConflict))
 		}
 	}
 	return errs
 }
 
-// outcomes are what is told of a quarantine besides.
-type outcomes struct {
-	// budgets are the PodDisruptionBudgets that go on counting the pod.
-	budgets []*SelectingObject
-	policies
-}
-
-// storedLabels are what will be stored: without the labels that the request removes.
+// storedLabels returns the labels that will be stored, without those that the write
+// removes.
 func storedLabels(req Request, result, changed map[string]string) map[string]string {
-	stored := maps.Clone(req.New.Labels)
-	if stored == nil {
-		stored = map[string]string{}
-	}
+	stored := merged(req.New.Labels, nil)
 	stored[QuarantinedLabel] = QuarantinedValue
 	for key := range changed {
 		delete(stored, key)
@@ -102,23 +87,10 @@ func storedLabels(req Request, result, changed map[string]string) map[string]str
 	return stored
 }
 
-// stillMatching is the proof. A PodDisruptionBudget is no binding one: the pod goes
-// on counting as healthy there, which is told and does no harm.
-func stillMatching(req Request, stored map[string]string) (binding, budgets []*SelectingObject) {
-	for _, s := range req.Selectors.Matching(stored) {
-		if s.Kind == KindPodDisruptionBudget {
-			budgets = append(budgets, s)
-		} else {
-			binding = append(binding, s)
-		}
-	}
-	return binding, budgets
-}
-
-// takeOut writes the decision down.
-func (r *Config) takeOut(req Request, result, changed map[string]string, told outcomes) Decision {
+// detach returns the decision that quarantines the pod.
+func (c *Config) detach(req Request, result, changed map[string]string, found advisories) Decision {
 	changes := newEdit()
-	rewritten := results(changed, result)
+	rewritten := newValues(changed, result)
 	maps.Copy(changes.labels, rewritten)
 	changes.setLabel(QuarantinedLabel, QuarantinedValue)
 	changes.dropOwners = true
@@ -130,10 +102,10 @@ func (r *Config) takeOut(req Request, result, changed map[string]string, told ou
 		Forced:          forced(req),
 		Extended:        extended(req),
 		Rewritten:       rewritten,
-		BudgetOwner:     recordedBudgetOwner(topController(req)),
-		DetachedFrom:    letGo(req, told.budgets),
+		BudgetOwner:     recordedBudgetOwner(budgetOwner(req)),
+		DetachedFrom:    detachedFrom(req, found.budgets),
 	}
-	expires := req.Time.Add(r.lifetime(req, record.Extended))
+	expires := req.Time.Add(c.lifetime(req, record.Extended))
 	changes.setAnnotation(QuarantinedAtKey, stamp(req.Time))
 	changes.setAnnotation(ExpiresAtKey, stampUp(expires))
 	changes.setAnnotation(QuarantinedByKey, req.User)
@@ -143,32 +115,31 @@ func (r *Config) takeOut(req Request, result, changed map[string]string, told ou
 	changes.removeAnnotation(RecheckKey)
 	return Decision{
 		Action:       ActionQuarantine,
-		Warnings:     r.quarantineWarnings(req, record, expires, told),
+		Warnings:     quarantineWarnings(req, record, expires, found),
 		Patch:        changes.patch(req.New),
 		DetachedFrom: record.DetachedFrom,
 		CountsFor:    record.CountsFor(),
 	}
 }
 
-// results are what the changed labels became, nil for one that was removed.
-func results(changed, result map[string]string) map[string]*string {
-	became := map[string]*string{}
+// newValues returns the new values of the changed labels, nil for one that is removed.
+func newValues(changed, result map[string]string) map[string]*string {
+	values := map[string]*string{}
 	for key := range changed {
 		if value, ok := result[key]; ok {
-			became[key] = &value
+			values[key] = &value
 		} else {
-			became[key] = nil
+			values[key] = nil
 		}
 	}
-	return became
+	return values
 }
 
-// hintValues are what a quarantine sets, unless somebody has.
+// hintValues are the annotations that a quarantine sets unless they are set already.
 var hintValues = map[string]string{KarpenterHint: "true", AutoscalerHint: "false"}
 
-// hints keeps autoscalers from evicting a pod that has no owner any more, and
-// Argo CD from pruning it. It returns the original values of what it changes.
-// What somebody has set stays.
+// hints keeps autoscalers from evicting a pod that has no owner, and Argo CD from
+// pruning it. It returns the original values of the annotations that it changes.
 func hints(req Request, changes *edit) map[string]*string {
 	originals := map[string]*string{}
 	for key, value := range hintValues {
@@ -187,12 +158,14 @@ func hints(req Request, changes *edit) map[string]*string {
 	return originals
 }
 
-// forced and extended read the request, or the record that an earlier call of
-// ours has put in its place in the same admission.
+// forced reports whether the write has force, or had it in an earlier call of the same
+// admission, whose record says so.
 func forced(req Request) bool {
 	return req.New.Annotations[ForceKey] == True || StatusOf(req.New.Labels, req.New.Annotations).Record.Forced
 }
 
+// extended returns the value of extend in the write, or in an earlier call of the same
+// admission, whose record has it.
 func extended(req Request) string {
 	if value, ok := req.New.Annotations[ExtendKey]; ok {
 		return value
@@ -200,30 +173,28 @@ func extended(req Request) string {
 	return StatusOf(req.New.Labels, req.New.Annotations).Record.Extended
 }
 
-// letGo names what has the pod until now, its controller last, without the
-// budgets that go on counting it.
-func letGo(req Request, budgets []*SelectingObject) []string {
-	var names []string
-	for _, s := range req.Selectors.Matching(req.Old.Labels) {
-		if !slices.Contains(budgets, s) {
-			names = append(names, s.String())
-		}
+// detachedFrom names everything that selected or controlled the pod, its controller
+// last, but not the PodDisruptionBudgets that still count it.
+func detachedFrom(req Request, budgets []*SelectingObject) []string {
+	selecting := slices.DeleteFunc(slices.Clone(req.Selectors.Matching(req.Old.Labels)), func(s *SelectingObject) bool {
+		return slices.Contains(budgets, s)
+	})
+	list := names(selecting)
+	if owner := req.Old.controllerRef(); owner != nil && !slices.Contains(list, owner.String()) {
+		list = append(list, owner.String())
 	}
-	if owner := req.Old.controller(); owner != nil && !slices.Contains(names, owner.String()) {
-		names = append(names, owner.String())
-	}
-	return names
+	return list
 }
 
-// lifetime is how long the pod is kept: its ttl, or longer where it is extended in
-// the same request. A ttl that was bad before this request counts as none.
-func (r *Config) lifetime(req Request, extend string) time.Duration {
-	kept := r.DefaultTTL
-	if ttl, err := r.duration(req.New.Annotations[TTLKey]); err == nil {
+// lifetime returns how long the pod is kept: its ttl, or longer if the same write
+// extends it. A ttl that was invalid before this write is ignored.
+func (c *Config) lifetime(req Request, extend string) time.Duration {
+	kept := c.DefaultTTL
+	if ttl, err := c.duration(req.New.Annotations[TTLKey]); err == nil {
 		kept = ttl
 	}
-	if more, err := r.duration(extend); err == nil {
-		kept = max(kept, more)
+	if longer, err := c.duration(extend); err == nil {
+		kept = max(kept, longer)
 	}
 	return kept
 }

@@ -9,10 +9,10 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-func TestQuarantineTakesThePodOut(t *testing.T) {
-	rules := DefaultConfig()
+func TestQuarantineDetachesThePod(t *testing.T) {
+	config := DefaultConfig()
 	req := update(incident(), pod(), trigger)
-	stored := apply(t, req.New, rules.Decide(req))
+	stored := apply(t, req.New, config.Decide(req))
 
 	wantLabels := map[string]string{
 		"component":         "quarantined-api-springboot",
@@ -45,8 +45,8 @@ func TestQuarantineTakesThePodOut(t *testing.T) {
 	}
 }
 
-func TestQuarantineSaysWhatItDidAndWhatToDoNext(t *testing.T) {
-	rules := DefaultConfig()
+func TestQuarantineWarnings(t *testing.T) {
+	config := DefaultConfig()
 	tests := []struct {
 		name string
 		req  Request
@@ -56,47 +56,47 @@ func TestQuarantineSaysWhatItDidAndWhatToDoNext(t *testing.T) {
 			name: "a Deployment's pod",
 			req:  update(incident(), pod(), trigger),
 			want: []string{
-				"Quarantined: out of Service/login-audit-trail-service, Service/metrics, ReplicaSet/login-audit-trail-service-5d4f8.",
-				"ReplicaSet/login-audit-trail-service-5d4f8 starts a replacement.",
-				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
+				"Detaches the pod from Service/login-audit-trail-service, Service/metrics and ReplicaSet/login-audit-trail-service-5d4f8.",
+				"ReplicaSet/login-audit-trail-service-5d4f8 should start a replacement.",
+				"Schedules its deletion for 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
 				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
-				"Connections that are open stay open.",
+				"Existing connections stay open.",
 			},
 		},
 		{
-			name: "a pod of nobody, held, with a ttl",
+			name: "a held pod without a controller, with a ttl",
 			req: update(namespace{}, pod(withoutOwner()), trigger, annotation(TTLKey, "1d12h"),
 				annotation(HoldKey, "true")),
 			want: []string{
-				"Quarantined. Nothing selected this pod.",
+				"Quarantines the pod. Nothing selects it.",
 				"No controller owns this pod, so no replacement starts.",
-				"It is held: isolate deletes it once hold is gone and 2026-03-16T03:09:27Z has passed.",
+				"Holds the pod: isolate deletes it only after 2026-03-16T03:09:27Z, once the hold is removed.",
 				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
 			},
 		},
 		{
-			name: "a budget that selects everything, and a ReplicaSet that is known no more",
+			name: "a PodDisruptionBudget that selects all pods, and a ReplicaSet that isolate has not seen",
 			req:  update(namespace{selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)}, pod(), trigger),
 			want: []string{
-				"Quarantined: out of ReplicaSet/login-audit-trail-service-5d4f8.",
+				"Detaches the pod from ReplicaSet/login-audit-trail-service-5d4f8.",
 				"ReplicaSet/login-audit-trail-service-5d4f8 is not known to isolate: check whether it starts a replacement.",
-				"It keeps running and is deleted at 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
+				"Schedules its deletion for 2026-03-15T15:09:27Z, in 1d; isolate.example.io/hold=true keeps it.",
 				"To release it: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine-",
-				"PodDisruptionBudget/all goes on counting this pod as healthy: its selector can't be escaped.",
+				"PodDisruptionBudget/all still counts this pod as healthy: no label change makes its selector stop matching.",
 			},
 		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if diff := cmp.Diff(tt.want, rules.Decide(tt.req).Warnings); diff != "" {
+			if diff := cmp.Diff(tt.want, config.Decide(tt.req).Warnings); diff != "" {
 				t.Errorf("warnings (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestWarningsFit(t *testing.T) {
-	rules := DefaultConfig()
+func TestWarningsAreBounded(t *testing.T) {
+	config := DefaultConfig()
 	long := strings.Repeat("x", 253)
 	named := func(m *Metadata) {
 		m.Name, m.Namespace = long, long[:63]
@@ -106,7 +106,7 @@ func TestWarningsFit(t *testing.T) {
 	for _, name := range []string{"a", "b", "c", long} {
 		services = append(services, selects(KindService, name+long[:40], exists("release")))
 	}
-	decision := rules.Decide(update(services, pod(named), trigger))
+	decision := config.Decide(update(services, pod(named), trigger))
 	if n := len(decision.Warnings); n == 0 || n > 8 {
 		t.Fatalf("%d warnings, want 1 to 8: %q", n, decision.Warnings)
 	}
@@ -118,7 +118,7 @@ func TestWarningsFit(t *testing.T) {
 }
 
 func TestTTL(t *testing.T) {
-	rules := DefaultConfig()
+	config := DefaultConfig()
 	tests := []struct {
 		name    string
 		changes []func(*Metadata)
@@ -127,13 +127,13 @@ func TestTTL(t *testing.T) {
 		{"the default", nil, "2026-03-15T15:09:27Z"},
 		{"in the same request", []func(*Metadata){annotation(TTLKey, "90s")}, "2026-03-14T15:10:57Z"},
 		{"days and hours", []func(*Metadata){annotation(TTLKey, "1d12h")}, "2026-03-16T03:09:27Z"},
-		{"extended at once", []func(*Metadata){annotation(TTLKey, "1h"), annotation(ExtendKey, "2h")}, "2026-03-14T17:09:27Z"},
+		{"extended in the same request", []func(*Metadata){annotation(TTLKey, "1h"), annotation(ExtendKey, "2h")}, "2026-03-14T17:09:27Z"},
 		{"an extension never shortens", []func(*Metadata){annotation(TTLKey, "2h"), annotation(ExtendKey, "1h")}, "2026-03-14T17:09:27Z"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			req := update(incident(), pod(), append(tt.changes, trigger)...)
-			stored := apply(t, req.New, rules.Decide(req))
+			stored := apply(t, req.New, config.Decide(req))
 			if got := stored.Annotations[ExpiresAtKey]; got != tt.want {
 				t.Errorf("expires at %s, want %s", got, tt.want)
 			}
@@ -142,20 +142,20 @@ func TestTTL(t *testing.T) {
 			}
 		})
 	}
-	t.Run("a bad one from before isolate came counts as none", func(t *testing.T) {
+	t.Run("an invalid ttl from before isolate was installed is ignored", func(t *testing.T) {
 		req := update(incident(), pod(annotation(TTLKey, "soon")), trigger)
-		stored := apply(t, req.New, rules.Decide(req))
+		stored := apply(t, req.New, config.Decide(req))
 		if got, want := stored.Annotations[ExpiresAtKey], "2026-03-15T15:09:27Z"; got != want {
 			t.Errorf("expires at %s, want %s", got, want)
 		}
 	})
 }
 
-func TestHintsOfOthersStay(t *testing.T) {
-	rules := DefaultConfig()
+func TestExistingHintsStay(t *testing.T) {
+	config := DefaultConfig()
 	before := pod(annotation(KarpenterHint, "false"), annotation(ArgoTrackingKey, "shop:Pod:ah/x"))
 	req := update(incident(), before, trigger, annotation(AutoscalerHint, "true"))
-	stored := apply(t, req.New, rules.Decide(req))
+	stored := apply(t, req.New, config.Decide(req))
 	if stored.Annotations[KarpenterHint] != "false" || stored.Annotations[AutoscalerHint] != "true" {
 		t.Errorf("hints that somebody set have changed: %v", stored.Annotations)
 	}
@@ -169,7 +169,7 @@ func TestHintsOfOthersStay(t *testing.T) {
 	}
 }
 
-// controller makes this the pod's only owner, and its controller.
+// controller sets the pod's controller, and removes its other owners.
 func controller(apiVersion, kind, name string) func(*Metadata) {
 	return func(m *Metadata) {
 		m.OwnerReferences = nil

@@ -8,8 +8,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// FuzzDecide has a stranger write the annotations and the labels of a pod.
-// Whatever they are: no panic, and a pod that is quarantined is really out.
+// FuzzDecide decides on arbitrary annotations and labels: it never panics, and no
+// selector matches a pod that is quarantined.
 func FuzzDecide(f *testing.F) {
 	f.Add("true", "24h", "", "", "web", "front", "app in (web),tier", "{}", "2026-03-14T15:09:26Z")
 	f.Add("true", "1d12h", "2h", "true", "", "x", "app,!tier", `{"labels":{"app":"x"}}`, "")
@@ -30,22 +30,22 @@ func FuzzDecide(f *testing.F) {
 			selects(KindService, "app", equals("app", app)),
 		}
 		before := pod(withoutOwner(), label("app", app), label("tier", tier))
-		rules := DefaultConfig()
+		config := DefaultConfig()
 		req := update(selectors, before, annotation(TriggerKey, quarantine), annotation(TTLKey, ttl),
 			annotation(ExtendKey, extend), annotation(HoldKey, hold), annotation(RecordKey, record), annotation(ExpiresAtKey, expires))
-		decision := rules.Decide(req)
+		decision := config.Decide(req)
 		if decision.Action == ActionQuarantine {
-			if problem := violation(t, &rules, req); problem != "" {
+			if problem := violation(t, &config, req); problem != "" {
 				t.Fatal(problem)
 			}
 		}
-		// The same as what is stored already.
+		// The same annotations, stored already.
 		before.Annotations = req.New.Annotations
-		rules.Decide(update(selectors, before, annotation("other", "x")))
+		config.Decide(update(selectors, before, annotation("other", "x")))
 	})
 }
 
-// FuzzRecord reads what somebody may have written in the record's place.
+// FuzzRecord reads arbitrary values of the record.
 func FuzzRecord(f *testing.F) {
 	f.Add(`{"labels":{"app":"web"},"detachedFrom":["Service/web"],"later":{"a":1}}`)
 	f.Add(`{"ownerReferences":[{"uid":"x"}],"annotations":{"a":null}}`)

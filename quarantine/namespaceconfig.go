@@ -15,12 +15,12 @@ func IsNamespaceKey(key string) bool {
 	return slices.Contains([]string{DefaultTTLKey, MaxTTLKey, ControllerBudgetKey, NamespaceBudgetKey}, key)
 }
 
-// ForNamespace returns the rules as they hold in a namespace with these annotations, and what
-// is wrong with those that count for nothing. A namespace may set more than the
-// flags do, and less.
-func (r *Config) ForNamespace(annotations map[string]string) (Config, field.ErrorList) {
-	local := *r
-	local.unread = nil
+// ForNamespace returns the configuration for a namespace with these annotations, and
+// an error for each annotation that it ignores as invalid. A namespace may set larger
+// values than the flags, and smaller ones.
+func (c *Config) ForNamespace(annotations map[string]string) (Config, field.ErrorList) {
+	local := *c
+	local.invalidKeys = nil
 	var errs field.ErrorList
 	read := func(key string, set func(value string) error) {
 		value, ok := annotations[key]
@@ -28,8 +28,8 @@ func (r *Config) ForNamespace(annotations map[string]string) (Config, field.Erro
 			return
 		}
 		if err := set(value); err != nil {
-			local.unread = append(local.unread, key)
-			errs = append(errs, field.Invalid(annotationPath(key), clip(value), err.Error()))
+			local.invalidKeys = append(local.invalidKeys, key)
+			errs = append(errs, field.Invalid(annotationPath(key), truncate(value, maxQuotedValue), err.Error()))
 		}
 	}
 	read(MaxTTLKey, func(value string) error { return setDuration(&local.MaxTTL, value, maxDuration) })

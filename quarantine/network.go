@@ -2,16 +2,16 @@ package quarantine
 
 import "slices"
 
-// policies are the NetworkPolicies of a pod that is quarantined.
-type policies struct {
-	// lost selected the pod and no longer do, kept select it now.
-	lost, kept []*SelectingObject
+// networkPolicies compares the NetworkPolicies of a pod before and after a quarantine.
+type networkPolicies struct {
+	// lost selected the pod and no longer do; current select it now.
+	lost, current []*SelectingObject
 }
 
-func lostPolicies(req Request, stored map[string]string) policies {
-	now := req.Selectors.NetworkPolicies(stored)
+func compareNetworkPolicies(req Request, stored map[string]string) networkPolicies {
+	current := req.Selectors.NetworkPolicies(stored)
 	lost := slices.DeleteFunc(slices.Clone(req.Selectors.NetworkPolicies(req.Old.Labels)), func(s *SelectingObject) bool {
-		return slices.Contains(now, s)
+		return slices.Contains(current, s)
 	})
-	return policies{lost, now}
+	return networkPolicies{lost, current}
 }

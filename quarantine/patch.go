@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// edit collects what a decision changes in a pod's metadata. Nothing else of a
-// pod can be changed.
+// edit collects a decision's changes of a pod's metadata, the only part of a pod that
+// isolate changes.
 type edit struct {
 	labels      map[string]*string // nil removes
 	annotations map[string]*string
@@ -18,7 +18,7 @@ type edit struct {
 	// dropOwners removes all ownerReferences.
 	dropOwners bool
 
-	// owners are added.
+	// owners are ownerReferences to add.
 	owners []metav1.OwnerReference
 }
 
@@ -31,9 +31,9 @@ func (e *edit) removeLabel(key string)          { e.labels[key] = nil }
 func (e *edit) setAnnotation(key, value string) { e.annotations[key] = &value }
 func (e *edit) removeAnnotation(key string)     { e.annotations[key] = nil }
 
-// patch returns the operations that bring the reviewed object to what was
-// decided: none for what is so already, always in the same order, no test
-// operation (the API server applies them to the very object it sent).
+// patch returns the operations that apply the edit to the reviewed object, always in the
+// same order, and none for what already is as the edit has it. There are no test
+// operations: the API server applies the patch to the object that it sent.
 func (e *edit) patch(pod *Metadata) []jsonpatch.Operation {
 	ops := mapOperations("/metadata/labels", pod.Labels, e.labels)
 	ops = append(ops, mapOperations("/metadata/annotations", pod.Annotations, e.annotations)...)
@@ -49,7 +49,7 @@ func (e *edit) patch(pod *Metadata) []jsonpatch.Operation {
 	return ops
 }
 
-// isWritten reports whether a key is as the edit has it.
+// isWritten reports whether the key already is as the edit has it.
 func (e *edit) isWritten(changes map[string]*string, current map[string]string, key string) bool {
 	want, ok := changes[key]
 	now, has := current[key]
@@ -67,14 +67,37 @@ func mapOperations(path string, current map[string]string, changes map[string]*s
 			if len(current) == 0 && len(ops) == 0 {
 				ops = append(ops, jsonpatch.NewOperation("add", path, map[string]string{}))
 			}
-			// An add replaces a member that is there (RFC 6902, 4.1).
+			// An add replaces an existing member (RFC 6902, section 4.1).
 			ops = append(ops, jsonpatch.NewOperation("add", path+"/"+escapePointer(key), *want))
 		}
 	}
 	return ops
 }
 
-// pointerEscapes are those of a JSON pointer (RFC 6901, 3).
+// labelsAfter returns the pod's labels after the edit.
+func (e *edit) labelsAfter(pod *Metadata) map[string]string {
+	labels := merged(pod.Labels, nil)
+	for key, value := range e.labels {
+		if value == nil {
+			delete(labels, key)
+		} else {
+			labels[key] = *value
+		}
+	}
+	return labels
+}
+
+// merged returns the first map overlaid with the second.
+func merged[V any](under, over map[string]V) map[string]V {
+	all := maps.Clone(under)
+	if all == nil {
+		all = map[string]V{}
+	}
+	maps.Copy(all, over)
+	return all
+}
+
+// pointerEscapes are the escapes of a JSON pointer (RFC 6901, section 3).
 var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
 
 // escapePointer encodes a key as a token of a JSON pointer.

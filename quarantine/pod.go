@@ -1,14 +1,16 @@
 package quarantine
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Metadata is the part of a pod's metadata that the rules read. It is decoded
-// from JSON and never encoded again, so fields it doesn't know are not lost.
+// Metadata is the part of a pod's metadata that the rules read. It is decoded from JSON
+// and never encoded again, so unknown fields are not lost.
 type Metadata struct {
 	Name              string                  `json:"name"`
 	GenerateName      string                  `json:"generateName"`
@@ -21,8 +23,8 @@ type Metadata struct {
 	OwnerReferences   []metav1.OwnerReference `json:"ownerReferences"`
 }
 
-// Pod is the part of a pod that the rules read: metadata to decide, spec and
-// status to refuse and to warn.
+// Pod is the part of a pod that the rules read: metadata for decisions, spec and status
+// for refusals and warnings.
 type Pod struct {
 	Metadata `json:"metadata"`
 
@@ -30,8 +32,8 @@ type Pod struct {
 	Status PodState `json:"status"`
 }
 
-// Spec is the part of a pod's spec that stands in the way of a replacement or
-// goes on acting on the quarantined pod.
+// Spec is the part of a pod's spec that can block a replacement or that still affects
+// the pod while it is quarantined.
 type Spec struct {
 	HostNetwork bool             `json:"hostNetwork"`
 	Containers  []Container      `json:"containers"`
@@ -60,15 +62,28 @@ type PodState struct {
 	Conditions []corev1.PodCondition `json:"conditions"`
 }
 
-// controller is the pod's managing owner, nil if it has none.
-func (m *Metadata) controller() *Owner {
-	for i := range m.OwnerReferences {
-		if ref := &m.OwnerReferences[i]; ref.Controller != nil && *ref.Controller {
-			kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
-			return &Owner{Kind: kind, Name: ref.Name, UID: ref.UID}
+// controllerRef returns the pod's controller, or nil.
+func (m *Metadata) controllerRef() *Owner { return controllerRef(m.OwnerReferences) }
+
+// controllerRef returns the controller among the owners, or nil.
+func controllerRef(refs []metav1.OwnerReference) *Owner {
+	for _, ref := range refs {
+		if isController(ref) {
+			return ownerOf(ref)
 		}
 	}
 	return nil
+}
+
+func isController(ref metav1.OwnerReference) bool { return ref.Controller != nil && *ref.Controller }
+
+func ownerOf(ref metav1.OwnerReference) *Owner {
+	return &Owner{Kind: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(), Name: ref.Name, UID: ref.UID}
+}
+
+// hasOwner reports whether an object with this UID is among the owners.
+func hasOwner(refs []metav1.OwnerReference, uid types.UID) bool {
+	return slices.ContainsFunc(refs, func(ref metav1.OwnerReference) bool { return ref.UID == uid })
 }
 
 // String names the object as kubectl does: ReplicaSet/web-5d4.

@@ -15,8 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 )
 
-// A mutation is one thing that can be different about a quarantine: the stored
-// pod, what the request does beside the trigger, who selects the pod.
+// A mutation is one difference between quarantines: in the stored pod, in what the request
+// changes besides the trigger, or in what selects the pod.
 type mutation struct {
 	name   string
 	stored func(*Metadata)
@@ -25,22 +25,22 @@ type mutation struct {
 }
 
 var mutations = []mutation{
-	{name: "odd values", stored: func(m *Metadata) { label("empty", "")(m); label("long", strings.Repeat("l", 63))(m) },
+	{name: "empty and long values", stored: func(m *Metadata) { label("empty", "")(m); label("long", strings.Repeat("l", 63))(m) },
 		also: selects(KindService, "odd", equals("empty", ""), exists("long"))},
 	{name: "selected by existence", stored: label("exists", "x"), also: selects(KindReplicaSet, "exists", exists("exists"))},
 	{name: "selected once rewritten", also: selects(KindReplicaSet, "notin", notIn("component", "api-springboot"), exists("release"))},
 	{name: "selected once removed", also: selects(KindReplicaSet, "absent", absent("exists"), equals("pod-template-hash", "5d4f8"))},
 	{name: "in", also: selects(KindJob, "in", require("release", selection.In, "login-audit-trail-service", "other"))},
-	{name: "a budget for all", also: selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)},
+	{name: "a PodDisruptionBudget for all pods", also: selects(KindPodDisruptionBudget, "all", labels.Requirements{}...)},
 	{name: "an unknown controller", stored: controller("apps.kruise.io/v1", "CloneSet", "web"), asked: annotation(ForceKey, "true")},
 	{name: "no owner", stored: withoutOwner()},
-	{name: "a hint that is set", stored: annotation(KarpenterHint, "false")},
+	{name: "an existing hint", stored: annotation(KarpenterHint, "false")},
 	{name: "Argo CD", stored: func(m *Metadata) {
 		label(InstanceLabel, "shop")(m)
 		annotation(ArgoTrackingKey, "shop")(m)
 		owner("v1", "ConfigMap", "x")(m)
 	}},
-	{name: "a label changed beside", asked: label("note", "x")},
+	{name: "another label is set", asked: label("note", "x")},
 	{name: "force, hold, ttl and extend", asked: func(m *Metadata) {
 		annotation(ForceKey, "true")(m)
 		annotation(HoldKey, "true")(m)
@@ -57,7 +57,7 @@ var mutations = []mutation{
 
 // TestInvariants tries every subset of the mutations.
 func TestInvariants(t *testing.T) {
-	rules := DefaultConfig()
+	config := DefaultConfig()
 	for set := range 1 << len(mutations) {
 		before, selectors := pod(), incident()
 		asked := []func(*Metadata){trigger}
@@ -78,15 +78,15 @@ func TestInvariants(t *testing.T) {
 			}
 		}
 		req := update(selectors, before, asked...)
-		if problem := violation(t, &rules, req); problem != "" {
+		if problem := violation(t, &config, req); problem != "" {
 			t.Fatalf("with %s: %s", strings.Join(names, ", "), problem)
 		}
 	}
 }
 
-// violation checks what holds for every quarantine, and says what does not.
-func violation(t testing.TB, rules *Config, req Request) string {
-	decision := rules.Decide(req)
+// violation returns the invariant of a quarantine that this one violates, or "".
+func violation(t testing.TB, config *Config, req Request) string {
+	decision := config.Decide(req)
 	if decision.Action != ActionQuarantine {
 		return fmt.Sprintf("%s: %+v", decision.Action, decision.Denial)
 	}
@@ -102,7 +102,7 @@ func violation(t testing.TB, rules *Config, req Request) string {
 		}
 	}
 	if len(stored.OwnerReferences) > 0 {
-		return fmt.Sprintf("owners left: %v", stored.OwnerReferences)
+		return fmt.Sprintf("owners remain: %v", stored.OwnerReferences)
 	}
 	for key, value := range stored.Labels {
 		if problems := validation.IsValidLabelValue(value); problems != nil {
@@ -112,51 +112,51 @@ func violation(t testing.TB, rules *Config, req Request) string {
 	if problem := recordViolation(req, stored); problem != "" {
 		return problem
 	}
-	if problem := againViolation(t, rules, req, stored); problem != "" {
+	if problem := againViolation(t, config, req, stored); problem != "" {
 		return problem
 	}
-	return releaseViolation(t, rules, req, stored)
+	return releaseViolation(t, config, req, stored)
 }
 
-// releaseViolation releases the pod, and checks that it is what it was, and that
-// force is needed for a held pod that a controller would delete, and for no other.
-func releaseViolation(t testing.TB, rules *Config, req Request, stored *Metadata) string {
+// releaseViolation checks that a release restores the pod, and that it needs force for a
+// held pod that a controller would delete, and for no other.
+func releaseViolation(t testing.TB, config *Config, req Request, stored *Metadata) string {
 	held := stored.Annotations[HoldKey] == True && wouldBeAdopted(req)
 	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"))
 	delete(release.New.Annotations, ForceKey)
-	unforced := rules.Decide(release)
+	unforced := config.Decide(release)
 	switch refused := unforced.Denial != nil; {
 	case refused != held, refused && unforced.Denial.Reason != ReasonHeld:
 		return fmt.Sprintf("release without force, held %t: %+v", held, unforced.Denial)
 	case refused:
 		annotation(ForceKey, True)(release.New)
 	}
-	released := apply(t, release.New, rules.Decide(release))
+	released := apply(t, release.New, config.Decide(release))
 	want := clone(&req.Old.Metadata)
 	for key, value := range req.New.Labels {
 		if _, had := req.Old.Labels[key]; !had && key != QuarantinedLabel {
-			want.Labels[key] = value // set beside the trigger
+			want.Labels[key] = value // set together with the trigger
 		}
 	}
 	want.OwnerReferences = nil
 	got := clone(released)
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
-		return "the restored is not the original:\n" + diff
+		return "the release does not restore the original:\n" + diff
 	}
 	again := release
 	again.New = clone(released)
-	if diff := cmp.Diff(got, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
+	if diff := cmp.Diff(got, clone(apply(t, again.New, config.Decide(again)))); diff != "" {
 		return "releasing again changes something:\n" + diff
 	}
 	return ""
 }
 
 // wouldBeAdopted reports whether a controller adopts the pod with its original
-// labels. All controllers here have as many pods as they want, so it then deletes
+// labels. All controllers here have their desired number of pods, so it then deletes
 // the pod, which is not Ready.
 func wouldBeAdopted(req Request) bool {
-	if owner := req.Old.controller(); owner != nil && owner.Kind.Kind == "CloneSet" {
-		return false // Nobody knows what its controller does.
+	if owner := req.Old.controllerRef(); owner != nil && owner.Kind.Kind == "CloneSet" {
+		return false // isolate does not know what its controller does.
 	}
 	labels := maps.Clone(req.Old.Labels)
 	for key, value := range req.New.Labels {
@@ -196,9 +196,9 @@ func recordViolation(req Request, stored *Metadata) string {
 	return ""
 }
 
-// againViolation decides a second time, a moment later, on the first answer, as
-// the API server asks for where another webhook has changed the pod.
-func againViolation(t testing.TB, rules *Config, req Request, stored *Metadata) string {
+// againViolation decides a second time, on the first answer and a moment later, as the API
+// server does if another webhook changed the pod.
+func againViolation(t testing.TB, config *Config, req Request, stored *Metadata) string {
 	first := clone(stored)
 	again := req
 	again.New = clone(stored)
@@ -207,11 +207,11 @@ func againViolation(t testing.TB, rules *Config, req Request, stored *Metadata) 
 	}
 	annotation("added-by", "another webhook")(again.New)
 	annotation("added-by", "another webhook")(first)
-	if diff := cmp.Diff(first, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
+	if diff := cmp.Diff(first, clone(apply(t, again.New, config.Decide(again)))); diff != "" {
 		return "deciding again changes something:\n" + diff
 	}
 	again.Time = again.Time.Add(2 * time.Second)
-	later := apply(t, again.New, rules.Decide(again))
+	later := apply(t, again.New, config.Decide(again))
 	if was, is := StatusOf(first.Labels, first.Annotations).Record.String(), later.Annotations[RecordKey]; was != is {
 		return fmt.Sprintf("deciding later records %s instead of %s", is, was)
 	}

@@ -10,34 +10,32 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Record is the value of the annotation [RecordKey], in JSON: what a release
-// needs to put the pod back, and what the next admission needs to know of the
-// one that wrote it.
+// Record is the value of the annotation [RecordKey], in JSON: what a release restores,
+// and what the next admission needs to know of the one that wrote it.
 //
-// Fields that a newer release of isolate wrote are kept as they are.
+// Unknown fields, which a newer release of isolate wrote, are kept unchanged.
 type Record struct {
 	// Labels are the original values of the labels that were rewritten or removed.
 	Labels map[string]string `json:"labels,omitempty"`
 
-	// OwnerReferences are those that were removed.
+	// OwnerReferences are the ownerReferences that were removed.
 	OwnerReferences []metav1.OwnerReference `json:"ownerReferences,omitempty"`
 
-	// Annotations are the original values of the annotations that were changed,
-	// null for one that was not there.
+	// Annotations are the original values of the annotations that were changed, null
+	// for one that did not exist.
 	Annotations map[string]*string `json:"annotations,omitempty"`
 
-	// Forced says that [ForceKey] was given in the admission that wrote the
-	// record, and Extended the value of [ExtendKey] there. Both annotations are
-	// gone by the time that admission is run a second time, because another
-	// webhook changed the pod.
+	// Forced says that the admission that wrote the record had [ForceKey], and Extended
+	// is the value of [ExtendKey] in it. The API server calls the webhook again if
+	// another webhook changed the pod, and by then both annotations are gone.
 	Forced   bool   `json:"forced,omitempty"`
 	Extended string `json:"extended,omitempty"`
 
-	// Rewritten is what Labels became, null for one that was removed: a label that
-	// is no longer so was changed by someone since.
+	// Rewritten are the new values of Labels, null for one that was removed. A label
+	// with any other value was changed by someone since.
 	Rewritten map[string]*string `json:"rewritten,omitempty"`
 
-	// Controller is what the pod counts for: a ReplicaSet's Deployment. Nil where the
+	// BudgetOwner is the controller for whose budget the pod counts. It is nil if the
 	// pod had no controller, and in records that older releases wrote.
 	BudgetOwner *BudgetOwner `json:"controller,omitempty"`
 
@@ -47,8 +45,8 @@ type Record struct {
 	unknown map[string]json.RawMessage
 }
 
-// errNoObject is what is wrong with a record of null, which JSON takes for any type.
-var errNoObject = errors.New("it must be a JSON object, and is null")
+// errNotObject is the error for a record of null, which JSON accepts for any type.
+var errNotObject = errors.New("must be a JSON object, not null")
 
 // recordFields has Record's fields without its methods.
 type recordFields Record
@@ -70,7 +68,7 @@ func (r *Record) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	if fields.unknown == nil {
-		return errNoObject
+		return errNotObject
 	}
 	if legacy, ok := fields.unknown[legacyDetachedFrom]; ok && fields.DetachedFrom == nil {
 		if err := json.Unmarshal(legacy, &fields.DetachedFrom); err != nil {
@@ -97,7 +95,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
-// String is the record as the annotation has it.
+// String returns the value of the annotation.
 func (r Record) String() string {
 	data, err := json.Marshal(r)
 	if err != nil { // Only the raw fields could fail, and those were parsed.
@@ -106,19 +104,19 @@ func (r Record) String() string {
 	return string(data)
 }
 
-// State is where a pod stands.
+// State is a pod's state of isolation.
 type State int
 
 const (
-	// Free pods carry nothing of the record.
+	// Free pods have no part of the record.
 	Free State = iota
-	// Quarantined pods carry the label, both stamps and a readable record.
+	// Quarantined pods have the label, both stamps and a readable record.
 	Quarantined
-	// Damaged pods carry a part of that, or something unreadable.
+	// Damaged pods have only a part of that, or something unreadable.
 	Damaged
 )
 
-// Status is what a pod's metadata says of its isolation.
+// Status is the state of a pod's isolation, as its metadata has it.
 type Status struct {
 	State State
 
@@ -130,11 +128,11 @@ type Status struct {
 	// Held says that [HoldKey] keeps the pod from being deleted.
 	Held bool
 
-	// Problem says what is wrong when State is Damaged, naming the key.
+	// Problem says which key is missing or unreadable if State is Damaged.
 	Problem error
 }
 
-// StatusOf reads a pod's isolation from its labels and annotations.
+// StatusOf returns the status that a pod's labels and annotations have.
 func StatusOf(podLabels, annotations map[string]string) Status {
 	if !carriesRecord(podLabels, annotations) {
 		return Status{State: Free}
@@ -181,7 +179,7 @@ func readStamp(annotations map[string]string, key string) (time.Time, error) {
 	return stamp, nil
 }
 
-// recordAnnotations are the record's annotations, in the order they are written.
+// recordAnnotations are the annotations that only isolate writes.
 var recordAnnotations = []string{QuarantinedAtKey, ExpiresAtKey, QuarantinedByKey, RecordKey}
 
 func carriesRecord(podLabels, annotations map[string]string) bool {
@@ -196,8 +194,9 @@ func carriesRecord(podLabels, annotations map[string]string) bool {
 	return false
 }
 
-// stamp formats a time as the record has it; up rounds up to the next whole
-// second, so that nothing expires early.
+// stamp formats a time for the record, rounded down to whole seconds.
 func stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(time.RFC3339) }
 
+// stampUp formats a time for the record, rounded up to whole seconds, so that no pod
+// expires early.
 func stampUp(t time.Time) string { return stamp(t.Add(time.Second - time.Nanosecond)) }

@@ -2,44 +2,45 @@ package quarantine
 
 import (
 	"encoding/json"
-	"maps"
 	"slices"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// release gives the pod back what it had. What someone has changed meanwhile
-// stays as it is. The controller is not put back: it adopts the pod again by its
-// labels, and then has one too many.
+// release (T6) restores the pod's labels, annotations and owners, except those that
+// someone changed since. It does not restore the controller: that adopts the pod again
+// by its labels, and then has one pod too many.
 func release(req Request, status Status) Decision {
 	record := status.Record
-	if status.State == Damaged { // As much of it as can be read.
+	if status.State == Damaged {
+		// Restore as much as is readable.
 		_ = json.Unmarshal([]byte(req.Old.Annotations[RecordKey]), &record)
 	}
 	changes := newEdit()
 	changes.removeLabel(QuarantinedLabel)
 	restoreLabels(req, record, changes)
-	fate := fateOf(req, status, record, labelsAfter(req.New, changes))
-	if status.Held && fate.deletes() && req.New.Annotations[ForceKey] != True && !released(req) {
-		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, fate))
+	adopted := adoptionOf(req, status, record, changes.labelsAfter(req.New))
+	if status.Held && adopted.mayDelete() && req.New.Annotations[ForceKey] != True && !alreadyReleased(req) {
+		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, adopted))
 	}
 	restoreAnnotations(req, record, changes)
-	kept, lost := restorableOwners(req, record)
-	changes.owners = missingOwners(req, kept)
+	restorable, lost := recordedOwners(req, record)
+	changes.owners = slices.DeleteFunc(restorable, func(ref metav1.OwnerReference) bool {
+		return hasOwner(req.New.OwnerReferences, ref.UID)
+	})
 	for _, key := range slices.Concat(requestAnnotations, recordAnnotations) {
 		changes.removeAnnotation(key)
 	}
 	return Decision{
 		Action:   ActionRelease,
-		Warnings: releaseWarnings(status, fate, lost),
+		Warnings: releaseWarnings(status, adopted, lost),
 		Patch:    changes.patch(req.New),
 	}
 }
 
-// released reports whether an earlier call in the same admission has released
-// the pod already, and force with it.
-func released(req Request) bool { return !carriesRecord(req.New.Labels, req.New.Annotations) }
+// alreadyReleased reports whether an earlier call of the same admission has released the
+// pod, and removed force.
+func alreadyReleased(req Request) bool { return !carriesRecord(req.New.Labels, req.New.Annotations) }
 
 func restoreLabels(req Request, record Record, changes *edit) {
 	for key, original := range record.Labels {
@@ -63,37 +64,19 @@ func restoreAnnotations(req Request, record Record, changes *edit) {
 	}
 }
 
-// restorableOwners are the recorded owners, besides the controller, that still
-// exist, so that the garbage collector has no reason to delete the pod; and those
-// of which nobody here knows.
-func restorableOwners(req Request, record Record) (kept, lost []metav1.OwnerReference) {
+// recordedOwners returns the recorded owners without the controller: those that still
+// exist, and the others. An owner that is gone would have the garbage collector delete
+// the pod.
+func recordedOwners(req Request, record Record) (restorable, lost []metav1.OwnerReference) {
 	for _, ref := range record.OwnerReferences {
-		if ref.Controller != nil && *ref.Controller {
-			continue
-		}
-		kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
-		if known := req.Selectors.Lookup(kind, ref.Name); known != nil && known.UID == ref.UID {
+		switch {
+		case isController(ref):
+		case lookup(req.Selectors, ownerOf(ref)) != nil:
 			ref.BlockOwnerDeletion = nil
-			kept = append(kept, ref)
-		} else {
+			restorable = append(restorable, ref)
+		default:
 			lost = append(lost, ref)
 		}
 	}
-	return kept, lost
-}
-
-func missingOwners(req Request, kept []metav1.OwnerReference) []metav1.OwnerReference {
-	return slices.DeleteFunc(slices.Clone(kept), func(ref metav1.OwnerReference) bool {
-		return slices.ContainsFunc(req.New.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == ref.UID })
-	})
-}
-
-// merged is the first map with the second over it.
-func merged[V any](under, over map[string]V) map[string]V {
-	all := maps.Clone(under)
-	if all == nil {
-		all = map[string]V{}
-	}
-	maps.Copy(all, over)
-	return all
+	return restorable, lost
 }

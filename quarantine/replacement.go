@@ -8,27 +8,68 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// obstacles are what keeps another such pod from starting while this one runs.
-func (p *Pod) obstacles() []string {
-	var found []string
-	for _, key := range p.keptApart() {
-		found = append(found, "its anti-affinity keeps others out of its "+key)
-	}
-	for _, volume := range p.Spec.Volumes {
-		if volume.PersistentVolumeClaim != nil {
-			found = append(found, "it keeps PersistentVolumeClaim/"+volume.PersistentVolumeClaim.ClaimName)
-		}
-	}
-	if p.Spec.occupiesHost() {
-		found = append(found, "it keeps its node's port")
-	}
-	return found
+// replacement predicts what the controller does about a quarantined pod.
+type replacement struct {
+	controller *Owner
+	forecast   replacementForecast
 }
 
-// keptApart are the topology keys by which a required anti-affinity of the pod is
-// against pods labelled as it was. It counts for pods that come later too: see
-// the scheduler's interpodaffinity plugin.
-func (p *Pod) keptApart() []string {
+type replacementForecast int
+
+const (
+	noController     replacementForecast = iota
+	unknownToIsolate                     // isolate has not seen the controller
+	podFinished                          // a controller may not replace a finished pod
+	controllerAtZero                     // the controller is scaled to zero
+	nameTaken                            // the replacement needs the pod's name
+	startsReplacement
+)
+
+func replacementFor(req Request) replacement {
+	owner := req.Old.controllerRef()
+	if owner == nil {
+		return replacement{nil, noController}
+	}
+	known := req.Selectors.Lookup(owner.Kind, owner.Name)
+	switch {
+	case known == nil:
+		return replacement{owner, unknownToIsolate}
+	case req.Old.Status.finished():
+		return replacement{owner, podFinished}
+	case known.Desired == 0:
+		return replacement{owner, controllerAtZero}
+	case owner.Kind == KindStatefulSet:
+		return replacement{owner, nameTaken}
+	}
+	return replacement{owner, startsReplacement}
+}
+
+// replacementBlockers are what can keep the replacement from starting while this pod
+// exists.
+type replacementBlockers struct {
+	// topologies are topology keys by which the pod's anti-affinity rejects its like.
+	topologies []string
+
+	// claims are the pod's PersistentVolumeClaims.
+	claims []string
+
+	hostPort bool
+}
+
+func (p *Pod) replacementBlockers() replacementBlockers {
+	blockers := replacementBlockers{topologies: p.antiAffinityTopologies(), hostPort: p.Spec.usesHostPort()}
+	for _, volume := range p.Spec.Volumes {
+		if volume.PersistentVolumeClaim != nil {
+			blockers.claims = append(blockers.claims, volume.PersistentVolumeClaim.ClaimName)
+		}
+	}
+	return blockers
+}
+
+// antiAffinityTopologies returns the topology keys of the pod's required anti-affinity
+// against pods with its own labels. The anti-affinity of an existing pod applies to
+// later pods too: see the scheduler's interpodaffinity plugin.
+func (p *Pod) antiAffinityTopologies() []string {
 	if p.Spec.Affinity == nil || p.Spec.Affinity.PodAntiAffinity == nil {
 		return nil
 	}
@@ -42,8 +83,20 @@ func (p *Pod) keptApart() []string {
 	return keys
 }
 
-// probed reports whether the kubelet restarts a container that doesn't answer.
-func (s *Spec) probed() bool {
+// usesHostPort reports whether a second such pod can't run on the same node.
+func (s *Spec) usesHostPort() bool {
+	return s.HostNetwork || slices.ContainsFunc(s.Containers, func(c Container) bool {
+		for _, port := range c.Ports {
+			if port.HostPort != 0 {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// hasLivenessProbe reports whether the kubelet may restart a container of the pod.
+func (s *Spec) hasLivenessProbe() bool {
 	return slices.ContainsFunc(s.Containers, func(c Container) bool { return c.LivenessProbe != nil })
 }
 
@@ -51,7 +104,7 @@ func (s *PodState) finished() bool {
 	return s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed
 }
 
-// isServed reports whether a Service selected the pod.
+// isServed reports whether a Service selects the stored pod.
 func isServed(req Request) bool {
 	return slices.ContainsFunc(req.Selectors.Matching(req.Old.Labels), func(s *SelectingObject) bool { return s.Kind == KindService })
 }

@@ -7,100 +7,100 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// maxMoves bounds the search of an escape, so that selectors made to be
-// inescapable cost a known time. Real ones take none or one.
-const maxMoves = 64
+// maxSteps bounds the search, so that selectors made to match whatever the labels are
+// cost a known time. Real selectors take no step or one.
+const maxSteps = 64
 
-// escape is the search for labels that no selector matches.
+// rewriteSearch searches for labels that no selector matches.
 //
-// Every key that a matching selector requires gets a new value, and everything
-// is matched again, because notin and doesNotExist can begin to match. That
-// settles nearly all. What still matches then is escaped by a move: a key whose
-// mere existence is selected goes, or a key whose change has made a selector
-// match gets its original value back. Moves are tried depth first.
-type escape struct {
-	rules     *Config
+// It rewrites every key that a matching selector requires, and matches again, because
+// notin and doesNotExist may begin to match: the fixpoint of that is nearly always the
+// result. A selector that still matches then takes a step: the search removes a key
+// whose mere existence is selected, or restores and pins a key whose change made the
+// selector match. Steps are tried depth first.
+type rewriteSearch struct {
+	config    *Config
 	selectors Selectors
 	original  map[string]string
 	labels    map[string]string
-	kept      map[string]bool // keys that must not be rewritten
-	moves     int
+	pinned    map[string]bool // keys that must not be rewritten
+	steps     int
 }
 
-func newEscape(rules *Config, selectors Selectors, original map[string]string) *escape {
+func newRewriteSearch(config *Config, selectors Selectors, original map[string]string) *rewriteSearch {
 	current := maps.Clone(original)
 	if current == nil {
 		current = map[string]string{}
 	}
 	current[QuarantinedLabel] = QuarantinedValue
-	return &escape{
-		rules:     rules,
+	return &rewriteSearch{
+		config:    config,
 		selectors: selectors,
 		original:  original,
 		labels:    current,
-		kept:      map[string]bool{QuarantinedLabel: true},
+		pinned:    map[string]bool{QuarantinedLabel: true},
 	}
 }
 
-// run rewrites these keys and then whatever it takes. Where there is no way
-// out, the labels it leaves are still matched.
-func (e *escape) run(keys []string) {
+// run rewrites these keys, and further ones until no selector matches. If there are no
+// such labels, a selector still matches the labels that it leaves.
+func (s *rewriteSearch) run(keys []string) {
 	for _, key := range keys {
-		e.rewrite(key)
+		s.rewrite(key)
 	}
-	start := e.save()
-	if e.search(func(*SelectingObject) bool { return true }) {
+	start := s.save()
+	if s.search(func(*SelectingObject) bool { return true }) {
 		return
 	}
-	// A PodDisruptionBudget that goes on matching does no harm, so it may stand
-	// in the way of itself alone.
-	e.restore(start)
-	e.moves = 0
-	e.search(func(s *SelectingObject) bool { return s.Kind != KindPodDisruptionBudget })
+	// A PodDisruptionBudget that no label change escapes must not keep the search from
+	// escaping the other selectors.
+	s.restore(start)
+	s.steps = 0
+	s.search((*SelectingObject).BlocksQuarantine)
 }
 
-// changed are the original values of the labels that are rewritten or removed.
-func (e *escape) changed() map[string]string {
+// changed returns the original values of the labels that are rewritten or removed.
+func (s *rewriteSearch) changed() map[string]string {
 	changed := map[string]string{}
-	for key, value := range e.original {
-		if now, ok := e.labels[key]; key != QuarantinedLabel && (!ok || now != value) {
+	for key, value := range s.original {
+		if now, ok := s.labels[key]; key != QuarantinedLabel && (!ok || now != value) {
 			changed[key] = value
 		}
 	}
 	return changed
 }
 
-// search reports whether it found labels that no binding selector matches.
-func (e *escape) search(binding func(*SelectingObject) bool) bool {
-	matching := e.settle()
-	i := slices.IndexFunc(matching, binding)
+// search reports whether it found labels that no selector in scope matches.
+func (s *rewriteSearch) search(inScope func(*SelectingObject) bool) bool {
+	matching := s.fixpoint()
+	i := slices.IndexFunc(matching, inScope)
 	if i < 0 {
 		return true
 	}
-	start := e.save()
+	start := s.save()
 	for _, requirement := range matching[i].Requirements {
-		if e.moves++; e.moves > maxMoves {
+		if s.steps++; s.steps > maxSteps {
 			return false
 		}
-		if e.move(requirement.Key(), requirement.Operator()) {
-			if e.search(binding) {
+		if s.step(requirement.Key(), requirement.Operator()) {
+			if s.search(inScope) {
 				return true
 			}
-			e.restore(start)
+			s.restore(start)
 		}
 	}
 	return false
 }
 
-// settle rewrites all keys that matching selectors require, until none is left
-// to rewrite, and returns what matches then.
-func (e *escape) settle() []*SelectingObject {
+// fixpoint rewrites the keys that matching selectors require until there is none left
+// to rewrite, and returns the objects that still match.
+func (s *rewriteSearch) fixpoint() []*SelectingObject {
 	for {
-		matching := e.selectors.Matching(e.labels)
+		matching := s.selectors.Matching(s.labels)
 		progress := false
-		for _, s := range matching {
-			for _, key := range s.requiredKeys() {
-				progress = e.rewrite(key) || progress
+		for _, object := range matching {
+			for _, key := range object.requiredKeys() {
+				progress = s.rewrite(key) || progress
 			}
 		}
 		if !progress {
@@ -109,43 +109,43 @@ func (e *escape) settle() []*SelectingObject {
 	}
 }
 
-func (e *escape) rewrite(key string) bool {
-	value, ok := e.labels[key]
-	if !ok || e.kept[key] || value != e.original[key] {
+func (s *rewriteSearch) rewrite(key string) bool {
+	value, ok := s.labels[key]
+	if !ok || s.pinned[key] || value != s.original[key] {
 		return false
 	}
-	e.labels[key] = e.rules.rewritten(value)
+	s.labels[key] = s.config.rewrittenValue(value)
 	return true
 }
 
-// move makes one requirement of a matching selector false, if it can.
-func (e *escape) move(key string, operator selection.Operator) bool {
-	if e.kept[key] {
+// step makes one requirement of a matching selector false, if it can.
+func (s *rewriteSearch) step(key string, operator selection.Operator) bool {
+	if s.pinned[key] {
 		return false
 	}
 	switch operator {
 	case selection.NotIn, selection.NotEquals, selection.DoesNotExist:
-		value, had := e.original[key]
-		if now, has := e.labels[key]; !had || (has && now == value) {
+		value, had := s.original[key]
+		if now, has := s.labels[key]; !had || (has && now == value) {
 			return false
 		}
-		e.labels[key] = value
-		e.kept[key] = true
+		s.labels[key] = value
+		s.pinned[key] = true
 	default:
-		delete(e.labels, key)
+		delete(s.labels, key)
 	}
 	return true
 }
 
-type escapeState struct {
+type searchState struct {
 	labels map[string]string
-	kept   map[string]bool
+	pinned map[string]bool
 }
 
-func (e *escape) save() escapeState {
-	return escapeState{labels: maps.Clone(e.labels), kept: maps.Clone(e.kept)}
+func (s *rewriteSearch) save() searchState {
+	return searchState{labels: maps.Clone(s.labels), pinned: maps.Clone(s.pinned)}
 }
 
-func (e *escape) restore(s escapeState) {
-	e.labels, e.kept = maps.Clone(s.labels), maps.Clone(s.kept)
+func (s *rewriteSearch) restore(state searchState) {
+	s.labels, s.pinned = maps.Clone(state.labels), maps.Clone(state.pinned)
 }

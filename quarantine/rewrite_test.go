@@ -11,14 +11,14 @@ import (
 
 // TestEscape holds the fixpoint: what has to happen to the labels of a pod so
 // that nothing selects it.
-func TestEscape(t *testing.T) {
+func TestRewrite(t *testing.T) {
 	const gone = "<removed>"
 	long := strings.Repeat("v", 63)
 	tests := []struct {
 		name      string
 		labels    map[string]string
 		selectors namespace
-		rules     func(*Config)
+		config    func(*Config)
 		want      map[string]string // the labels that change
 		refusedBy string
 	}{
@@ -28,13 +28,13 @@ func TestEscape(t *testing.T) {
 			want:   map[string]string{},
 		},
 		{
-			name:      "a selector that does not match leaves its keys alone",
+			name:      "a selector that does not match changes no label",
 			labels:    map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{selects(KindService, "db", equals("app", "db"), equals("tier", "front"))},
 			want:      map[string]string{},
 		},
 		{
-			name:      "all keys of a selector",
+			name:      "all required keys of a selector are rewritten",
 			labels:    map[string]string{"app": "web", "tier": "front", "team": "x"},
 			selectors: namespace{selects(KindService, "web", equals("app", "web"), equals("tier", "front"))},
 			want:      map[string]string{"app": "quarantined-web", "tier": "quarantined-front"},
@@ -55,25 +55,25 @@ func TestEscape(t *testing.T) {
 			want:      map[string]string{"app": "quarantined-web"},
 		},
 		{
-			name:      "exists beside equals is escaped by values",
+			name:      "exists together with equals takes a rewrite",
 			labels:    map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{selects(KindReplicaSet, "web", exists("app"), equals("tier", "front"))},
 			want:      map[string]string{"app": "quarantined-web", "tier": "quarantined-front"},
 		},
 		{
-			name:      "exists alone is escaped by removal",
+			name:      "exists alone takes a removal",
 			labels:    map[string]string{"app": "web"},
 			selectors: namespace{selects(KindReplicaSet, "web", exists("app"))},
 			want:      map[string]string{"app": gone},
 		},
 		{
-			name:      "of two keys that only have to exist, one goes",
+			name:      "of two keys that must exist, one is removed",
 			labels:    map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{selects(KindReplicaSet, "web", exists("app"), exists("tier"))},
 			want:      map[string]string{"app": gone, "tier": "quarantined-front"},
 		},
 		{
-			name:   "the other one, where the first would be selected for its absence",
+			name:   "the second is removed if the absence of the first is selected",
 			labels: map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{
 				selects(KindReplicaSet, "web", exists("app"), exists("tier")),
@@ -82,13 +82,13 @@ func TestEscape(t *testing.T) {
 			want: map[string]string{"tier": gone},
 		},
 		{
-			name:      "notin beside equals",
+			name:      "notin together with equals",
 			labels:    map[string]string{"app": "web", "env": "prod"},
 			selectors: namespace{selects(KindReplicaSet, "web", equals("app", "web"), notIn("env", "test"))},
 			want:      map[string]string{"app": "quarantined-web"},
 		},
 		{
-			name:   "notin that begins to match through the rewrite",
+			name:   "notin that matches after the rewrite",
 			labels: map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{
 				selects(KindService, "web", equals("app", "web")),
@@ -97,7 +97,7 @@ func TestEscape(t *testing.T) {
 			want: map[string]string{"app": "quarantined-web", "tier": "quarantined-front"},
 		},
 		{
-			name:   "a key goes back where only its change is selected",
+			name:   "a key is restored if only its change is selected",
 			labels: map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{
 				selects(KindService, "web", equals("app", "web"), equals("tier", "front")),
@@ -106,7 +106,7 @@ func TestEscape(t *testing.T) {
 			want: map[string]string{"tier": "quarantined-front"},
 		},
 		{
-			name:   "doesNotExist that begins to match through a removal",
+			name:   "doesNotExist that matches after a removal",
 			labels: map[string]string{"app": "web", "tier": "front"},
 			selectors: namespace{
 				selects(KindReplicaSet, "web", exists("app")),
@@ -115,7 +115,7 @@ func TestEscape(t *testing.T) {
 			want: map[string]string{"app": gone, "tier": "quarantined-front"},
 		},
 		{
-			name:   "exists and doesNotExist of one key: no way out",
+			name:   "exists and doesNotExist of one key are inescapable",
 			labels: map[string]string{"app": "web"},
 			selectors: namespace{
 				selects(KindReplicaSet, "has", exists("app")),
@@ -124,25 +124,25 @@ func TestEscape(t *testing.T) {
 			refusedBy: "ReplicaSet/has",
 		},
 		{
-			name:      "notin of a key the pod never had: no way out",
+			name:      "notin of a key that the pod never had is inescapable",
 			labels:    map[string]string{"app": "web"},
 			selectors: namespace{selects(KindReplicaSet, "all", notIn("env", "test"))},
 			refusedBy: "ReplicaSet/all",
 		},
 		{
-			name:      "our own label can't be escaped",
+			name:      "a ReplicaSet that selects the quarantined label is inescapable",
 			labels:    map[string]string{"app": "web"},
 			selectors: namespace{selects(KindService, "debug", equals(QuarantinedLabel, QuarantinedValue))},
 			refusedBy: "Service/debug",
 		},
 		{
-			name:      "a budget is escaped like any other",
+			name:      "a PodDisruptionBudget is escaped too",
 			labels:    map[string]string{"app": "web"},
 			selectors: namespace{selects(KindPodDisruptionBudget, "web", equals("app", "web"))},
 			want:      map[string]string{"app": "quarantined-web"},
 		},
 		{
-			name:   "a budget without a way out does not stand in the way of the rest",
+			name:   "an inescapable PodDisruptionBudget does not block the quarantine",
 			labels: map[string]string{"app": "web"},
 			selectors: namespace{
 				selects(KindReplicaSet, "web", exists("app")),
@@ -151,36 +151,36 @@ func TestEscape(t *testing.T) {
 			want: map[string]string{"app": gone},
 		},
 		{
-			name:   "Argo CD's label goes too",
+			name:   "Argo CD's label is rewritten too",
 			labels: map[string]string{InstanceLabel: "shop"},
 			want:   map[string]string{InstanceLabel: "quarantined-shop"},
 		},
 		{
-			name:   "and the keys that a flag names",
+			name:   "the extra keys of the configuration are rewritten too",
 			labels: map[string]string{"mesh": "on"},
-			rules:  func(r *Config) { r.ExtraKeys = []string{"mesh", "none"} },
+			config: func(c *Config) { c.ExtraKeys = []string{"mesh", "none"} },
 			want:   map[string]string{"mesh": "quarantined-on"},
 		},
 		{
-			name:      "an empty value",
+			name:      "an empty value becomes the prefix",
 			labels:    map[string]string{"app": ""},
 			selectors: namespace{selects(KindService, "web", equals("app", ""))},
 			want:      map[string]string{"app": "quarantined"},
 		},
 		{
-			name:      "a value that becomes too long",
+			name:      "a value that becomes too long gets a hash",
 			labels:    map[string]string{"app": long},
 			selectors: namespace{selects(KindService, "web", equals("app", long))},
 			want:      map[string]string{"app": "quarantined-" + long[:42] + "-56682d96"},
 		},
 		{
-			name:      "a value that looks rewritten already",
+			name:      "a value that looks rewritten is rewritten again",
 			labels:    map[string]string{"app": "quarantined-web"},
 			selectors: namespace{selects(KindService, "web", equals("app", "quarantined-web"))},
 			want:      map[string]string{"app": "quarantined-quarantined-web"},
 		},
 		{
-			name:      "a selector on the value that the rewrite gives",
+			name:      "a selector on the rewritten value takes a removal",
 			labels:    map[string]string{"app": "web"},
 			selectors: namespace{selects(KindService, "all", require("app", selection.In, "web", "quarantined-web"))},
 			want:      map[string]string{"app": gone},
@@ -188,14 +188,14 @@ func TestEscape(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules := DefaultConfig()
-			if tt.rules != nil {
-				tt.rules(&rules)
+			config := DefaultConfig()
+			if tt.config != nil {
+				tt.config(&config)
 			}
 			before := pod(withoutOwner())
 			before.Labels = tt.labels
 			req := update(tt.selectors, before, trigger)
-			decision := rules.Decide(req)
+			decision := config.Decide(req)
 			if tt.refusedBy != "" {
 				if decision.Denial == nil || decision.Denial.Reason != ReasonInescapable || !strings.Contains(decision.Denial.Message, tt.refusedBy) {
 					t.Fatalf("denial = %+v, want %s naming %s", decision.Denial, ReasonInescapable, tt.refusedBy)
@@ -219,20 +219,20 @@ func TestEscape(t *testing.T) {
 	}
 }
 
-func TestUnknownControllerHasEveryLabelRewritten(t *testing.T) {
-	rules := DefaultConfig()
+func TestUnknownControllerRewritesEveryLabel(t *testing.T) {
+	config := DefaultConfig()
 	tests := map[string]struct {
 		owner     func(*Metadata)
 		selectors namespace
 	}{
-		"a kind that is not indexed":     {owner: controller("apps.kruise.io/v1", "CloneSet", "web")},
-		"a ReplicaSet not seen yet":      {owner: controller("apps/v1", "ReplicaSet", "web")},
-		"another ReplicaSet of its name": {owner: controller("apps/v1", "ReplicaSet", "web"), selectors: namespace{{Kind: KindReplicaSet, Name: "web", UID: "another", Requirements: labels.Requirements{equals("app", "web")}}}},
+		"a kind that is not a selecting kind":    {owner: controller("apps.kruise.io/v1", "CloneSet", "web")},
+		"a ReplicaSet that isolate has not seen": {owner: controller("apps/v1", "ReplicaSet", "web")},
+		"another ReplicaSet of the same name":    {owner: controller("apps/v1", "ReplicaSet", "web"), selectors: namespace{{Kind: KindReplicaSet, Name: "web", UID: "another", Requirements: labels.Requirements{equals("app", "web")}}}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			req := update(tt.selectors, pod(withoutOwner(), tt.owner), trigger, label("added", "now"), annotation(ForceKey, "true"))
-			stored := apply(t, req.New, rules.Decide(req))
+			stored := apply(t, req.New, config.Decide(req))
 			want := map[string]string{
 				"component": "quarantined-api-springboot", "release": "quarantined-login-audit-trail-service",
 				"pod-template-hash": "quarantined-5d4f8", "added": "now", QuarantinedLabel: QuarantinedValue,

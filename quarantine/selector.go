@@ -1,14 +1,16 @@
 package quarantine
 
 import (
+	"slices"
+
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Kinds whose selectors bind a pod. A kind is a group and a kind: apps.kruise.io
-// has a StatefulSet of its own.
+// The selecting kinds. A kind is a group and a kind: apps.kruise.io has a StatefulSet
+// of its own.
 var (
 	KindService               = schema.GroupKind{Kind: "Service"}
 	KindReplicationController = schema.GroupKind{Kind: "ReplicationController"}
@@ -19,65 +21,93 @@ var (
 	KindPodDisruptionBudget   = schema.GroupKind{Group: "policy", Kind: "PodDisruptionBudget"}
 )
 
-// KindNetworkPolicy selects pods too, but binds none: losing one is only warned of.
+// KindNetworkPolicy selects pods, but a quarantine only reports which ones are lost.
 var KindNetworkPolicy = schema.GroupKind{Group: "networking.k8s.io", Kind: "NetworkPolicy"}
 
-// replacing are the kinds of controllers that start another pod for one that has
-// lost its labels. A StatefulSet can't: the name stays taken.
+// replacing lists the kinds of controllers that start a replacement for a pod whose
+// labels have changed. A StatefulSet can't: its replacement needs the pod's name.
 var replacing = []schema.GroupKind{KindReplicationController, KindReplicaSet, KindDaemonSet, KindJob}
 
-// SelectingObject is one object of the pod's namespace that selects pods, with the
-// little of it that a decision needs. It is shared and must not be changed.
+// SelectingObject is an object that selects pods of its namespace, with the fields that
+// a decision needs. It is shared and must not be changed.
 type SelectingObject struct {
 	Kind schema.GroupKind
 	Name string
 	UID  types.UID
 
-	// Requirements are the object's selector. A pod matches when it matches all
-	// of them. It is never empty for a Service, which selects nothing without a
-	// selector; it is empty for a PodDisruptionBudget that selects all.
+	// Requirements are the object's selector: a pod matches if it matches all of them.
+	// A Service always has some, as one without a selector selects nothing; a
+	// PodDisruptionBudget that selects all pods has none.
 	Requirements labels.Requirements
 
-	// Controller is the object's own controller: a ReplicaSet's Deployment. Nil
-	// where there is none.
+	// Controller is the object's own controller, such as a ReplicaSet's Deployment, or
+	// nil.
 	Controller *Owner
 
-	// Desired is how many pods the object wants, Current how many it has, Ready and
-	// Available how many of those are, as its spec and status say; all 0 for a kind
-	// that has no such numbers (Service, PodDisruptionBudget).
+	// Desired is the number of pods in the object's spec; Current, Ready and Available
+	// are those in its status. All are 0 for a kind without such numbers (Service,
+	// PodDisruptionBudget).
 	Desired, Current, Ready, Available int32
 
-	// Ended says that a Job has completed or failed: it starts, adopts and deletes
-	// no pods any more.
+	// Ended says that a Job has completed or failed: it no longer starts, adopts or
+	// deletes pods.
 	Ended bool
 }
 
-// Owner names the controller of an object.
+// Owner identifies the owner of an object.
 type Owner struct {
 	Kind schema.GroupKind
 	Name string
 	UID  types.UID
 }
 
-// Selectors answers for one namespace who selects a pod.
+// Selectors finds the objects of one namespace that select a pod.
 type Selectors interface {
-	// Matching returns all objects that bind pods and whose selector matches these
-	// labels. NetworkPolicies are none of them.
+	// Matching returns the objects of the selecting kinds whose selector matches these
+	// labels. It returns no NetworkPolicies.
 	Matching(podLabels map[string]string) []*SelectingObject
 
-	// NetworkPolicies returns those whose selector matches these labels.
+	// NetworkPolicies returns the NetworkPolicies whose selector matches these labels.
 	NetworkPolicies(podLabels map[string]string) []*SelectingObject
 
-	// Lookup returns the object of that kind and name, nil if there is none. The
-	// kind must be one of those above.
+	// Lookup returns the object of a selecting kind with that name, or nil.
 	Lookup(kind schema.GroupKind, name string) *SelectingObject
 }
 
 // String names the object as kubectl does: Service/web.
 func (s *SelectingObject) String() string { return s.Kind.Kind + "/" + s.Name }
 
-// requiredKeys are the label keys without which the selector can't match: those
-// a rewrite must take away. NotIn and DoesNotExist require nothing to be there.
+// owner returns the object as an owner of pods.
+func (s *SelectingObject) owner() *Owner { return &Owner{Kind: s.Kind, Name: s.Name, UID: s.UID} }
+
+// BlocksQuarantine reports whether a pod that the object selects is not quarantined. A
+// PodDisruptionBudget that still matches only counts the pod as healthy, so it doesn't.
+func (s *SelectingObject) BlocksQuarantine() bool { return s.Kind != KindPodDisruptionBudget }
+
+// blocking returns the objects that block a quarantine.
+func blocking(objects []*SelectingObject) []*SelectingObject {
+	return slices.DeleteFunc(slices.Clone(objects), func(s *SelectingObject) bool { return !s.BlocksQuarantine() })
+}
+
+// lookup returns the selecting object that is this owner, or nil. One of the same name
+// and another UID is not.
+func lookup(selectors Selectors, owner *Owner) *SelectingObject {
+	if known := selectors.Lookup(owner.Kind, owner.Name); known != nil && known.UID == owner.UID {
+		return known
+	}
+	return nil
+}
+
+func names(objects []*SelectingObject) []string {
+	list := make([]string, len(objects))
+	for i, s := range objects {
+		list[i] = s.String()
+	}
+	return list
+}
+
+// requiredKeys returns the label keys that must exist for the selector to match: those
+// that a rewrite has to change. NotIn and DoesNotExist require no key.
 func (s *SelectingObject) requiredKeys() []string {
 	var keys []string
 	for i := range s.Requirements {

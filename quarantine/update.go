@@ -8,19 +8,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// reinvocationWindow is how much earlier in the same admission a time may have
-// been written. The API server gives one admission at most 30 seconds.
+// reinvocationWindow is the longest time between two calls of one admission. The API
+// server limits an admission to 30 seconds.
 const reinvocationWindow = 30 * time.Second
 
-// keep decides a change of a quarantined pod's metadata. The pod stays as it is;
-// where a selector has come to match it, or a controller is adopting it, it is
-// taken out again.
+// updateQuarantined (T9, T10) decides a change of a quarantined pod's metadata. If a
+// selector has come to match the pod, or a controller adopts it, isolate detaches it again.
 //
-// As in a quarantine, everything is computed from the stored pod and from what
-// this request changes in it.
-func (r *Config) keep(req Request, status Status) Decision {
-	selecting := binding(req.Selectors.Matching(req.Old.Labels))
-	original := r.requestedLabels(req)
+// As in a quarantine, everything follows from the stored pod and from what this write
+// changes.
+func (c *Config) updateQuarantined(req Request, status Status) Decision {
+	selecting := blocking(req.Selectors.Matching(req.Old.Labels))
+	original := c.requestedLabels(req)
 	original[QuarantinedLabel] = QuarantinedValue
 	if by := newlyMatching(req, original, selecting); by != nil {
 		return forbidden(ReasonReselected, metadataPath.Child("labels"), messageReselected(req.Old, by))
@@ -35,20 +34,17 @@ func (r *Config) keep(req Request, status Status) Decision {
 		changes.removeAnnotation(key)
 	}
 	record := status.Record
-	warnings := r.takeOutAgain(req, changes, &record, original, selecting)
-	expires := r.extend(req, status, &record)
-	changes.setLabel(QuarantinedLabel, QuarantinedValue)
-	changes.setAnnotation(QuarantinedAtKey, req.Old.Annotations[QuarantinedAtKey])
-	changes.setAnnotation(QuarantinedByKey, req.Old.Annotations[QuarantinedByKey])
-	changes.setAnnotation(ExpiresAtKey, expires)
-	changes.setAnnotation(RecordKey, req.Old.Annotations[RecordKey])
-	if record.String() != status.Record.String() {
-		changes.setAnnotation(RecordKey, record.String())
-	}
+	left := c.detachAgain(req, changes, &record, original, selecting)
+	expires := c.extend(req, status, &record)
+	writeRecord(req, changes, record.String(), status.Record.String(), expires)
 	if forgesRecord(req, changes) {
 		return forbidden(ReasonRecordProtected, metadataPath, messageRecordKept(req.Old))
 	}
-	decision := Decision{Action: ActionNone, Warnings: append(warnings, keepWarnings(req, expires)...), Patch: changes.patch(req.New)}
+	decision := Decision{
+		Action:   ActionNone,
+		Warnings: updateWarnings(selecting, left, expiryOf(req, expires)),
+		Patch:    changes.patch(req.New),
+	}
 	switch {
 	case len(selecting) > 0:
 		decision.Action = ActionDetach
@@ -61,63 +57,113 @@ func (r *Config) keep(req Request, status Status) Decision {
 	return decision
 }
 
-// takeOutAgain rewrites what it takes to escape those that select the stored pod.
-// An original once recorded stays recorded.
-func (r *Config) takeOutAgain(req Request, changes *edit, record *Record, original map[string]string, selecting []*SelectingObject) []string {
+// writeRecord keeps the record as it is stored, but for what changed.
+func writeRecord(req Request, changes *edit, record, before, expires string) {
+	changes.setLabel(QuarantinedLabel, QuarantinedValue)
+	changes.setAnnotation(QuarantinedAtKey, req.Old.Annotations[QuarantinedAtKey])
+	changes.setAnnotation(QuarantinedByKey, req.Old.Annotations[QuarantinedByKey])
+	changes.setAnnotation(ExpiresAtKey, expires)
+	changes.setAnnotation(RecordKey, req.Old.Annotations[RecordKey])
+	if record != before {
+		changes.setAnnotation(RecordKey, record)
+	}
+}
+
+// detachAgain rewrites the labels by which objects select the stored pod, and returns
+// those that no label change escapes. A recorded original is never overwritten.
+func (c *Config) detachAgain(req Request, changes *edit, record *Record, original map[string]string, selecting []*SelectingObject) []*SelectingObject {
 	if len(selecting) == 0 {
 		return nil
 	}
-	out := newEscape(r, req.Selectors, original)
+	search := newRewriteSearch(c, req.Selectors, original)
 	var keys []string
 	for _, s := range selecting {
 		keys = append(keys, s.requiredKeys()...)
 	}
-	out.run(keys)
-	changed := out.changed()
-	became := results(changed, out.labels)
+	search.run(keys)
+	changed := search.changed()
+	rewritten := newValues(changed, search.labels)
 	record.Labels = merged(changed, record.Labels)
-	record.Rewritten = merged(record.Rewritten, became)
+	record.Rewritten = merged(record.Rewritten, rewritten)
 	record.DetachedFrom = slices.Clone(record.DetachedFrom)
 	for _, name := range names(selecting) {
 		if !slices.Contains(record.DetachedFrom, name) {
 			record.DetachedFrom = append(record.DetachedFrom, name)
 		}
 	}
-	maps.Copy(changes.labels, became)
-	if left := binding(req.Selectors.Matching(out.labels)); len(left) > 0 {
-		return []string{warnStillSelected(left[0])}
-	}
-	return []string{warnTakenOutAgain(selecting)}
+	maps.Copy(changes.labels, rewritten)
+	return blocking(req.Selectors.Matching(search.labels))
 }
 
-// extend is the new value of expires-at. In the second call of an admission the
-// annotation is gone, and the record says what it was.
-func (r *Config) extend(req Request, status Status, record *Record) string {
+// extend returns the new value of expires-at. In the second call of an admission the
+// annotation is gone, and the record has its value.
+func (c *Config) extend(req Request, status Status, record *Record) string {
 	was, written := req.Old.Annotations[ExpiresAtKey], req.New.Annotations[ExpiresAtKey]
 	asked, ok := req.New.Annotations[ExtendKey]
 	if !ok && written != was {
 		asked = StatusOf(req.New.Labels, req.New.Annotations).Record.Extended
 	}
-	more, err := r.duration(asked)
+	longer, err := c.duration(asked)
 	if err != nil {
 		return was
 	}
-	until := req.Time.Add(more)
+	until := req.Time.Add(longer)
 	if !until.After(status.ExpiresAt) {
 		return was
 	}
 	record.Extended = asked
 	if at, err := time.Parse(time.RFC3339, written); err == nil && at.After(status.ExpiresAt) &&
 		!at.After(until.Add(time.Second)) && until.Sub(at) < reinvocationWindow {
-		return written // by an earlier call
+		return written // An earlier call wrote it.
 	}
 	return stampUp(until)
 }
 
-// newlyMatching is a selector that matches because of what this request changes.
+// expiry says what a write changes about the deletion of a quarantined pod.
+type expiry struct {
+	change expiryChange
+	at     time.Time
+}
+
+type expiryChange int
+
+const (
+	expiryUnchanged expiryChange = iota
+	expiryHeld                   // the pod is held
+	expiryNow                    // the hold is gone, and the pod has expired
+	expiryLater                  // extend asks for less than what is left
+	expiryUnheld                 // the hold is gone
+	expiryExtended
+)
+
+func expiryOf(req Request, expires string) expiry {
+	wasHeld, isHeld := req.Old.Annotations[HoldKey] == True, req.New.Annotations[HoldKey] == True
+	_, extends := req.New.Annotations[ExtendKey]
+	unmoved := expires == req.Old.Annotations[ExpiresAtKey]
+	at, err := time.Parse(time.RFC3339, expires)
+	e := expiry{at: at}
+	switch {
+	case err != nil || (!extends && wasHeld == isHeld && unmoved):
+		e.change = expiryUnchanged
+	case isHeld:
+		e.change = expiryHeld
+	case !req.Time.Before(at):
+		e.change = expiryNow
+	case extends && unmoved:
+		e.change = expiryLater
+	case unmoved:
+		e.change = expiryUnheld
+	default:
+		e.change = expiryExtended
+	}
+	return e
+}
+
+// newlyMatching returns an object whose selector matches because of what this write
+// changes, or nil.
 func newlyMatching(req Request, requested map[string]string, selecting []*SelectingObject) *SelectingObject {
 	for _, candidate := range []map[string]string{requested, merged(map[string]string{QuarantinedLabel: QuarantinedValue}, req.New.Labels)} {
-		for _, s := range binding(req.Selectors.Matching(candidate)) {
+		for _, s := range blocking(req.Selectors.Matching(candidate)) {
 			if !slices.Contains(selecting, s) {
 				return s
 			}
@@ -126,40 +172,26 @@ func newlyMatching(req Request, requested map[string]string, selecting []*Select
 	return nil
 }
 
-// unexplainedOwner is an ownerReference that this request adds, and that is not
-// of a controller which selects the pod and so adopts it.
+// unexplainedOwner returns an ownerReference that this write adds, unless it is that of
+// a controller which selects the pod and so adopts it; or nil.
 func unexplainedOwner(req Request, selecting []*SelectingObject) *metav1.OwnerReference {
 	for i := range req.New.OwnerReferences {
 		ref := &req.New.OwnerReferences[i]
-		had := slices.ContainsFunc(req.Old.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == ref.UID })
 		adopter := slices.ContainsFunc(selecting, func(s *SelectingObject) bool { return s.UID == ref.UID })
-		if !had && !adopter {
+		if !hasOwner(req.Old.OwnerReferences, ref.UID) && !adopter {
 			return ref
 		}
 	}
 	return nil
 }
 
-// forgesRecord reports whether a key of the record is neither as it is stored nor
-// as this decision writes it.
+// forgesRecord reports whether a key of the record is neither as it is stored nor as
+// this decision writes it.
 func forgesRecord(req Request, changes *edit) bool {
-	if changedKey(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.isWritten(changes.labels, req.New.Labels, QuarantinedLabel) {
+	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.isWritten(changes.labels, req.New.Labels, QuarantinedLabel) {
 		return true
 	}
 	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
-		return changedKey(req.Old.Annotations, req.New.Annotations, key) && !changes.isWritten(changes.annotations, req.New.Annotations, key)
+		return keyChanged(req.Old.Annotations, req.New.Annotations, key) && !changes.isWritten(changes.annotations, req.New.Annotations, key)
 	})
-}
-
-// binding leaves out the PodDisruptionBudgets.
-func binding(selectors []*SelectingObject) []*SelectingObject {
-	return slices.DeleteFunc(slices.Clone(selectors), func(s *SelectingObject) bool { return s.Kind == KindPodDisruptionBudget })
-}
-
-func names(selectors []*SelectingObject) []string {
-	list := make([]string, len(selectors))
-	for i, s := range selectors {
-		list[i] = s.String()
-	}
-	return list
 }

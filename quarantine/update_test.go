@@ -10,12 +10,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// quarantined is the incident's pod as a quarantine of 24 hours leaves it.
+// quarantined returns the incident's pod after a quarantine for 24 hours.
 func quarantined(t *testing.T, changes ...func(*Metadata)) *Pod {
 	t.Helper()
-	rules := DefaultConfig()
+	config := DefaultConfig()
 	req := update(incident(), pod(), trigger)
-	stored := clone(apply(t, req.New, rules.Decide(req)))
+	stored := clone(apply(t, req.New, config.Decide(req)))
 	for _, change := range changes {
 		change(stored)
 	}
@@ -26,8 +26,8 @@ func without(key string) func(*Metadata) { return func(m *Metadata) { delete(m.A
 
 func expires(in time.Duration) func(*Metadata) { return annotation(ExpiresAtKey, stampUp(now.Add(in))) }
 
-// returned is a Service that selects what a quarantine has made of the labels.
-func returned() namespace {
+// reselected has a Service that selects the pod by a rewritten label.
+func reselected() namespace {
 	return append(incident(), selects(KindService, "late", equals("release", "quarantined-login-audit-trail-service")))
 }
 
@@ -35,18 +35,18 @@ func adopter() namespace {
 	return append(incident(), selects(KindReplicaSet, "late", equals("release", "quarantined-login-audit-trail-service")))
 }
 
-var adopted = controllerRef("late")
+var adopted = adoptedBy("late")
 
-func controllerRef(name string) func(*Metadata) {
+func adoptedBy(name string) func(*Metadata) {
 	return func(m *Metadata) {
 		owner("apps/v1", "ReplicaSet", name)(m)
 		m.OwnerReferences[len(m.OwnerReferences)-1].Controller = new(true)
 	}
 }
 
-// TestKeep is the table of what may happen to a quarantined pod. Every answer is
-// asked for twice, as the API server does where another webhook changes the pod.
-func TestKeep(t *testing.T) {
+// TestUpdateQuarantined tests T9 and T10. Each request is decided twice, as the API
+// server does if another webhook changes the pod.
+func TestUpdateQuarantined(t *testing.T) {
 	tests := []struct {
 		name      string
 		selectors namespace
@@ -57,61 +57,61 @@ func TestKeep(t *testing.T) {
 		check     func(m *Metadata) bool
 		warning   string
 	}{
-		{name: "an annotation of others", asked: []func(*Metadata){annotation("other", "x")}, want: ActionNone},
-		{name: "a label that nothing selects by", asked: []func(*Metadata){label("other", "x")}, want: ActionNone,
+		{name: "another annotation is set", asked: []func(*Metadata){annotation("other", "x")}, want: ActionNone},
+		{name: "a label that no selector uses is set", asked: []func(*Metadata){label("other", "x")}, want: ActionNone,
 			check: func(m *Metadata) bool { return m.Labels["other"] == "x" }},
-		{name: "the reason", asked: []func(*Metadata){annotation(ReasonKey, "it leaks")}, want: ActionNone},
-		{name: "force, recheck", asked: []func(*Metadata){annotation(ForceKey, "true"), annotation(RecheckKey, "1")}, want: ActionDropAnnotations,
+		{name: "a reason is set", asked: []func(*Metadata){annotation(ReasonKey, "it leaks")}, want: ActionNone},
+		{name: "force and recheck are removed", asked: []func(*Metadata){annotation(ForceKey, "true"), annotation(RecheckKey, "1")}, want: ActionDropAnnotations,
 			check: func(m *Metadata) bool { return m.Annotations[ForceKey]+m.Annotations[RecheckKey] == "" }},
 		{name: "extend", asked: []func(*Metadata){annotation(ExtendKey, "2d")}, want: ActionExtend,
 			check: func(m *Metadata) bool {
 				_, lingers := m.Annotations[ExtendKey]
 				return m.Annotations[ExpiresAtKey] == "2026-03-16T15:09:27Z" && !lingers
 			},
-			warning: "It is deleted at 2026-03-16T15:09:27Z, in 2d."},
+			warning: "Reschedules its deletion for 2026-03-16T15:09:27Z."},
 		{name: "extend never shortens", asked: []func(*Metadata){annotation(ExtendKey, "1h")}, want: ActionDropAnnotations,
 			check:   func(m *Metadata) bool { return m.Annotations[ExpiresAtKey] == "2026-03-15T15:09:27Z" },
-			warning: "It is kept longer than that already: it is deleted at 2026-03-15T15:09:27Z, in 1d."},
+			warning: "Already kept longer than that: its deletion stays scheduled for 2026-03-15T15:09:27Z."},
 		{name: "extend beyond the maximum", asked: []func(*Metadata){annotation(ExtendKey, "31d")}, want: ActionDeny, reason: ReasonInvalidValue},
-		{name: "ttl set", asked: []func(*Metadata){annotation(TTLKey, "2d")}, want: ActionDeny, reason: ReasonInvalidValue},
-		{name: "ttl removed", stored: []func(*Metadata){annotation(TTLKey, "2d")}, asked: []func(*Metadata){without(TTLKey)}, want: ActionNone},
-		{name: "held", asked: []func(*Metadata){annotation(HoldKey, "true")}, want: ActionNone,
-			warning: "It is held: isolate deletes it once hold is gone and 2026-03-15T15:09:27Z has passed."},
-		{name: "hold withdrawn", stored: []func(*Metadata){annotation(HoldKey, "true")}, asked: []func(*Metadata){without(HoldKey)},
-			want: ActionNone, warning: "It is deleted at 2026-03-15T15:09:27Z, in 1d."},
-		{name: "hold withdrawn too late", stored: []func(*Metadata){annotation(HoldKey, "true"), expires(-time.Hour)},
-			asked: []func(*Metadata){without(HoldKey)}, want: ActionNone, warning: "No longer held, and its time is up: it is deleted at once."},
-		{name: "the label removed", asked: []func(*Metadata){withoutLabel(QuarantinedLabel)}, want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "expires-at moved", asked: []func(*Metadata){expires(time.Hour)}, want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "expires-at moved behind an extension", asked: []func(*Metadata){annotation(ExtendKey, "2d"), expires(100 * time.Hour)},
+		{name: "ttl is set", asked: []func(*Metadata){annotation(TTLKey, "2d")}, want: ActionDeny, reason: ReasonInvalidValue},
+		{name: "ttl is removed", stored: []func(*Metadata){annotation(TTLKey, "2d")}, asked: []func(*Metadata){without(TTLKey)}, want: ActionNone},
+		{name: "hold is set", asked: []func(*Metadata){annotation(HoldKey, "true")}, want: ActionNone,
+			warning: "Holds the pod: isolate deletes it only after 2026-03-15T15:09:27Z, once the hold is removed."},
+		{name: "hold is removed", stored: []func(*Metadata){annotation(HoldKey, "true")}, asked: []func(*Metadata){without(HoldKey)},
+			want: ActionNone, warning: "Removes the hold: isolate deletes the pod at 2026-03-15T15:09:27Z."},
+		{name: "hold is removed after the expiry", stored: []func(*Metadata){annotation(HoldKey, "true"), expires(-time.Hour)},
+			asked: []func(*Metadata){without(HoldKey)}, want: ActionNone, warning: warnExpiredNow},
+		{name: "the label is removed", asked: []func(*Metadata){withoutLabel(QuarantinedLabel)}, want: ActionDeny, reason: ReasonRecordProtected},
+		{name: "expires-at is changed", asked: []func(*Metadata){expires(time.Hour)}, want: ActionDeny, reason: ReasonRecordProtected},
+		{name: "expires-at is changed beyond an extension", asked: []func(*Metadata){annotation(ExtendKey, "2d"), expires(100 * time.Hour)},
 			want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "quarantined-by changed", asked: []func(*Metadata){annotation(QuarantinedByKey, "joe")}, want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "record changed", asked: []func(*Metadata){annotation(RecordKey, "{}")}, want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "record removed", asked: []func(*Metadata){without(RecordKey)}, want: ActionDeny, reason: ReasonRecordProtected},
-		{name: "labels put back so that a Service matches", asked: []func(*Metadata){label("component", "api-springboot")},
+		{name: "quarantined-by is changed", asked: []func(*Metadata){annotation(QuarantinedByKey, "joe")}, want: ActionDeny, reason: ReasonRecordProtected},
+		{name: "the record is changed", asked: []func(*Metadata){annotation(RecordKey, "{}")}, want: ActionDeny, reason: ReasonRecordProtected},
+		{name: "the record is removed", asked: []func(*Metadata){without(RecordKey)}, want: ActionDeny, reason: ReasonRecordProtected},
+		{name: "a label is restored so that a Service matches", asked: []func(*Metadata){label("component", "api-springboot")},
 			want: ActionDeny, reason: ReasonReselected},
-		{name: "an owner added", asked: []func(*Metadata){owner("v1", "ConfigMap", "x")}, want: ActionDeny, reason: ReasonOwnerAdded},
-		{name: "adopted by a controller that doesn't select it", asked: []func(*Metadata){controllerRef("late")},
+		{name: "an owner is added", asked: []func(*Metadata){owner("v1", "ConfigMap", "x")}, want: ActionDeny, reason: ReasonOwnerAdded},
+		{name: "a controller that does not select the pod adopts it", asked: []func(*Metadata){adoptedBy("late")},
 			want: ActionDeny, reason: ReasonOwnerAdded},
-		{name: "selected again through no fault of this request", selectors: returned(), asked: []func(*Metadata){annotation(RecheckKey, "1")},
-			want: ActionDetach, warning: "Taken out again: Service/late had come to select this pod."},
-		{name: "adopted by a controller that selects it", selectors: adopter(), asked: []func(*Metadata){adopted},
+		{name: "a Service has come to select the pod", selectors: reselected(), asked: []func(*Metadata){annotation(RecheckKey, "1")},
+			want: ActionDetach, warning: "Detaches the pod again, from Service/late."},
+		{name: "a controller that selects the pod adopts it", selectors: adopter(), asked: []func(*Metadata){adopted},
 			want: ActionDetach, check: func(m *Metadata) bool { return len(m.OwnerReferences) == 0 }},
-		{name: "taken out again and extended", selectors: returned(), asked: []func(*Metadata){annotation(ExtendKey, "2d")},
+		{name: "a pod is detached again and extended", selectors: reselected(), asked: []func(*Metadata){annotation(ExtendKey, "2d")},
 			want:  ActionDetach,
 			check: func(m *Metadata) bool { return m.Annotations[ExpiresAtKey] == "2026-03-16T15:09:27Z" }},
-		{name: "a bare-selector that can't be escaped hinders nobody",
+		{name: "an inescapable selector blocks no write",
 			selectors: append(incident(), selects(KindReplicaSet, "all", notIn("env", "test"))), asked: []func(*Metadata){annotation("other", "x")},
-			want: ActionDetach, warning: "ReplicaSet/all selects this quarantined pod, and no change of its labels takes it out."},
+			want: ActionDetach, warning: "ReplicaSet/all selects this quarantined pod, and no label change detaches it."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			rules := DefaultConfig()
+			config := DefaultConfig()
 			if tt.selectors == nil {
 				tt.selectors = incident()
 			}
 			req := update(tt.selectors, quarantined(t, tt.stored...), tt.asked...)
-			decision := rules.Decide(req)
+			decision := config.Decide(req)
 			if decision.Action != tt.want {
 				t.Fatalf("action = %s (%+v), want %s", decision.Action, decision.Denial, tt.want)
 			}
@@ -127,7 +127,7 @@ func TestKeep(t *testing.T) {
 			stored := clone(apply(t, req.New, decision))
 			status := StatusOf(stored.Labels, stored.Annotations)
 			if status.State != Quarantined {
-				t.Fatalf("damaged: %v", status.Problem)
+				t.Fatalf("the record is damaged: %v", status.Problem)
 			}
 			if tt.check != nil && !tt.check(stored) {
 				t.Errorf("stored: %+v", stored)
@@ -137,11 +137,11 @@ func TestKeep(t *testing.T) {
 			}
 			again := req
 			again.New, again.Time = clone(stored), again.Time.Add(3*time.Second)
-			if diff := cmp.Diff(stored, clone(apply(t, again.New, rules.Decide(again)))); diff != "" {
+			if diff := cmp.Diff(stored, clone(apply(t, again.New, config.Decide(again)))); diff != "" {
 				t.Errorf("deciding again changes something:\n%s", diff)
 			}
 			release := update(incident(), &Pod{Metadata: *stored}, without(TriggerKey), annotation(ForceKey, "true"))
-			released := apply(t, release.New, rules.Decide(release))
+			released := apply(t, release.New, config.Decide(release))
 			for key, original := range pod().Labels {
 				if released.Labels[key] != original {
 					t.Errorf("released with %s=%s", key, released.Labels[key])
@@ -151,11 +151,11 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-func TestReleaseKeepsWhatOthersChanged(t *testing.T) {
-	rules := DefaultConfig()
+func TestReleaseKeepsChangesByOthers(t *testing.T) {
+	config := DefaultConfig()
 	before := quarantined(t, label("component", "mine"), label("new", "x"), annotation(KarpenterHint, "false"), annotation("other", "x"))
 	req := update(incident(), before, without(TriggerKey))
-	released := apply(t, req.New, rules.Decide(req))
+	released := apply(t, req.New, config.Decide(req))
 	wantLabels := map[string]string{"component": "mine", "release": "login-audit-trail-service", "pod-template-hash": "5d4f8", "new": "x"}
 	if diff := cmp.Diff(wantLabels, released.Labels); diff != "" {
 		t.Errorf("labels:\n%s", diff)
@@ -165,16 +165,16 @@ func TestReleaseKeepsWhatOthersChanged(t *testing.T) {
 	}
 }
 
-// An owner that is gone would have the garbage collector delete the pod.
-func TestReleaseRestoresOnlyOwnersThatExist(t *testing.T) {
-	rules := DefaultConfig()
+// The garbage collector would delete a pod whose owner is gone.
+func TestReleaseRestoresExistingOwners(t *testing.T) {
+	config := DefaultConfig()
 	all := append(incident(), selects(KindService, "front", equals("front", "x")), selects(KindService, "back", equals("back", "x")))
 	all[len(all)-1].UID = "uid of another of that name"
 	first := update(all, pod(owner("v1", "Service", "front"), owner("v1", "Service", "back"), owner("v1", "ConfigMap", "settings")), trigger)
 	first.Old.OwnerReferences[1].BlockOwnerDeletion = new(true)
-	stored := clone(apply(t, first.New, rules.Decide(first)))
+	stored := clone(apply(t, first.New, config.Decide(first)))
 	req := update(all, &Pod{Metadata: *stored}, without(TriggerKey))
-	decision := rules.Decide(req)
+	decision := config.Decide(req)
 	released := apply(t, req.New, decision)
 	want := []metav1.OwnerReference{{APIVersion: "v1", Kind: "Service", Name: "front", UID: "uid-front"}}
 	if diff := cmp.Diff(want, released.OwnerReferences); diff != "" {
@@ -185,37 +185,37 @@ func TestReleaseRestoresOnlyOwnersThatExist(t *testing.T) {
 	}
 }
 
-func TestReleaseOfAHeldPodThatWouldBeDeletedTakesForce(t *testing.T) {
-	rules := DefaultConfig()
+func TestReleaseOfHeldPodThatWouldBeDeletedNeedsForce(t *testing.T) {
+	config := DefaultConfig()
 	held := quarantined(t, annotation(HoldKey, "true"))
-	decision := rules.Decide(update(incident(), held, without(TriggerKey)))
-	const want = "pod login-audit-trail-service-5d4f8-x2x is held, and once it is released ReplicaSet/login-audit-trail-service-5d4f8 " +
-		"has one pod too many and deletes this pod; nothing was changed. To release it anyway: " +
+	decision := config.Decide(update(incident(), held, without(TriggerKey)))
+	const want = "pod login-audit-trail-service-5d4f8-x2x is held, but once it is released, " +
+		"ReplicaSet/login-audit-trail-service-5d4f8 has one pod too many and deletes this one. Nothing was changed. To release it anyway: " +
 		"kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine- isolate.example.io/force=true"
 	if decision.Denial == nil || decision.Denial.Reason != ReasonHeld || decision.Denial.Message != want {
 		t.Fatalf("%+v", decision.Denial)
 	}
 	forced := update(incident(), held, without(TriggerKey), annotation(ForceKey, "true"))
-	released := clone(apply(t, forced.New, rules.Decide(forced)))
+	released := clone(apply(t, forced.New, config.Decide(forced)))
 	again := forced
 	again.New = released
-	if diff := cmp.Diff(released, clone(apply(t, released, rules.Decide(again)))); diff != "" {
+	if diff := cmp.Diff(released, clone(apply(t, released, config.Decide(again)))); diff != "" {
 		t.Errorf("releasing again changes something:\n%s", diff)
 	}
-	gone := rules.Decide(update(incident()[:2], held, without(TriggerKey)))
+	gone := config.Decide(update(incident()[:2], held, without(TriggerKey)))
 	if gone.Action != ActionRelease {
-		t.Errorf("nobody would delete it: %+v", gone.Denial)
+		t.Errorf("denied although no controller would delete it: %+v", gone.Denial)
 	}
 }
 
-func TestADamagedPodCanOnlyBeReleased(t *testing.T) {
-	rules := DefaultConfig()
+func TestDamagedPodCanOnlyBeReleased(t *testing.T) {
+	config := DefaultConfig()
 	damaged := quarantined(t, annotation(ExpiresAtKey, "soon"))
-	if decision := rules.Decide(update(incident(), damaged, annotation("other", "x"))); decision.Action != ActionNone || decision.Patch != nil {
+	if decision := config.Decide(update(incident(), damaged, annotation("other", "x"))); decision.Action != ActionNone || decision.Patch != nil {
 		t.Errorf("%+v", decision)
 	}
 	req := update(incident(), damaged, without(TriggerKey))
-	released := apply(t, req.New, rules.Decide(req))
+	released := apply(t, req.New, config.Decide(req))
 	if diff := cmp.Diff(pod().Labels, released.Labels); diff != "" {
 		t.Error(diff)
 	}
@@ -227,7 +227,7 @@ func TestADamagedPodCanOnlyBeReleased(t *testing.T) {
 func TestRefusals(t *testing.T) {
 	hostPort := pod(controller("apps/v1", "DaemonSet", "web"))
 	hostPort.Spec.HostNetwork = true
-	const ahead = "To go ahead anyway: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine=true isolate.example.io/force=true"
+	const proceed = "To proceed anyway: kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine=true isolate.example.io/force=true"
 	tests := []struct {
 		pod    *Pod
 		reason Reason
@@ -235,27 +235,27 @@ func TestRefusals(t *testing.T) {
 		always bool
 	}{
 		{pod: pod(controller("apps/v1", "StatefulSet", "web")), reason: ReasonStatefulSet,
-			want: "StatefulSet/web can't start a replacement as long as pod login-audit-trail-service-5d4f8-x2x has the name: " +
-				"the set would stay one pod short until this one is gone. Nothing was changed. " + ahead},
+			want: "StatefulSet/web can't start a replacement while pod login-audit-trail-service-5d4f8-x2x exists, " +
+				"because the replacement needs the same name. Nothing was changed. " + proceed},
 		{pod: hostPort, reason: ReasonHostPort,
-			want: "pod login-audit-trail-service-5d4f8-x2x has a port of its node, so DaemonSet/web can't start a replacement beside it: " +
-				"the node would go without until this one is gone. Nothing was changed. " + ahead},
+			want: "pod login-audit-trail-service-5d4f8-x2x uses a host port, so DaemonSet/web can't run a replacement " +
+				"on the same node until this pod is gone. Nothing was changed. " + proceed},
 		{pod: pod(controller("apps.kruise.io/v1", "StatefulSet", "web")), reason: ReasonUnknownController,
 			want: "pod login-audit-trail-service-5d4f8-x2x belongs to StatefulSet/web, a kind that isolate does not know: " +
-				"it may not replace the pod, or may take it back. Nothing was changed. " +
-				"With every label rewritten, it leaves whatever selects it. " + ahead},
+				"it might not replace the pod, or might adopt it again. Nothing was changed. " +
+				"With force, isolate rewrites every label of the pod. " + proceed},
 		{pod: pod(annotation(corev1.MirrorPodAnnotationKey, "hash")), reason: ReasonMirrorPod, always: true,
-			want: "pod login-audit-trail-service-5d4f8-x2x is a static pod: its kubelet runs it from a file and doesn't look at its labels, " +
-				"so nothing was changed. Move its manifest away on the node instead"},
+			want: "pod login-audit-trail-service-5d4f8-x2x is a static pod: its kubelet runs it from a file and ignores its labels. " +
+				"Nothing was changed. Move its manifest away on the node instead"},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.reason), func(t *testing.T) {
-			rules := DefaultConfig()
-			decision := rules.Decide(update(incident(), tt.pod, trigger))
+			config := DefaultConfig()
+			decision := config.Decide(update(incident(), tt.pod, trigger))
 			if decision.Denial == nil || decision.Denial.Reason != tt.reason || decision.Denial.Message != tt.want {
 				t.Fatalf("denial = %+v\nwant %s", decision.Denial, tt.want)
 			}
-			decision = rules.Decide(update(incident(), tt.pod, trigger, annotation(ForceKey, "true")))
+			decision = config.Decide(update(incident(), tt.pod, trigger, annotation(ForceKey, "true")))
 			if forced := decision.Denial == nil; forced == tt.always {
 				t.Errorf("forced: %+v", decision.Denial)
 			}

@@ -9,29 +9,29 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// requestAnnotations are what people, tools and the sweeper write.
+// requestAnnotations are the annotations that people, tools and the sweeper write.
 var requestAnnotations = []string{TriggerKey, TTLKey, ExtendKey, HoldKey, ReasonKey, ForceKey, RecheckKey}
 
-// invalidRequests returns what is wrong with the request keys that this very
-// request sets or changes. A bad value that was there before hinders nobody.
-func (r *Config) invalidRequests(req Request, status Status) field.ErrorList {
+// invalidRequests returns the errors of the request annotations that this write sets or
+// changes. An invalid value from before isolate was installed blocks no write.
+func (c *Config) invalidRequests(req Request, status Status) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range requestAnnotations {
 		value, ok := req.New.Annotations[key]
-		if !ok || !changedKey(req.Old.Annotations, req.New.Annotations, key) {
+		if !ok || !keyChanged(req.Old.Annotations, req.New.Annotations, key) {
 			continue
 		}
-		if problem := r.problem(key, value); problem != "" {
-			errs = append(errs, field.Invalid(annotationPath(key), clip(value), problem))
+		if problem := c.problem(key, value); problem != "" {
+			errs = append(errs, field.Invalid(annotationPath(key), truncate(value, maxQuotedValue), problem))
 		} else if key == TTLKey && status.State == Quarantined && req.New.Annotations[TriggerKey] == True {
-			errs = append(errs, field.Invalid(annotationPath(key), clip(value), problemTTLKept))
+			errs = append(errs, field.Invalid(annotationPath(key), truncate(value, maxQuotedValue), problemTTLQuarantined))
 		}
 	}
 	return errs
 }
 
-// problem says what is wrong with a request's value, and what to write instead.
-func (r *Config) problem(key, value string) string {
+// problem returns which values the annotation takes if this is none of them, else "".
+func (c *Config) problem(key, value string) string {
 	switch key {
 	case TriggerKey, HoldKey:
 		if value != True && value != False {
@@ -42,7 +42,7 @@ func (r *Config) problem(key, value string) string {
 			return problemForce
 		}
 	case TTLKey, ExtendKey:
-		if _, err := r.duration(value); err != nil {
+		if _, err := c.duration(value); err != nil {
 			return err.Error()
 		}
 	case ReasonKey:
@@ -53,20 +53,11 @@ func (r *Config) problem(key, value string) string {
 	return ""
 }
 
-// duration reads a ttl or an extend. The error says what to write instead.
-func (r *Config) duration(value string) (time.Duration, error) {
+// duration parses a ttl or an extend. The error says which values are allowed.
+func (c *Config) duration(value string) (time.Duration, error) {
 	var d time.Duration
-	err := setDuration(&d, value, r.MaxTTL)
+	err := setDuration(&d, value, c.MaxTTL)
 	return d, err
-}
-
-// clip keeps a stranger's value from filling the answer.
-func clip(value string) string {
-	const most = 64
-	if runes := []rune(value); len(runes) > most {
-		return string(runes[:most]) + "…"
-	}
-	return value
 }
 
 func shortDuration(d time.Duration) string { return model.Duration(d).String() }

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded are pods as releases of isolate have left them: each that ever wrote a
-// record, and one that is newer than this one. What is there is never changed.
+// recorded returns pods that other releases of isolate quarantined: each that wrote
+// records of another form, and one newer than this. These files never change.
 func recorded(t *testing.T) map[string]*Pod {
 	t.Helper()
 	files, err := filepath.Glob("testdata/records/*.json")
@@ -34,32 +34,31 @@ func recorded(t *testing.T) map[string]*Pod {
 	return pods
 }
 
-func TestARecordOfAnyReleaseIsReleased(t *testing.T) {
+func TestRecordOfAnyReleaseIsReleased(t *testing.T) {
 	for name, before := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
-			rules := DefaultConfig()
+			config := DefaultConfig()
 			req := update(incident(), before, without(TriggerKey))
-			after := apply(t, req.New, rules.Decide(req))
+			after := apply(t, req.New, config.Decide(req))
 			if diff := cmp.Diff(pod().Labels, after.Labels); diff != "" {
 				t.Errorf("labels: %s", diff)
 			}
 			for key := range after.Annotations {
 				if strings.HasPrefix(key, Domain) {
-					t.Errorf("%s stayed", key)
+					t.Errorf("%s was not removed", key)
 				}
 			}
 		})
 	}
 }
 
-// Whoever holds a pod and keeps it longer moves its end, and of the record nothing
-// but that this happened is new.
-func TestARecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
+// Hold and extend change only expires-at and the record's field extended.
+func TestRecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
 	for name, before := range recorded(t) {
 		t.Run(name, func(t *testing.T) {
-			rules := DefaultConfig()
+			config := DefaultConfig()
 			req := update(incident(), before, annotation(HoldKey, True), annotation(ExtendKey, "7d"))
-			after := apply(t, req.New, rules.Decide(req))
+			after := apply(t, req.New, config.Decide(req))
 			was, is := rawFields(t, before.Annotations[RecordKey]), rawFields(t, after.Annotations[RecordKey])
 			delete(is, "extended")
 			if legacy, ok := was[legacyDetachedFrom]; ok {
@@ -74,7 +73,7 @@ func TestARecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
 			want.Annotations[ExpiresAtKey] = after.Annotations[ExpiresAtKey]
 			want.Annotations[RecordKey] = after.Annotations[RecordKey]
 			if diff := cmp.Diff(want, after); diff != "" {
-				t.Errorf("all else: %s", diff)
+				t.Errorf("everything else: %s", diff)
 			}
 			if kept := StatusOf(after.Labels, after.Annotations).ExpiresAt.Sub(now); kept.Round(time.Second) != 7*24*time.Hour {
 				t.Errorf("kept for %s", kept)
@@ -83,7 +82,7 @@ func TestARecordOfAnyReleaseIsHeldAndExtended(t *testing.T) {
 	}
 }
 
-// rawFields are those of a record, to the byte.
+// rawFields returns the fields of a record, byte for byte.
 func rawFields(t *testing.T, record string) map[string]string {
 	t.Helper()
 	raw := map[string]json.RawMessage{}
@@ -97,15 +96,14 @@ func rawFields(t *testing.T, record string) map[string]string {
 	return fields
 }
 
-// An older release that has to extend a newer one's record keeps all that it
-// doesn't know, to the byte.
-func TestWhatANewerReleaseRecordedStays(t *testing.T) {
+// A release keeps the fields that a newer release recorded, byte for byte.
+func TestUnknownFieldsOfRecordStay(t *testing.T) {
 	before := recorded(t)["newer-release.json"]
-	rules := DefaultConfig()
-	req := update(returned(), before, annotation(RecheckKey, "now"))
-	after := apply(t, req.New, rules.Decide(req))
+	config := DefaultConfig()
+	req := update(reselected(), before, annotation(RecheckKey, "now"))
+	after := apply(t, req.New, config.Decide(req))
 	if after.Annotations[RecordKey] == before.Annotations[RecordKey] {
-		t.Fatal("the record was not extended, so this shows nothing")
+		t.Fatal("the record did not change, so this tests nothing")
 	}
 	was, is := rawFields(t, before.Annotations[RecordKey]), rawFields(t, after.Annotations[RecordKey])
 	for _, field := range []string{"schema", "futureObject", "ownerReferences"} {

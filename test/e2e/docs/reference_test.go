@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"isolate.example.io/quarantine"
 )
 
 // Declarations in the sources.
@@ -76,4 +79,20 @@ func tableNames(t *testing.T, title string) []string {
 		}
 	}
 	return names
+}
+
+func TestTheReferenceHasTheTableOfRefusals(t *testing.T) {
+	_, section, _ := strings.Cut(readPage(t, "docs/reference.md").text, "\n## Refusals\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	_, table, _ := strings.Cut(section, "|---|---|---|---|\n")
+	table, _, _ = strings.Cut(table, "\n\n")
+	var rows []string
+	for _, refusal := range quarantine.Refusals() {
+		force := "no"
+		if refusal.ForcePasses {
+			force = strings.TrimSuffix("yes, "+refusal.Force, ", ")
+		}
+		rows = append(rows, fmt.Sprintf("| `%s` | %s | %s | %s |", refusal.Reason, refusal.Refused, refusal.Why, force))
+	}
+	require.Equal(t, rows, strings.Split(table, "\n"))
 }

@@ -40,7 +40,7 @@ func (n *namespace) quarantineAtOnce() int {
 			continue
 		}
 		require.True(n, apierrors.IsForbidden(err), "%v", err)
-		require.ErrorContains(n, err, "pods of Deployment/web are quarantined already, and 5 may be")
+		require.ErrorContains(n, err, "of at most 5 pods of Deployment/web are already quarantined")
 	}
 	require.Len(n, n.pods(quarantine.QuarantinedLabel), through)
 	return through
@@ -58,7 +58,7 @@ func TestBudgetIsExactWithOneReplica(t *testing.T) {
 	pod := n.running("app=web", misfire)[0].Name
 	screen, err = n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true")
 	require.Error(t, err)
-	require.Contains(t, screen, "5 pods of Deployment/web are quarantined already")
+	require.Contains(t, screen, "5 of at most 5 pods of Deployment/web are already quarantined")
 	screen, err = n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true", quarantine.ForceKey+"=true")
 	require.NoError(t, err, screen)
 }
@@ -76,5 +76,5 @@ func TestBudgetPerReplicaIsNeverExceeded(t *testing.T) {
 	require.LessOrEqual(t, through, 2*budget)
 	screen, err := n.kubectl(nil, "annotate", "pod", n.pods("app=web")[0].Name, quarantine.TriggerKey+"=true")
 	require.Error(t, err)
-	require.Contains(t, screen, "pods of Deployment/web are quarantined already")
+	require.Contains(t, screen, "pods of Deployment/web are already quarantined")
 }

@@ -92,40 +92,40 @@ func TestReleasePredictsTheController(t *testing.T) {
 	}{
 		{name: "replica set, not Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
-			says:   "ReplicaSet/web has one pod too many: this one will be deleted at once."},
+			says:   "ReplicaSet/web has one pod too many: it will delete this pod at once."},
 		{name: "replica set, Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "maybe", left: 2,
-			says: "ReplicaSet/web has one pod too many and deletes one: it may be this one."},
+			says: "ReplicaSet/web has one pod too many and deletes one, maybe this one."},
 		{name: "replication controller, not Ready", owner: replicationController("web", 2, web), pods: 2, stays: "no", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
-			says:   "ReplicationController/web has one pod too many: this one will be deleted at once."},
+			says:   "ReplicationController/web has one pod too many: it will delete this pod at once."},
 		{name: "replica set, gone", owner: replicaSet("web", 1, web), pods: 1, stays: "yes", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				require.NoError(n, admin.AppsV1().ReplicaSets(n.name).Delete(n.Context(), "web", metav1.DeleteOptions{}))
 				n.running("app=web", 0)
 			},
-			says: "ReplicaSet/web is gone, so nobody owns this pod"},
+			says: "ReplicaSet/web is gone, so nothing controls this pod"},
 		{name: "replica set, the replacement isn't Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unreadyOthers("ReplicaSet/web", pod) },
-			says:   "ReplicaSet/web has one pod too many and deletes one, first of all one that isn't Ready."},
+			says:   "ReplicaSet/web has one pod too many and deletes pods that are not Ready first."},
 		{name: "replica set, no replacement", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2, quota: 2,
-			says: "ReplicaSet/web takes it back."},
+			says: "ReplicaSet/web adopts it."},
 		{name: "replica set, scaled down", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 0,
 			before: func(n *namespace, _ *corev1.Pod) { n.scale("replicaset", "web", 0) },
-			says:   "ReplicaSet/web wants no pods: this one will be deleted at once."},
+			says:   "ReplicaSet/web is scaled to zero: it will delete this pod at once."},
 		{name: "deployment, no longer its current replica set", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "set", "image", "deployment/web", "web=web:2")
 				require.NoError(n, err)
 				n.running("app=web", 1)
 			},
-			says: " wants no pods: this one will be deleted at once."},
+			says: " is scaled to zero: it will delete this pod at once."},
 		{name: "deployment, gone", owner: deployment("web", 1, web), pods: 1, stays: "yes", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "delete", "deployment", "web")
 				require.NoError(n, err)
 				n.running("app=web", 0)
 			},
-			says: " is gone, so nobody owns this pod"},
+			says: " is gone, so nothing controls this pod"},
 		{name: "deployment, made again", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, pod *corev1.Pod) {
 				_, err := n.kubectl(nil, "delete", "deployment", "web")
@@ -135,29 +135,29 @@ func TestReleasePredictsTheController(t *testing.T) {
 				n.running("app=web", 1)
 				n.unready(pod.Name)
 			},
-			says: " has one pod too many: this one will be deleted at once."},
+			says: " has one pod too many: it will delete this pod at once."},
 		{name: "daemon set", owner: daemonSet("web", web), pods: nodes, stays: "yes", left: nodes,
-			says: "DaemonSet/web takes it back and deletes the replacement."},
+			says: "DaemonSet/web adopts it and deletes the replacement."},
 		{name: "job", owner: job("web", web), pods: 1, stays: "yes", left: 1,
-			says: "Job/web takes it back and deletes the replacement."},
+			says: "Job/web adopts it and deletes the replacement."},
 		{name: "job, not Ready", owner: job("web", web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
-			says:   "Job/web has one pod too many: this one will be deleted at once."},
+			says:   "Job/web has one pod too many: it will delete this pod at once."},
 		{name: "job, suspended", owner: job("web", web), pods: 1, stays: "no", left: 0,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "patch", "job", "web", "--patch", `{"spec": {"suspend": true}}`)
 				require.NoError(n, err)
 				n.running(free, 0)
 			},
-			says: "Job/web wants no pods: this one will be deleted at once."},
+			says: "Job/web is scaled to zero: it will delete this pod at once."},
 		{name: "stateful set", owner: statefulSet("web", web), pods: 1, stays: "yes", left: 1, short: 1,
-			says: "StatefulSet/web takes it back."},
+			says: "StatefulSet/web adopts it."},
 		{name: "stateful set, scaled down", owner: statefulSet("web", web), pods: 1, stays: "no", left: 0, short: 1,
 			before: func(n *namespace, _ *corev1.Pod) { n.scale("statefulset", "web", 0) },
-			says:   "StatefulSet/web wants no pods: this one will be deleted at once."},
+			says:   "StatefulSet/web is scaled to zero: it will delete this pod at once."},
 		{name: "a kind nobody knows", owner: ownedByConfigMap("web", web), pods: 1, stays: "yes", left: 1, short: 1,
 			says: "ConfigMap/settings is not known to isolate: check whether it takes the pod back."},
-		{name: "no controller", owner: barePod("web", web), pods: 1, stays: "yes", left: 1, short: 1, says: "Released: it has its labels back"},
+		{name: "no controller", owner: barePod("web", web), pods: 1, stays: "yes", left: 1, short: 1, says: "Releases the pod: restores its labels"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -217,7 +217,7 @@ func TestQuarantineHoldExtendRelease(t *testing.T) {
 	require.Contains(t, screen, "in 2d.")
 	screen, err = annotate(quarantine.HoldKey + "=true")
 	require.NoError(t, err, screen)
-	require.Contains(t, screen, "It is held")
+	require.Contains(t, screen, "Holds the pod")
 	for annotation, want := range map[string]string{
 		quarantine.TTLKey + "=2h":                         "to keep it longer, set isolate.example.io/extend instead",
 		quarantine.ExpiresAtKey + "=2030-01-01T00:00:00Z": "only isolate changes the record",
@@ -258,7 +258,7 @@ func TestStatefulSetPodNeedsForce(t *testing.T) {
 	screen, err := n.kubectl(nil, "annotate", "pod", "web-0", quarantine.TriggerKey+"=true")
 	require.Error(t, err)
 	require.Contains(t, screen, "StatefulSet/web can't start a replacement as long as pod web-0 has the name")
-	_, command, ok := strings.Cut(screen, "To go ahead anyway: kubectl ")
+	_, command, ok := strings.Cut(screen, "To proceed anyway: kubectl ")
 	require.True(t, ok, screen)
 	screen, err = n.kubectl(nil, strings.Fields(command)...)
 	require.NoError(t, err, screen)

@@ -1,0 +1,128 @@
+package quarantine
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// The sentences of denials. Each says why, and what to do instead.
+
+const (
+	problemBudget = "must be a whole number, 0 for no limit"
+	problemPrefix = "must have 1 to 32 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
+	problemKey    = "must be the key of a label, such as team or example.com/team"
+
+	problemTTLQuarantined = "only applies when a pod is quarantined, and this pod already is; to keep it longer, set " + ExtendKey + " instead"
+	problemSwitch         = `must be "true" or "false"`
+	problemForce          = `must be "true"; isolate removes it after reading it`
+	problemCreated        = "a pod can't be created quarantined; create it without this label, then set the annotation " + TriggerKey + "=true"
+	problemLabelConflict  = "must be rewritten to quarantine the pod, but this request changes it too; send the quarantine as a separate request"
+	problemOwnerConflict  = "a quarantined pod has no owner, but this request adds one; send the quarantine as a separate request"
+)
+
+var errDuration = errors.New("must be a duration such as 90s, 30m, 36h, 7d or 1d12h: whole numbers, units from large to small")
+
+func errDurationRange(most time.Duration) error {
+	return fmt.Errorf("must be at least %s and at most %s", shortDuration(MinTTL), shortDuration(most))
+}
+
+func createdQuarantined(value string) *field.Error {
+	return field.Invalid(labelPath(QuarantinedLabel), truncate(value, maxQuotedValue), problemCreated)
+}
+
+func messageRecordProtected(pod *Pod) string {
+	return fmt.Sprintf("only isolate writes the label %s and the annotations of its record. Nothing was changed. To quarantine the pod: %s",
+		QuarantinedLabel, annotate(pod, TriggerKey+"=true"))
+}
+
+func messageRecordKept(pod *Pod) string {
+	return fmt.Sprintf("only isolate changes the record of a quarantined pod. Nothing was changed. "+
+		"To keep the pod longer: %s. To release it: %s", annotate(pod, ExtendKey+"=24h"), annotate(pod, TriggerKey+"-"))
+}
+
+func messageRecordDamaged(pod *Pod) string {
+	return fmt.Sprintf("the record of pod %s is damaged, and only isolate writes it. Nothing was changed. "+
+		"To release the pod: %s", pod.Name, annotate(pod, TriggerKey+"-"))
+}
+
+func messageReselected(pod *Pod, by *SelectingObject) string {
+	return fmt.Sprintf("pod %s is quarantined, and with these labels %s would select it. Nothing was changed. To release the pod: %s",
+		pod.Name, by, annotate(pod, TriggerKey+"-"))
+}
+
+func messageOwnerAdded(pod *Pod, ref *metav1.OwnerReference) string {
+	return fmt.Sprintf("pod %s is quarantined, so %s can't become its owner. Nothing was changed. To release the pod: %s",
+		pod.Name, ownerOf(*ref), annotate(pod, TriggerKey+"-"))
+}
+
+func messageHeld(pod *Pod, a adoption) string {
+	return fmt.Sprintf("pod %s is held, but once it is released, %s. Nothing was changed. To release it anyway: %s",
+		pod.Name, a.deletion(), annotate(pod, TriggerKey+"-", ForceKey+"=true"))
+}
+
+// deletion says why the controller may delete the released pod.
+func (a adoption) deletion() string {
+	switch a.effect {
+	case scaledToZero:
+		return fmt.Sprintf("%s, which is scaled to zero, deletes it", a.controller)
+	case mayDeletePod, deletesUnreadyFirst:
+		return fmt.Sprintf("%s has one pod too many and may delete this one", a.controller)
+	default:
+		return fmt.Sprintf("%s has one pod too many and deletes this one", a.controller)
+	}
+}
+
+func messageMirrorPod(a attempt) string {
+	return fmt.Sprintf("pod %s is a static pod: its kubelet runs it from a file and ignores its labels. Nothing was changed. "+
+		"Move its manifest away on the node instead", a.req.Old.Name)
+}
+
+func messageInescapable(a attempt) string {
+	return fmt.Sprintf("no label change detaches pod %s from %s. Nothing was changed. "+
+		"Make that selector require a specific label value, then retry", a.req.Old.Name, a.blocking[0])
+}
+
+func messageStatefulSet(a attempt) string {
+	return fmt.Sprintf("%s can't start a replacement while pod %s exists, because the replacement needs the same name. "+
+		"Nothing was changed. %s", a.controller, a.req.Old.Name, proceed(a.req.Old))
+}
+
+func messageHostPort(a attempt) string {
+	return fmt.Sprintf("pod %s uses a host port, so %s can't run a replacement on the same node until this pod is gone. "+
+		"Nothing was changed. %s", a.req.Old.Name, a.controller, proceed(a.req.Old))
+}
+
+func messageUnknownController(a attempt) string {
+	return fmt.Sprintf("pod %s belongs to %s, a kind that isolate does not know: it might not replace the pod, or might adopt it again. "+
+		"Nothing was changed. With force, isolate rewrites every label of the pod. %s", a.req.Old.Name, a.controller, proceed(a.req.Old))
+}
+
+func messageControllerBudget(a attempt) string {
+	use := a.config.controllerBudget(a.req)
+	return messageBudget(a, use, use.owner.String())
+}
+
+func messageNamespaceBudget(a attempt) string {
+	return messageBudget(a, a.config.namespaceBudget(a.req), "namespace "+a.req.Old.Namespace)
+}
+
+func messageBudget(a attempt, use budgetUse, of string) string {
+	return fmt.Sprintf("%d of at most %d pods of %s are already quarantined. "+
+		"A faulty detector would go on to quarantine every replacement. Nothing was changed. "+
+		"To list them: kubectl get pods -n %s -l %s. %s",
+		use.count, use.limit, of, a.req.Old.Namespace, QuarantinedLabel, proceed(a.req.Old))
+}
+
+func proceed(pod *Pod) string {
+	return "To proceed anyway: " + annotate(pod, TriggerKey+"=true", ForceKey+"=true")
+}
+
+// annotate returns the command that changes these annotations.
+func annotate(pod *Pod, annotations ...string) string {
+	return fmt.Sprintf("kubectl annotate pod -n %s %s %s", pod.Namespace, pod.Name, strings.Join(annotations, " "))
+}

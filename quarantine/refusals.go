@@ -1,0 +1,156 @@
+package quarantine
+
+import (
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+)
+
+// Refusal is a row of the table of refusals, which docs/reference.md repeats.
+type Refusal struct {
+	Reason Reason
+
+	// Refused says what is refused, and Why says why, as Markdown.
+	Refused, Why string
+
+	// ForcePasses says that the annotation [ForceKey] passes the refusal.
+	ForcePasses bool
+
+	// Force adds a condition or consequence of force, or is empty.
+	Force string
+}
+
+// quarantineRefusal is a refusal of the write that quarantines.
+type quarantineRefusal struct {
+	Refusal
+	applies func(attempt) bool
+	message func(attempt) string
+}
+
+// quarantineRefusals are tried from the top. Those that force does not pass come first:
+// the others' messages advise force.
+var quarantineRefusals = []quarantineRefusal{
+	{Refusal{
+		Reason:  ReasonMirrorPod,
+		Refused: "a static pod",
+		Why:     "its kubelet runs it from a file and ignores its labels",
+	}, attempt.isMirrorPod, messageMirrorPod},
+	{Refusal{
+		Reason:  ReasonInescapable,
+		Refused: "a pod that a selector matches whatever its labels are",
+		Why:     "no label change helps; the message names the selector",
+	}, attempt.isInescapable, messageInescapable},
+	{Refusal{
+		Reason:      ReasonStatefulSet,
+		Refused:     "a StatefulSet's pod",
+		Why:         "its name stays taken, so no replacement can start until it is gone",
+		ForcePasses: true,
+	}, attempt.isOfStatefulSet, messageStatefulSet},
+	{Refusal{
+		Reason:      ReasonHostPort,
+		Refused:     "a DaemonSet's pod with a host port or the host network",
+		Why:         "the replacement cannot start on the same node",
+		ForcePasses: true,
+	}, attempt.keepsHostPort, messageHostPort},
+	{Refusal{
+		Reason:      ReasonUnknownController,
+		Refused:     "a pod of a controller that isolate does not know",
+		Why:         "it might not replace the pod, or might adopt it again. `--replacing-kind` names kinds that replace",
+		ForcePasses: true,
+		Force:       "with every label rewritten",
+	}, attempt.hasUnknownController, messageUnknownController},
+	{Refusal{
+		Reason:      ReasonControllerBudget,
+		Refused:     "a pod beyond its controller's budget",
+		Why:         "a faulty detector would go on to quarantine every replacement",
+		ForcePasses: true,
+	}, attempt.exceedsControllerBudget, messageControllerBudget},
+	{Refusal{
+		Reason:      ReasonNamespaceBudget,
+		Refused:     "a pod beyond its namespace's budget",
+		Why:         "the same",
+		ForcePasses: true,
+	}, attempt.exceedsNamespaceBudget, messageNamespaceBudget},
+}
+
+// otherRefusals are those of other writes, whose conditions are in the files that decide
+// those.
+var otherRefusals = []Refusal{
+	{
+		Reason:      ReasonHeld,
+		Refused:     "releasing a held pod that its controller would or might delete",
+		Why:         "the evidence would be lost",
+		ForcePasses: true,
+	},
+	{
+		Reason:  ReasonInvalidValue,
+		Refused: "a request key with a value that it does not accept",
+		Why:     "the message says what it accepts",
+	},
+	{
+		Reason:  ReasonRecordProtected,
+		Refused: "changing the label or the record",
+		Why:     "only isolate writes them",
+	},
+	{
+		Reason:  ReasonCreatedQuarantined,
+		Refused: "creating a pod with the label `quarantined`",
+		Why:     "it would be quarantined without a record",
+	},
+}
+
+// Refusals returns the table.
+func Refusals() []Refusal {
+	var all []Refusal
+	for _, r := range quarantineRefusals {
+		all = append(all, r.Refusal)
+	}
+	return append(all, otherRefusals...)
+}
+
+// attempt is a quarantine that is about to be decided.
+type attempt struct {
+	req        Request
+	controller *Owner
+
+	// config is the configuration of the pod's namespace.
+	config *Config
+
+	// blocking are the objects that select the pod whatever its labels are.
+	blocking []*SelectingObject
+}
+
+// refusal returns the denial by the first refusal that applies, or nil.
+func (a attempt) refusal() *Denial {
+	force := forced(a.req)
+	for _, r := range quarantineRefusals {
+		if (force && r.ForcePasses) || !r.applies(a) {
+			continue
+		}
+		return &Denial{Reason: r.Reason, Message: r.message(a), Field: annotationPath(TriggerKey).String()}
+	}
+	return nil
+}
+
+func (a attempt) isMirrorPod() bool {
+	_, ok := a.req.Old.Annotations[corev1.MirrorPodAnnotationKey]
+	return ok
+}
+
+func (a attempt) isInescapable() bool { return len(a.blocking) > 0 }
+
+func (a attempt) isOfStatefulSet() bool {
+	return a.controller != nil && a.controller.Kind == KindStatefulSet
+}
+
+func (a attempt) keepsHostPort() bool {
+	return a.controller != nil && a.controller.Kind == KindDaemonSet && a.req.Old.Spec.usesHostPort()
+}
+
+func (a attempt) hasUnknownController() bool {
+	return a.controller != nil && !canAdopt(a.controller.Kind) && !slices.Contains(a.config.ReplacingKinds, a.controller.Kind)
+}
+
+func (a attempt) exceedsControllerBudget() bool { return a.config.controllerBudget(a.req).exceeded() }
+
+func (a attempt) exceedsNamespaceBudget() bool { return a.config.namespaceBudget(a.req).exceeded() }
