@@ -1,29 +1,36 @@
-# isolate's image: both programs, static, and nothing else.
+# isolate's image: its two static programs and nothing else. There is no base image to
+# pull, to patch or to trust.
 #
-# The bases are arguments so that a release can give digests in place of the tags,
-# and so that a mirror can be named:
+# The build image is an argument, so that a release can give a digest in place of the tag
+# and a mirror can be named:
 #   docker build --build-arg BUILD_IMAGE=golang@sha256:... --build-arg VERSION=v1.2.3 .
-# With their registry, since podman and buildah guess none.
+# Its name has a registry because podman and buildah don't guess one.
+#
+# "make image-archive" makes the same layer without a container engine.
 ARG BUILD_IMAGE=docker.io/library/golang:1.26
-ARG BASE_IMAGE=gcr.io/distroless/static-debian12:nonroot
 
 # The compiler runs on the builder's own platform, whichever it builds for.
 FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /src
-# Modules change less often than sources: this layer is kept.
+# Modules change less often than sources: this layer stays cached.
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 ARG TARGETOS=linux
 ARG TARGETARCH
 ARG VERSION=dev
-# The same sources and compiler give the same bytes: no paths, no build ID, no VCS.
-RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -buildvcs=false \
-    -ldflags "-s -w -buildid= -X isolate.example.io/cmd/internal/command.version=${VERSION}" \
-    -o /out/ ./cmd/webhook ./cmd/sweeper && \
-    touch -d @0 /out/webhook /out/sweeper
+RUN release/programs.sh /out
 
-FROM ${BASE_IMAGE}
+FROM scratch
+ARG VERSION=dev
+ARG REVISION=unknown
+ARG SOURCE=https://isolate.example.io
+LABEL org.opencontainers.image.title="isolate" \
+      org.opencontainers.image.description="Takes a misbehaving pod out of traffic and keeps it for investigation." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.version="${VERSION}"
 COPY --from=build /out/ /
 USER 65532:65532
 ENTRYPOINT ["/webhook"]

@@ -15,12 +15,12 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The modules of the repository.
-MODULES := . test/cmd/kubernetes test/cmd/certmanager
+MODULES := . release test/cmd/kubernetes test/cmd/certmanager
 
-.PHONY: help build image up down demo bench test lint unit fuzz integration e2e oldest soak
+.PHONY: help build image image-archive packages up down demo bench test lint unit fuzz integration e2e oldest soak
 
 help: ## Say what there is
-	@grep -hE '^[a-z0-9]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9]+):[^#]*## /\1\t/' | expand -t 14
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
 
 build: ## Build the control plane (minutes, once) and isolate's programs
 	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
@@ -29,7 +29,14 @@ build: ## Build the control plane (minutes, once) and isolate's programs
 image: ## Build the image $(IMAGE) with docker, podman or buildah
 	@for builder in docker podman buildah none; do "$$builder" info >/dev/null 2>&1 && break; done; \
 	[ "$$builder" != none ] || { echo 'make image needs a docker, podman or buildah that works: none of them answers "info" here'; exit 1; }; \
-	"$$builder" build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --tag $(IMAGE) .
+	"$$builder" build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
+
+image-archive: ## Write the image $(IMAGE) to dist/ as OCI archives, without a container engine
+	@cd release && go build -o ../.build/bin/image ./image
+	@.build/bin/image --image=$(IMAGE) --revision=$$(git rev-parse HEAD)
+
+packages: ## Install the Debian packages that tests need
+	apt-get update -qq && apt-get install -qq --no-install-recommends $$(grep -v '^#' test/packages.txt)
 
 up: ## Start a control plane with isolate on it, and leave it running
 	@mkdir -p .build/bin && go build -o .build/bin/cluster ./test/cmd/cluster
@@ -55,6 +62,7 @@ lint: ## Look at the code: formatting, vet, import directions, habits
 unit: ## Test each package by itself
 	$(GOTEST) $$(go list ./... | grep -v /test/)
 	cd test/cmd/kubernetes && $(GOTEST) ./...
+	cd release && $(GOTEST) ./...
 
 fuzz: ## Feed what strangers write for $(FUZZTIME) each
 	for package in ./quarantine ./selectors; do \
@@ -78,4 +86,4 @@ soak: fuzz ## Run the same checks with larger numbers
 	$(GOTEST) ./test/integration/sweeper -run=ManyPods -pods=5000
 	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
 	$(GOTEST) ./test/e2e/certificates -run='LosesNoAdmission|LoseNoAdmission|SurvivesLeaderLoss' -serving-rotations=100 -ca-rotations=20
-	$(GOTEST) ./test/e2e/image -architectures=amd64,arm64
+	cd release && $(GOTEST) ./image -architectures=amd64,arm64
