@@ -1,55 +1,42 @@
 package availability
 
 import (
-	"context"
 	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
-)
-
-const (
-	// patience bounds every wait.
-	patience = 2 * time.Minute
-	// interval is how often a condition is looked at.
-	interval = 25 * time.Millisecond
+	"isolate.example.io/test/framework/kubectl"
+	"isolate.example.io/test/framework/suite"
+	"isolate.example.io/test/framework/waiting"
 )
 
 var (
-	// admissions is how many are sent while replicas are restarted.
-	admissions = flag.Int64("admissions", 5000, "how many admissions to send while replicas are restarted")
+	// admissions is the number of admissions to send while replicas restart.
+	admissions = flag.Int64("admissions", 5000, "number of admissions to send while replicas restart")
 
-	// binaries and programs are the folders of the control plane and of isolate.
+	// binaries and programs are the folders with the control plane's and isolate's programs.
 	binaries, programs string
 )
 
 func TestMain(m *testing.M) {
-	flag.Parse()
-	log.SetLogger(logr.Discard())
-	var err error
-	if binaries, programs, err = installation.BuildAll(context.Background(), os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	suite.Main(m, func(s *suite.Suite) (err error) {
+		if binaries, err = s.Binaries(); err != nil {
+			return err
+		}
+		programs, err = s.Programs()
+		return err
+	})
 }
 
-// cluster is a control plane of a test's own, with isolate on it.
+// cluster is one test's own control plane with isolate installed.
 type cluster struct {
 	*testing.T
 	*controlplane.ControlPlane
@@ -57,7 +44,7 @@ type cluster struct {
 	admin   *kubernetes.Clientset
 }
 
-// start starts a control plane, and installs isolate unless the test does.
+// start starts a control plane. Tests install isolate themselves.
 func start(t *testing.T, options controlplane.Options) *cluster {
 	t.Helper()
 	options.Dir, options.Binaries = filepath.Join(t.TempDir(), "control-plane"), binaries
@@ -78,21 +65,16 @@ func (c *cluster) install(options installation.Options) {
 	c.Cleanup(c.isolate.Stop)
 }
 
-// kubectl runs kubectl, and returns what a person would see.
 func (c *cluster) kubectl(args ...string) string {
 	c.Helper()
-	screen, err := c.tryKubectl(args...)
-	require.NoError(c, err, screen)
-	return screen
+	return kubectl.Run(c, c.ControlPlane, args...)
 }
 
-// tryKubectl is kubectl for what may fail.
 func (c *cluster) tryKubectl(args ...string) (string, error) {
-	out, err := c.KubectlCommand(c.Context(), args...).CombinedOutput()
-	return strings.TrimSpace(string(out)), err
+	return kubectl.Try(c.Context(), c.ControlPlane, nil, args...)
 }
 
-// quarantine quarantines a pod as a person does; the pod is then what is stored.
+// quarantine quarantines a pod with kubectl and updates pod to what is stored.
 func (c *cluster) quarantine(pod *corev1.Pod, annotations ...string) {
 	c.Helper()
 	c.kubectl(append([]string{"annotate", "pod", "--namespace=" + pod.Namespace, pod.Name, quarantine.TriggerKey + "=true"}, annotations...)...)
@@ -101,7 +83,7 @@ func (c *cluster) quarantine(pod *corev1.Pod, annotations ...string) {
 	*pod = *stored
 }
 
-// running waits for that many pods to run, and returns them.
+// running waits until exactly count pods run, and returns them.
 func (c *cluster) running(namespace, selector string, count int) []*corev1.Pod {
 	c.Helper()
 	var pods []*corev1.Pod
@@ -119,11 +101,7 @@ func (c *cluster) running(namespace, selector string, count int) []*corev1.Pod {
 	return pods
 }
 
-// until waits for a condition.
 func (c *cluster) until(condition func() bool, what string, args ...any) {
 	c.Helper()
-	err := wait.PollUntilContextTimeout(c.Context(), interval, patience, true, func(context.Context) (bool, error) {
-		return condition(), nil
-	})
-	require.NoErrorf(c, err, "waiting until "+what, args...)
+	waiting.Until(c, condition, what, args...)
 }

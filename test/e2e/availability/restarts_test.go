@@ -11,6 +11,7 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/load"
+	"isolate.example.io/test/framework/waiting"
 )
 
 // writers are more than the connections that the API server keeps idle.
@@ -91,7 +92,7 @@ func TestRollingRestartsLoseNoAdmission(t *testing.T) {
 // Or the test above would show nothing.
 func TestRestartsWithoutDrainLoseAdmissions(t *testing.T) {
 	r := startRollout(t, "--drain-period=0s")
-	for deadline := time.Now().Add(patience); r.stream.Lost() == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waiting.Patience); r.stream.Lost() == 0 && time.Now().Before(deadline); {
 		r.restart()
 	}
 	require.NotZero(t, r.stop().Lost)

@@ -12,6 +12,7 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/waiting"
 )
 
 // replicas is how many each of isolate's Deployments has.
@@ -113,7 +114,7 @@ func (c *cluster) carryEveryRequest(namespace, deployment string) {
 // rolledOut waits until a Deployment has all its pods, of its last revision.
 func (c *cluster) rolledOut(namespace, deployment string) {
 	c.Helper()
-	c.kubectl("rollout", "status", "--timeout="+patience.String(), "--namespace="+namespace, "deployment/"+deployment)
+	c.kubectl("rollout", "status", "--timeout="+waiting.Patience.String(), "--namespace="+namespace, "deployment/"+deployment)
 }
 
 // serving waits until the webhook's Service has these pods and no others.

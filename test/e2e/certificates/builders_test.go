@@ -1,7 +1,6 @@
 package certificates
 
 import (
-	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -13,7 +12,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/retry"
 
@@ -21,6 +19,7 @@ import (
 	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/load"
+	"isolate.example.io/test/framework/waiting"
 )
 
 const (
@@ -37,8 +36,7 @@ const (
 
 func (c *cluster) until(what string, condition func() bool) {
 	c.Helper()
-	err := wait.PollUntilContextTimeout(c.Context(), interval, patience, true, func(context.Context) (bool, error) { return condition(), nil })
-	require.NoError(c, err, what)
+	waiting.Until(c, condition, "%s", what)
 }
 
 // stream has many writers ask for one admission after the other.

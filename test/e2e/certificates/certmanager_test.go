@@ -20,6 +20,7 @@ import (
 	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/waiting"
 )
 
 // What the component cert-manager calls its Certificates, and the authority's Secret.
@@ -35,7 +36,7 @@ func (c *cluster) startCertManager() {
 	module, err := exec.CommandContext(c.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "github.com/cert-manager/cert-manager").Output()
 	require.NoError(c, err)
 	c.kubectl("apply", "--server-side", "--filename="+filepath.Join(strings.TrimSpace(string(module)), "deploy", "crds"))
-	c.kubectl("wait", "--for=condition=Established", "--timeout="+patience.String(), "customresourcedefinitions", "--all")
+	c.kubectl("wait", "--for=condition=Established", "--timeout="+waiting.Patience.String(), "customresourcedefinitions", "--all")
 	c.until("the API server serves cert-manager's resources", func() bool {
 		_, err := c.admin.Discovery().ServerResourcesForGroupVersion(certmanagerv1.SchemeGroupVersion.String())
 		return err == nil

@@ -5,12 +5,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"net"
-	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,26 +19,20 @@ import (
 
 	"isolate.example.io/certs/authority"
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/kubectl"
 )
 
 func (c *cluster) kubectl(args ...string) {
 	c.Helper()
-	out, err := c.KubectlCommand(c.Context(), args...).CombinedOutput()
-	require.NoError(c, err, string(out))
+	kubectl.Run(c, c.ControlPlane, args...)
 }
 
-// shell runs a command as someone types it who is in the repository's folder.
-func (c *cluster) shell(command string) {
+// shell runs a command line in the repository's root.
+func (c *cluster) shell(line string) {
 	c.Helper()
-	root, err := controlplane.Root()
-	require.NoError(c, err)
-	cmd := exec.CommandContext(c.Context(), "bash", "-euo", "pipefail", "-c", command)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(c.Kubectl())+":"+os.Getenv("PATH"), "KUBECONFIG="+c.Kubeconfig())
-	out, err := cmd.CombinedOutput()
-	c.Logf("$ %s\n%s", command, out)
+	out, err := kubectl.Shell(c.Context(), c.ControlPlane, line).CombinedOutput()
+	c.Logf("$ %s\n%s", line, out)
 	require.NoError(c, err)
 }
 
@@ -66,25 +56,9 @@ func (c *cluster) leader(i *installation.Installation) *installation.Program {
 	return leader
 }
 
-// metric is what a program says that it is now; ok is false where it says nothing.
-func (c *cluster) metric(p *installation.Program, name string) (value float64, ok bool) {
-	c.Helper()
-	request, err := http.NewRequestWithContext(c.Context(), http.MethodGet, p.MetricsURL+"/metrics", nil)
-	require.NoError(c, err)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, false
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(response.Body)
-	require.NoError(c, err)
-	for line := range strings.Lines(string(body)) {
-		if text, found := strings.CutPrefix(line, name+" "); found {
-			value, err = strconv.ParseFloat(strings.TrimSpace(text), 64)
-			return value, err == nil
-		}
-	}
-	return 0, false
+// metric returns the value of a series; ok is false if the program has none.
+func (c *cluster) metric(p *installation.Program, series string) (value float64, ok bool) {
+	return p.Metric(c.Context(), series)
 }
 
 // logged is how often a program has logged a text.

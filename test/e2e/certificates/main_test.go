@@ -1,87 +1,63 @@
 package certificates
 
 import (
-	"context"
 	"flag"
-	"fmt"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/certs/authority"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/suite"
 )
 
 const (
-	// patience bounds every wait.
-	patience = 2 * time.Minute
-	interval = 20 * time.Millisecond
-
-	// slowMount is how long a changed Secret takes to the second replica; to the
-	// first it takes no time. The delay that the sweeper goes by is longer.
+	// slowMount is the time until a changed Secret reaches the second replica; it
+	// reaches the first at once. The sweeper's propagation delay is longer.
 	slowMount   = 2 * time.Second
 	propagation = "4s"
 )
 
-// How many rotations of each kind there are.
+// The number of rotations of each kind.
 var (
 	servingRotations = flag.Int("serving-rotations", 1, "rotations of the serving certificate")
-	caRotations      = flag.Int("ca-rotations", 1, "rotations of the authority")
+	caRotations      = flag.Int("ca-rotations", 1, "rotations of the CA")
 )
 
 var (
-	// binaries and programs are the folders of the control plane and of isolate.
+	// binaries and programs are the folders with the control plane's and isolate's programs.
 	binaries, programs string
 
-	// shared is the control plane of the tests that have no cert-manager on it.
+	// shared is the control plane of the tests without cert-manager.
 	shared *controlplane.ControlPlane
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	suite.Main(m, func(s *suite.Suite) (err error) {
+		if binaries, err = s.Binaries(); err != nil {
+			return err
+		}
+		if programs, err = s.Programs(); err != nil {
+			return err
+		}
+		shared, err = s.ControlPlane(controlplane.Options{})
+		return err
+	})
 }
 
-func run(m *testing.M) (code int, err error) {
-	flag.Parse()
-	log.SetLogger(logr.Discard())
-	ctx := context.Background()
-	if binaries, programs, err = installation.BuildAll(ctx, os.Stderr); err != nil {
-		return 1, err
-	}
-	dir, err := os.MkdirTemp("", "isolate-certificates-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	shared, err = controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(dir, "control-plane"), Binaries: binaries})
-	if err != nil {
-		return 1, err
-	}
-	defer shared.Stop()
-	return m.Run(), nil
-}
-
-// cluster is a control plane, with what a test does on it.
+// cluster is a control plane with helpers for one test.
 type cluster struct {
 	*testing.T
 	*controlplane.ControlPlane
 	admin *kubernetes.Clientset
 }
 
-// newCluster is a control plane of a test's own.
+// newCluster starts a control plane for one test.
 func newCluster(t *testing.T) *cluster {
 	t.Helper()
 	c, err := controlplane.Start(t.Context(), controlplane.Options{Dir: filepath.Join(t.TempDir(), "control-plane"), Binaries: binaries})
@@ -90,7 +66,7 @@ func newCluster(t *testing.T) *cluster {
 	return on(t, c)
 }
 
-// sharedCluster is the shared control plane, without certificates.
+// sharedCluster returns the shared control plane without any certificates on it.
 func sharedCluster(t *testing.T) *cluster {
 	t.Helper()
 	c := on(t, shared)
@@ -101,18 +77,18 @@ func sharedCluster(t *testing.T) *cluster {
 func on(t *testing.T, c *controlplane.ControlPlane) *cluster {
 	t.Helper()
 	config := c.Config()
-	config.WarningHandler = rest.NoWarnings{} // Each quarantine has some.
+	config.WarningHandler = rest.NoWarnings{} // Every quarantine returns warnings.
 	admin, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
 	return &cluster{T: t, ControlPlane: c, admin: admin}
 }
 
-// in is the same cluster for a test within the test.
+// in returns the same cluster for a subtest.
 func (c *cluster) in(t *testing.T) *cluster {
 	return &cluster{T: t, ControlPlane: c.ControlPlane, admin: c.admin}
 }
 
-// reset removes all that an installation leaves behind that this package is about.
+// reset removes the certificates and the configuration that an installation leaves behind.
 func (c *cluster) reset() {
 	c.Helper()
 	c.kubectl("delete", "--ignore-not-found", "mutatingwebhookconfiguration/"+authority.Configuration)
@@ -132,8 +108,8 @@ func (c *cluster) installWith(options installation.Options) *installation.Instal
 	return i
 }
 
-// install installs isolate with two replicas of the webhook, to the second of
-// which a changed Secret takes longer.
+// install installs isolate with two replicas of the webhook. A changed Secret
+// reaches the second one later.
 func (c *cluster) install(kustomization string, sweeperFlags ...string) *installation.Installation {
 	c.Helper()
 	options := c.options(sweeperFlags)

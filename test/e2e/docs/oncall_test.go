@@ -3,9 +3,7 @@ package docs
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,6 +11,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/test/framework/kubectl"
 )
 
 const (
@@ -75,10 +75,7 @@ func command(ctx context.Context, line string) *exec.Cmd {
 	if logs, ok := strings.CutPrefix(line, "kubectl logs "); ok {
 		line = "kubectl get pods -o name " + strings.NewReplacer("--prefix", "", "--since=24h", "", "--tail=-1", "").Replace(logs) + " | grep pod/"
 	}
-	cmd := exec.CommandContext(ctx, "sh", "-c", line)
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+cluster.Kubeconfig(), "PATH="+filepath.Dir(cluster.Kubectl())+":"+os.Getenv("PATH"))
-	return cmd
+	return kubectl.Shell(ctx, cluster, line)
 }
 
 // createPod creates a Deployment, and returns its pod once it runs. Nobody else

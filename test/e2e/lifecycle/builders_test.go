@@ -1,8 +1,6 @@
 package lifecycle
 
 import (
-	"strconv"
-
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -90,9 +88,4 @@ func ownedByConfigMap(name string, labels map[string]string) *corev1.Pod {
 		APIVersion: "v1", Kind: "ConfigMap", Name: "settings", Controller: new(true),
 	}}
 	return pod
-}
-
-func number(text string) (float64, bool) {
-	value, err := strconv.ParseFloat(text, 64)
-	return value, err == nil
 }

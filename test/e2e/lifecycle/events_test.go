@@ -1,10 +1,7 @@
 package lifecycle
 
 import (
-	"io"
-	"net/http"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -119,32 +116,14 @@ func TestMissingReplacementEventHasTheReason(t *testing.T) {
 	}
 }
 
-func (n *namespace) sweeperMetric(name string) float64 {
+// sweeperMetric returns the value of a series that the leading sweeper serves.
+func (n *namespace) sweeperMetric(series string) float64 {
 	n.Helper()
 	for _, program := range isolated.Programs() {
-		if program.Name != "sweeper" {
-			continue
-		}
-		request, err := http.NewRequestWithContext(n.Context(), http.MethodGet, program.MetricsURL+"/metrics", nil)
-		require.NoError(n, err)
-		response, err := http.DefaultClient.Do(request)
-		require.NoError(n, err)
-		defer response.Body.Close()
-		body, err := io.ReadAll(response.Body)
-		require.NoError(n, err)
-		if value, ok := metricIn(string(body), name); ok {
+		if value, ok := program.Metric(n.Context(), series); ok && program.Name == "sweeper" {
 			return value
 		}
 	}
-	n.Fatalf("no sweeper has the metric %s", name)
+	n.Fatalf("no sweeper has the metric %s", series)
 	return 0
-}
-
-func metricIn(text, name string) (float64, bool) {
-	for line := range strings.Lines(text) {
-		if value, ok := strings.CutPrefix(line, name+" "); ok {
-			return number(strings.TrimSpace(value))
-		}
-	}
-	return 0, false
 }

@@ -1,10 +1,7 @@
 package lifecycle
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -17,9 +14,10 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/kubectl"
+	"isolate.example.io/test/framework/waiting"
 )
 
 // namespace is one test's own.
@@ -95,13 +93,9 @@ func (n *namespace) pod(name string) *corev1.Pod {
 	return pod
 }
 
-// until waits for a condition.
 func (n *namespace) until(condition func() bool, what string, args ...any) {
 	n.Helper()
-	err := wait.PollUntilContextTimeout(n.Context(), interval, patience, true, func(context.Context) (bool, error) {
-		return condition(), nil
-	})
-	require.NoErrorf(n, err, "waiting until "+what, args...)
+	waiting.Until(n, condition, what, args...)
 }
 
 // running waits for that many pods to run, and returns them.
@@ -123,16 +117,10 @@ func (n *namespace) running(selector string, count int) []corev1.Pod {
 	return pods
 }
 
-// kubectl runs kubectl in the namespace, with environment besides the process's
-// own, and returns what a person would see.
+// kubectl runs kubectl in the namespace, with additional environment variables,
+// and returns what a person would see.
 func (n *namespace) kubectl(env []string, args ...string) (string, error) {
-	n.Helper()
-	var screen bytes.Buffer
-	cmd := cluster.KubectlCommand(n.Context(), append([]string{"--namespace=" + n.name}, args...)...)
-	cmd.Env = append(os.Environ(), env...)
-	cmd.Stdout, cmd.Stderr = &screen, &screen
-	err := cmd.Run()
-	return strings.TrimSpace(screen.String()), err
+	return kubectl.Try(n.Context(), cluster, env, append([]string{"--namespace=" + n.name}, args...)...)
 }
 
 // quarantine quarantines a pod as a person does, and returns what is stored by

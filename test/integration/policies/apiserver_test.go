@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -23,13 +22,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/manifests"
-)
-
-const (
-	// patience bounds every wait; nothing here takes longer than a second or two.
-	patience = 30 * time.Second
-	// interval is how often a condition is looked at.
-	interval = 20 * time.Millisecond
+	"isolate.example.io/test/framework/waiting"
 )
 
 // apiServer is an API server of a test's own, and those who write to it.
@@ -200,9 +193,7 @@ func (s *apiServer) read(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 // eventually waits for a condition; an error ends the wait.
 func eventually(t *testing.T, what string, condition wait.ConditionWithContextFunc) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, condition); err != nil {
-		t.Fatalf("waiting for %s: %v", what, err)
-	}
+	waiting.Poll(t, condition, "%s", what)
 }
 
 func must(t *testing.T, err error) {

@@ -5,25 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/selectors"
-)
-
-const (
-	// patience bounds every wait.
-	patience = time.Minute
-	// interval is how often a condition is looked at.
-	interval = 5 * time.Millisecond
+	"isolate.example.io/test/framework/waiting"
 )
 
 // labels are those of a pod, or what selects it.
@@ -123,14 +115,7 @@ func matching(watcher *selectors.Watcher, namespace string, pod labels) ([]match
 // eventually waits until the condition is no error any more.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
-	var last error
-	err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, func(context.Context) (bool, error) {
-		last = condition()
-		return last == nil, nil
-	})
-	if err != nil {
-		t.Fatalf("waiting for %s: %v; last seen: %v", what, err, last)
-	}
+	waiting.NoError(t, condition, "%s", what)
 }
 
 func create(t *testing.T, object client.Object) {

@@ -13,6 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/cache"
 	crcache "sigs.k8s.io/controller-runtime/pkg/cache"
+
+	"isolate.example.io/test/framework/waiting"
 )
 
 // deletions are the pods of a namespace that were deleted, and when. Some are only
@@ -74,7 +76,7 @@ func (d *deletions) note(pod string, now time.Time) {
 // wait returns when n pods with the prefix have been deleted.
 func (d *deletions) wait(t testing.TB, n int, prefix string) map[string]time.Time {
 	t.Helper()
-	deadline := time.After(patience)
+	deadline := time.After(waiting.Patience)
 	for {
 		if gone := d.with(prefix); len(gone) >= n {
 			return gone
@@ -82,7 +84,7 @@ func (d *deletions) wait(t testing.TB, n int, prefix string) map[string]time.Tim
 		select {
 		case <-d.news:
 		case <-deadline:
-			t.Fatalf("waited %s for %d pods to go, %d have", patience, n, len(d.with(prefix)))
+			t.Fatalf("waited %s for %d pods to go, %d have", waiting.Patience, n, len(d.with(prefix)))
 		}
 	}
 }

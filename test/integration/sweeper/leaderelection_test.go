@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"isolate.example.io/test/framework/waiting"
 )
 
 var crowd = flag.Int("pods", 300, "how many pods expire together")
@@ -91,7 +93,7 @@ func TestStandbyTakesOverFromPartitionedLeader(t *testing.T) {
 	cut := time.Now()
 	select {
 	case <-two.elected:
-	case <-time.After(patience):
+	case <-time.After(waiting.Patience):
 		t.Fatal("no other replica took over")
 	}
 	t.Logf("taken over after %s, the lease being %s", time.Since(cut).Round(time.Millisecond), lease)

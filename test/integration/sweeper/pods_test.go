@@ -15,16 +15,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/waiting"
 )
 
-const (
-	// patience bounds every wait.
-	patience = time.Minute
-	// interval is how often a condition is looked at.
-	interval = 20 * time.Millisecond
-
-	long = time.Hour // more than any test takes, and by how much clocks are wrong here
-)
+// long is more than any test takes. It is also the skew of the clocks here.
+const long = time.Hour
 
 // change changes a pod.
 type change func(*corev1.Pod)
@@ -172,7 +167,5 @@ func waitCount(t *testing.T, namespace string, n int) {
 // eventually waits for a condition; an error ends the wait.
 func eventually(t testing.TB, what string, condition wait.ConditionWithContextFunc) {
 	t.Helper()
-	if err := wait.PollUntilContextTimeout(t.Context(), interval, patience, true, condition); err != nil {
-		t.Fatalf("waiting for %s: %v", what, err)
-	}
+	waiting.Poll(t, condition, "%s", what)
 }

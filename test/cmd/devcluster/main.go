@@ -1,9 +1,9 @@
-// Command cluster keeps a control plane with isolate on it running in the
-// background, for anyone who wants a cluster to play with.
+// Command devcluster keeps a control plane with isolate running in the background,
+// for anyone who wants a cluster to try things on.
 //
-//	cluster build   builds what the others need
-//	cluster up      starts it, or says where it is
-//	cluster down    ends it
+//	devcluster build   builds what the others need
+//	devcluster up      starts it, or prints where it is
+//	devcluster down    stops it
 package main
 
 import (
@@ -32,5 +32,5 @@ func run(ctx context.Context, args []string) error {
 			return command(ctx)
 		}
 	}
-	return errors.New("usage: cluster build | up | down")
+	return errors.New("usage: devcluster build | up | down")
 }

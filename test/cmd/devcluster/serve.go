@@ -15,20 +15,20 @@ import (
 )
 
 const (
-	// serveCommand has this program be the one in the background.
+	// serveCommand makes this program the process in the background.
 	serveCommand = "serve"
 
-	// ready is what that one says when everything is up.
+	// ready is what that process writes when everything is up.
 	ready = "ready"
 
-	// answerFile is the number of the file that it says it to.
+	// answerFile is the file descriptor that it writes to.
 	answerFile = 3
 )
 
-// serve runs the control plane until it is told to end, or a part of it ends.
+// serve runs the control plane until it is told to stop, or a part of it exits.
 func serve(ctx context.Context) error {
 	answer := os.NewFile(answerFile, "answer")
-	syscall.CloseOnExec(answerFile) // Or the programs would hold it open.
+	syscall.CloseOnExec(answerFile) // Otherwise the programs would hold it open.
 	p, err := findPlace()
 	if err != nil {
 		return err
@@ -44,7 +44,7 @@ func serve(ctx context.Context) error {
 	defer cancel()
 	up := make(chan struct{})
 	go func() {
-		// The one that started this has ended before its time.
+		// The process that started this one has exited early.
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		select {
 		case <-up:
@@ -60,7 +60,7 @@ func serve(ctx context.Context) error {
 	defer i.Stop()
 	close(up)
 	if _, err := answer.WriteString(ready); err != nil {
-		return fmt.Errorf("nobody waits any more: %w", err)
+		return fmt.Errorf("reporting readiness: %w", err)
 	}
 	if err := answer.Close(); err != nil {
 		return err
@@ -68,7 +68,7 @@ func serve(ctx context.Context) error {
 	return c.Wait(ctx)
 }
 
-// takeOver marks this process as the one that runs, for as long as it does.
+// takeOver marks this process as the running one until it exits.
 func (p place) takeOver() (*os.File, error) {
 	alive, err := os.OpenFile(p.alive(), os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -92,17 +92,17 @@ func (p place) startAll(ctx context.Context) (*controlplane.ControlPlane, *insta
 	}
 	i, err := installation.Install(ctx, c, installation.Options{Dir: filepath.Join(p.dir, "isolate"), Programs: programs})
 	if err == nil {
-		// One of its own: whoever uses it may change it.
+		// A copy, because its user may change it, for example with kubectl config.
 		err = c.WriteKubeconfig(p.kubeconfig())
 	}
 	if err != nil {
 		c.Stop()
-		return nil, nil, fmt.Errorf("after the control plane was up: %w", err)
+		return nil, nil, fmt.Errorf("installing isolate on the running control plane: %w", err)
 	}
 	return c, i, nil
 }
 
-// ignoreCancelled drops an error that comes of a cancelled start.
+// ignoreCancelled drops the error of a cancelled start.
 func ignoreCancelled(ctx context.Context, err error) error {
 	if ctx.Err() == nil {
 		return err

@@ -16,7 +16,7 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// place is where everything about the control plane in the background is.
+// place is the folder of the control plane in the background.
 type place struct{ dir string }
 
 func findPlace() (place, error) {
@@ -27,7 +27,8 @@ func findPlace() (place, error) {
 	return place{filepath.Join(root, ".build", "up")}, os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 }
 
-// lock is held by whoever starts or ends it, alive by the one that runs.
+// The lock is held while the control plane is started or stopped, and alive by the
+// process that runs it.
 func (p place) lock() string       { return p.dir + ".lock" }
 func (p place) alive() string      { return p.dir + ".pid" }
 func (p place) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }
@@ -46,7 +47,7 @@ func binaries(ctx context.Context) (kube, programs string, err error) {
 	return kube, programs, err
 }
 
-// up starts the control plane unless it runs, and prints how to use it.
+// up starts the control plane if it is not running, and prints how to use it.
 func up(ctx context.Context) error {
 	p, err := findPlace()
 	if err != nil {
@@ -74,10 +75,10 @@ func up(ctx context.Context) error {
 	return nil
 }
 
-// start starts this very program again, in a session of its own, and returns
-// when that says that everything is up. Until then, what ends this one ends it.
+// start starts this program again in its own session, and returns once that process
+// reports that everything is up. Until then, it ends with this process.
 func (p place) start(ctx context.Context) error {
-	fmt.Fprintln(os.Stderr, "starting a control plane with isolate; make down ends it")
+	fmt.Fprintln(os.Stderr, "starting a control plane with isolate; make down stops it")
 	log, err := os.Create(p.log())
 	if err != nil {
 		return err
@@ -95,7 +96,7 @@ func (p place) start(ctx context.Context) error {
 	cmd := exec.Command(program, serveCommand)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{answers}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	leash, err := cmd.StdinPipe() // Closed by the end of this process at the latest.
+	leash, err := cmd.StdinPipe() // Closed when this process ends, if not before.
 	if err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (p place) start(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = leash.Close() })
 	defer stop()
-	said, err := io.ReadAll(answer) // Ends when the other closes it, or ends.
+	said, err := io.ReadAll(answer) // Ends when the other process closes it or exits.
 	if err != nil {
 		return err
 	}
@@ -122,7 +123,7 @@ func (p place) start(ctx context.Context) error {
 	return errors.Join(errors.New(strings.TrimSpace(string(data))), err)
 }
 
-// runningPID is the process that keeps the control plane, 0 if there is none.
+// runningPID returns the process that runs the control plane, or 0.
 func (p place) runningPID() (int, error) {
 	file, err := os.OpenFile(p.alive(), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -139,7 +140,7 @@ func (p place) runningPID() (int, error) {
 	return strconv.Atoi(string(data))
 }
 
-// down ends the control plane, and returns when everything is gone.
+// down stops the control plane and waits until everything is gone.
 func down(context.Context) error {
 	p, err := findPlace()
 	if err != nil {
@@ -158,7 +159,7 @@ func down(context.Context) error {
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
-		gone, err := controlplane.Lock(p.alive()) // Waits for its end.
+		gone, err := controlplane.Lock(p.alive()) // Waits until it has exited.
 		if err != nil {
 			return err
 		}
