@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"sync"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/tools/cache"
 
 	"isolate.example.io/quarantine"
 )
@@ -79,14 +81,16 @@ func (ix *Index) retain(kind schema.GroupKind, kept func(namespaceName, name str
 	}
 }
 
-// Namespace returns the selectors of one namespace, and fails if one of them
-// could not be understood.
+// Namespace returns the selectors of one namespace, and fails if one of them, or one
+// of an object in no namespace, could not be understood.
 func (ix *Index) Namespace(name string) (quarantine.Selectors, error) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
-	if ns := ix.namespaces[name]; ns != nil {
-		for key, err := range ns.unreadable {
-			return nil, fmt.Errorf("reading the selector of %s %s/%s: %w", key.kind.Kind, name, key.name, err)
+	for _, place := range []string{name, metav1.NamespaceNone} {
+		if ns := ix.namespaces[place]; ns != nil {
+			for key, err := range ns.unreadable {
+				return nil, fmt.Errorf("reading the selector of %s %s: %w", key.kind.Kind, cache.NewObjectName(place, key.name), err)
+			}
 		}
 	}
 	return view{index: ix, namespace: name}, nil

@@ -112,10 +112,15 @@ func matches(requirements labels.Requirements, podLabels map[string]string) bool
 	return true
 }
 
-// rank puts first what carries traffic.
+// rank puts first what carries traffic, as a custom resource may.
 func rank(kind schema.GroupKind) int {
-	return slices.Index([]schema.GroupKind{
-		quarantine.KindService, quarantine.KindReplicaSet, quarantine.KindStatefulSet, quarantine.KindDaemonSet,
+	const custom = 1
+	i := slices.Index([]schema.GroupKind{
+		quarantine.KindService, {}, quarantine.KindReplicaSet, quarantine.KindStatefulSet, quarantine.KindDaemonSet,
 		quarantine.KindJob, quarantine.KindReplicationController, quarantine.KindPodDisruptionBudget,
 	}, kind)
+	if i < 0 {
+		return custom
+	}
+	return i
 }

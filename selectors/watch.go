@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
@@ -28,8 +29,9 @@ type Watcher struct {
 	// appears or changes. It must not wait.
 	Changed func(namespace string)
 
-	index *Index
-	kinds []*watchcache.Cache
+	index  *Index
+	kinds  []*watchcache.Cache
+	custom []*custom
 }
 
 // NewWatcher returns a watcher of the kinds that bind pods.
@@ -53,6 +55,15 @@ func (w *Watcher) WithNetworkPolicies(client kubernetes.Interface) *Watcher {
 	return w
 }
 
+// WithResources has the watcher know these custom resources too. It must be called
+// before Start.
+func (w *Watcher) WithResources(client dynamic.Interface, resources []Resource) *Watcher {
+	for _, resource := range resources {
+		w.custom = append(w.custom, newCustom(client, resource, w))
+	}
+	return w
+}
+
 func (w *Watcher) add(client rest.Interface, resource string, kind schema.GroupKind, object runtime.Object) {
 	source := cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything())
 	w.kinds = append(w.kinds, watchcache.New(resource, source, object, &watched{kind: kind, watcher: w}))
@@ -64,6 +75,9 @@ func (w *Watcher) Start(ctx context.Context) error {
 	var group sync.WaitGroup
 	for _, k := range w.kinds {
 		group.Go(func() { k.Run(ctx) })
+	}
+	for _, c := range w.custom {
+		group.Go(func() { c.Run(ctx) })
 	}
 	group.Wait()
 	return nil
@@ -91,7 +105,27 @@ func (w *Watcher) complete() error {
 			return err
 		}
 	}
+	for _, c := range w.custom {
+		if err := c.Err(); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+// set has the index know what was extracted from an object.
+func (w *Watcher) set(kind schema.GroupKind, object metav1.Object, s *quarantine.SelectingObject, err error) {
+	switch {
+	case err != nil:
+		w.index.SetUnreadable(object.GetNamespace(), kind, object.GetName(), err)
+	case s == nil:
+		w.index.Delete(object.GetNamespace(), kind, object.GetName())
+	default:
+		w.index.Set(object.GetNamespace(), s)
+		if w.Changed != nil {
+			w.Changed(object.GetNamespace())
+		}
+	}
 }
 
 // watched is one kind: the store that its informer fills, which is the index
@@ -106,18 +140,8 @@ func (k *watched) Strip(object metav1.Object) { strip(object) }
 
 // Set implements [watchcache.Store].
 func (k *watched) Set(o metav1.Object) {
-	index := k.watcher.index
-	switch s, err := Extract(o); {
-	case err != nil:
-		index.SetUnreadable(o.GetNamespace(), k.kind, o.GetName(), err)
-	case s == nil:
-		index.Delete(o.GetNamespace(), k.kind, o.GetName())
-	default:
-		index.Set(o.GetNamespace(), s)
-		if k.watcher.Changed != nil {
-			k.watcher.Changed(o.GetNamespace())
-		}
-	}
+	s, err := Extract(o)
+	k.watcher.set(k.kind, o, s, err)
 }
 
 // Delete implements [watchcache.Store].

@@ -55,6 +55,9 @@ func (i *Cache) Run(ctx context.Context) {
 	cache.NewReflectorWithOptions(i, i.object, i, cache.ReflectorOptions{Name: "watchcache/" + i.resource}).RunWithContext(ctx)
 }
 
+// Resource is the name that New was given.
+func (i *Cache) Resource() string { return i.resource }
+
 // Err is why the store can't be relied on, in one line for people to read.
 func (i *Cache) Err() error {
 	i.mu.Lock()

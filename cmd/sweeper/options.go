@@ -31,6 +31,7 @@ const (
 type options struct {
 	workers            int
 	replacementTimeout time.Duration
+	selecting          command.SelectingResources
 
 	leaderElect             bool
 	leaderElectionNamespace string
@@ -47,6 +48,7 @@ func (o *options) AddFlags(flags *command.Flags) {
 		"How many pods may be deleted at the same time.")
 	command.DurationVar(work, &o.replacementTimeout, "replacement-timeout", 5*time.Minute,
 		"How long after a quarantine the pod's former controller may be short of pods before that is reported.")
+	o.selecting.AddFlag(work)
 
 	leader := flags.Group("Leader election")
 	leader.BoolVar(&o.leaderElect, "leader-elect", true,
@@ -78,6 +80,7 @@ func (o *options) Validate() []error {
 	if o.replacementTimeout <= 0 {
 		errs = append(errs, fmt.Errorf("--replacement-timeout is %s, and must be more than 0s", o.replacementTimeout))
 	}
+	errs = append(errs, o.selecting.Validate()...)
 	if o.leaderElect && o.leaderElectionNamespace == "" {
 		errs = append(errs, errors.New("--leader-election-namespace is empty: name the namespace of the lease, or set --leader-elect=false"))
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
@@ -45,9 +46,13 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err != nil {
 		return fmt.Errorf("making a client: %w", err)
 	}
-	watcher := selectors.NewWatcher(kube)
+	objects, err := dynamic.NewForConfigAndClient(cfg, mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("making a client for custom resources: %w", err)
+	}
+	watcher := selectors.NewWatcher(kube).WithResources(objects, o.selecting.Resources)
 	watcher.Changed = changes.Add
-	if err := errors.Join(mgr.Add(watcher), mgr.AddReadyzCheck("selectors", watcher.Ready)); err != nil {
+	if err := errors.Join(mgr.Add(watcher), metrics.Registry.Register(watcher), mgr.AddReadyzCheck("selectors", watcher.Ready)); err != nil {
 		return err
 	}
 	instance, err := os.Hostname()

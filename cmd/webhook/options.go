@@ -28,6 +28,7 @@ type options struct {
 
 	rules          quarantine.Config
 	replacingKinds []string
+	selecting      command.SelectingResources
 }
 
 // AddFlags implements [command.Options].
@@ -72,7 +73,9 @@ func (o *options) addLabelFlags(flags *pflag.FlagSet) {
 		"A further label to rewrite at every quarantine, whether a selector requires it or not. May be given several times.")
 	flags.StringSliceVar(&o.replacingKinds, "replacing-kind", nil,
 		"A further kind of controller, as Kind.group, that starts another pod for one that has lost its labels, such as "+
-			"CloneSet.apps.kruise.io. Its pods are quarantined without force, with every label rewritten. May be given several times.")
+			"CloneSet.apps.kruise.io. Its pods are quarantined without force, with every label rewritten unless --selecting-resource says "+
+			"where its selector is. May be given several times.")
+	o.selecting.AddFlag(flags)
 }
 
 // Validate implements [command.Options].
@@ -96,6 +99,7 @@ func (o *options) Validate() []error {
 		}
 		o.rules.ReplacingKinds = append(o.rules.ReplacingKinds, parsed)
 	}
+	errs = append(errs, o.selecting.Validate()...)
 	for _, problem := range o.rules.Validate() {
 		errs = append(errs, fmt.Errorf("--%s is %q, and %s", ruleFlags[problem.Field], fmt.Sprint(problem.BadValue), problem.Detail))
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"strconv"
 
+	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
@@ -39,7 +40,11 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("making a client for metadata: %w", err)
 	}
 	files := certs.NewFileSource(o.certDir, clock.RealClock{})
-	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client)
+	objects, err := dynamic.NewForConfig(cfg)
+	if err != nil {
+		return fmt.Errorf("making a client for custom resources: %w", err)
+	}
+	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client).WithResources(objects, o.selecting.Resources)
 	measured := webhook.NewMetrics(metrics.Registry)
 	pods := webhook.NewPods(meta, clock.RealClock{})
 	namespaces := webhook.NewNamespaces(meta, o.rules, log.Log, measured)
@@ -63,7 +68,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return fmt.Errorf("preparing to run: %w", err)
 	}
 	if err := errors.Join(
-		files.RegisterMetrics(metrics.Registry),
+		files.RegisterMetrics(metrics.Registry), metrics.Registry.Register(watcher),
 		mgr.Add(files), mgr.Add(watcher), mgr.Add(pods), mgr.Add(namespaces), mgr.Add(admission),
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.AddReadyzCheck("certificate", files.Ready),

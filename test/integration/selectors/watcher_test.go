@@ -48,7 +48,12 @@ func newWatcher(t *testing.T, config *rest.Config) *selectors.Watcher {
 // start has a new watcher watch until the test ends.
 func start(t *testing.T, config *rest.Config) *selectors.Watcher {
 	t.Helper()
-	watcher := newWatcher(t, config)
+	return watch(t, newWatcher(t, config))
+}
+
+// watch has the watcher watch until the test ends.
+func watch(t *testing.T, watcher *selectors.Watcher) *selectors.Watcher {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- watcher.Start(ctx) }()

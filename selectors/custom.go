@@ -1,0 +1,157 @@
+package selectors
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+
+	"isolate.example.io/watchcache"
+)
+
+// servedInterval is how often the API server is asked for a resource that it doesn't
+// serve, or that may not be read.
+const servedInterval = 2 * time.Second
+
+// custom mirrors one custom resource once the API server serves it.
+//
+// A resource that was never served selects nothing, so it is no error: its
+// CustomResourceDefinition may be installed after isolate. One that was read and is
+// gone is an error like that of any other resource, because the API server can stop
+// serving a resource whose objects, and whose controller, are still there.
+type custom struct {
+	Resource
+	client  dynamic.ResourceInterface
+	cache   *watchcache.Cache
+	watcher *Watcher
+
+	// kind is that of the objects. An API server doesn't tell it with the resource.
+	kind schema.GroupKind
+
+	mu      sync.Mutex
+	served  bool
+	unknown error // why it isn't known whether the resource is served
+}
+
+func newCustom(client dynamic.Interface, resource Resource, watcher *Watcher) *custom {
+	c := &custom{Resource: resource, client: client.Resource(resource.GroupVersionResource), watcher: watcher, unknown: errNotReadYet}
+	source := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			return c.client.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+			return c.client.Watch(ctx, options)
+		},
+	}
+	c.cache = watchcache.New(resource.GroupResource().String(), source, &unstructured.Unstructured{}, c)
+	return c
+}
+
+// Run mirrors the resource until the context ends, from when it is served.
+func (c *custom) Run(ctx context.Context) {
+	if c.waitServed(ctx) {
+		c.cache.Run(ctx)
+	}
+}
+
+// waitServed waits until the resource can be listed. It is false where the context
+// ends before that.
+func (c *custom) waitServed(ctx context.Context) bool {
+	ticker := time.NewTicker(servedInterval)
+	defer ticker.Stop()
+	var logged string
+	for {
+		_, err := c.client.List(ctx, metav1.ListOptions{Limit: 1})
+		if ctx.Err() != nil {
+			return false
+		}
+		c.mu.Lock()
+		c.served, c.unknown = err == nil, err
+		if apierrors.IsNotFound(err) {
+			c.unknown = nil
+		}
+		c.mu.Unlock()
+		logger := klog.FromContext(ctx).WithValues("resource", c.GroupResource().String())
+		switch {
+		case err == nil:
+			logger.Info(logServed)
+			return true
+		case err.Error() == logged:
+		case apierrors.IsNotFound(err):
+			logger.Info(logNotServed)
+		default:
+			logger.Error(c.Err(), logUnreadable)
+		}
+		logged = err.Error()
+		select {
+		case <-ctx.Done():
+			return false
+		case <-ticker.C:
+		}
+	}
+}
+
+// Err returns why objects of the resource may be missing, or nil.
+func (c *custom) Err() error {
+	c.mu.Lock()
+	served, err := c.served, c.unknown
+	c.mu.Unlock()
+	switch {
+	case served:
+		err = c.cache.Err()
+	case err != nil:
+		err = fmt.Errorf("reading %s: %w", c.GroupResource(), err)
+	}
+	switch {
+	case apierrors.IsForbidden(err):
+		return fmt.Errorf("%w; %s", err, adviceForbidden)
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("%w; %s", err, adviceGone)
+	}
+	return err
+}
+
+// absent reports whether the API server doesn't serve the resource, and never did.
+func (c *custom) absent() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.served && c.unknown == nil
+}
+
+// Strip implements [watchcache.Store].
+func (c *custom) Strip(object metav1.Object) {
+	if o, ok := object.(*unstructured.Unstructured); ok {
+		c.strip(o)
+	}
+}
+
+// Set implements [watchcache.Store].
+func (c *custom) Set(object metav1.Object) {
+	o, ok := object.(*unstructured.Unstructured)
+	if !ok {
+		return
+	}
+	c.kind = o.GroupVersionKind().GroupKind()
+	selecting, err := c.extract(o)
+	c.watcher.set(c.kind, o, selecting, err)
+}
+
+// Delete implements [watchcache.Store].
+func (c *custom) Delete(object metav1.Object) {
+	c.watcher.index.Delete(object.GetNamespace(), c.kind, object.GetName())
+}
+
+// Retain implements [watchcache.Store].
+func (c *custom) Retain(kept func(namespaceName, name string) bool) {
+	c.watcher.index.retain(c.kind, kept)
+}

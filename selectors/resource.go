@@ -1,0 +1,155 @@
+package selectors
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"isolate.example.io/quarantine"
+)
+
+// Resource is a custom resource whose objects select pods of their namespace.
+type Resource struct {
+	schema.GroupVersionResource
+
+	// Path leads to the selector in an object: spec, selector. The field there is a
+	// label selector, or a map of labels as a Service has it.
+	Path []string
+}
+
+// resourceFormat is that of a flag's value: a resource with its group, which has a
+// dot in every custom resource, the version, and a path without array notation, as
+// in the labelSelectorPath of a CustomResourceDefinition.
+var resourceFormat = regexp.MustCompile(`^([a-z][a-z0-9-]*)\.([a-z0-9-]+(?:\.[a-z0-9-]+)+)/(v[a-z0-9]+)=((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)$`)
+
+// ParseResources reads resources from values such as
+// clonesets.apps.kruise.io/v1alpha1=.spec.selector, and returns all that is wrong with
+// them.
+func ParseResources(values []string) (resources []Resource, errs []error) {
+	for _, value := range values {
+		resource, err := parseResource(value)
+		if err == nil && slices.ContainsFunc(resources, func(r Resource) bool { return r.GroupResource() == resource.GroupResource() }) {
+			err = errResourceRepeated
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("is %q, and %w", value, err))
+			continue
+		}
+		resources = append(resources, resource)
+	}
+	return resources, errs
+}
+
+func parseResource(value string) (Resource, error) {
+	found := resourceFormat.FindStringSubmatch(value)
+	if found == nil {
+		return Resource{}, errResourceFormat
+	}
+	resource := Resource{
+		GroupVersionResource: schema.GroupVersionResource{Group: found[2], Version: found[3], Resource: found[1]},
+		Path:                 strings.Split(found[4], ".")[1:],
+	}
+	if slices.Contains(builtIn, resource.GroupResource()) {
+		return Resource{}, errResourceBuiltIn
+	}
+	return resource, nil
+}
+
+// builtIn are the resources that are always watched and whose group has a dot.
+var builtIn = []schema.GroupResource{
+	{Group: "networking.k8s.io", Resource: "networkpolicies"},
+	{Group: "discovery.k8s.io", Resource: "endpointslices"},
+}
+
+var (
+	errResourceFormat = errors.New("must be a custom resource with its group, its version and the path of its selector, " +
+		"such as clonesets.apps.kruise.io/v1alpha1=.spec.selector")
+	errResourceBuiltIn  = errors.New("names a resource that isolate always watches")
+	errResourceRepeated = errors.New("names a resource that an earlier value names too: give it once")
+)
+
+// extract keeps of an object what a decision needs. It returns nil for one that
+// selects nothing: the field isn't there, or is empty, as in a Service.
+func (r *Resource) extract(object *unstructured.Unstructured) (*quarantine.SelectingObject, error) {
+	if object.GetNamespace() == "" {
+		return nil, errClusterScoped
+	}
+	field, found, err := unstructured.NestedFieldNoCopy(object.Object, r.Path...)
+	if err != nil {
+		return nil, err
+	}
+	if !found || field == nil {
+		return nil, nil
+	}
+	set, ok := field.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%w, not %T", errNoSelector, field)
+	}
+	parsed, err := parseSelector(set)
+	if err != nil {
+		return nil, err
+	}
+	requirements, _ := parsed.Requirements()
+	if len(requirements) == 0 {
+		return nil, nil
+	}
+	return &quarantine.SelectingObject{
+		Kind: object.GroupVersionKind().GroupKind(), Name: object.GetName(), UID: object.GetUID(),
+		Requirements: requirements, Controller: controllerOf(object),
+	}, nil
+}
+
+var (
+	errNoSelector    = errors.New("the field must be a label selector or a map of labels")
+	errClusterScoped = errors.New("it is cluster-scoped, and only namespaced resources can be watched; remove it from --selecting-resource")
+)
+
+// parseSelector reads a label selector, or a map of labels. A label of the name
+// matchLabels has a value that is text.
+func parseSelector(field map[string]any) (labels.Selector, error) {
+	_, hasLabels := field["matchLabels"].(map[string]any)
+	_, hasExpressions := field["matchExpressions"].([]any)
+	if hasLabels || hasExpressions {
+		selector := &metav1.LabelSelector{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(field, selector); err != nil {
+			return nil, err
+		}
+		return metav1.LabelSelectorAsSelector(selector)
+	}
+	set := labels.Set{}
+	for key, value := range field {
+		text, ok := value.(string)
+		if !ok {
+			return nil, fmt.Errorf("%w: %s is %T", errNoSelector, key, value)
+		}
+		set[key] = text
+	}
+	return labels.ValidatedSelectorFromSet(set)
+}
+
+// strip drops what extract does not read.
+func (r *Resource) strip(object *unstructured.Unstructured) {
+	kept := &unstructured.Unstructured{Object: map[string]any{}}
+	kept.SetGroupVersionKind(object.GroupVersionKind())
+	kept.SetNamespace(object.GetNamespace())
+	kept.SetName(object.GetName())
+	kept.SetUID(object.GetUID())
+	kept.SetResourceVersion(object.GetResourceVersion())
+	kept.SetOwnerReferences(object.GetOwnerReferences())
+	field, found, err := unstructured.NestedFieldNoCopy(object.Object, r.Path...)
+	switch {
+	case err != nil: // The path ends early; extract is to say so.
+		kept.Object[r.Path[0]] = object.Object[r.Path[0]]
+	case found:
+		_ = unstructured.SetNestedField(kept.Object, field, r.Path...) // Nothing is in the way.
+	}
+	object.Object = kept.Object
+}

@@ -1,0 +1,172 @@
+package selectors
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"isolate.example.io/quarantine"
+)
+
+var cloneSets = Resource{
+	GroupVersionResource: schema.GroupVersionResource{Group: "apps.kruise.io", Version: "v1alpha1", Resource: "clonesets"},
+	Path:                 []string{"spec", "selector"},
+}
+
+// cloneSet has this selector, unless it is nil, beside what isolate doesn't read.
+func cloneSet(selector any) *unstructured.Unstructured {
+	spec := map[string]any{"replicas": int64(3), "template": map[string]any{"spec": map[string]any{}}}
+	if selector != nil {
+		spec["selector"] = selector
+	}
+	return &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet",
+		"metadata": map[string]any{
+			"namespace": "ns", "name": "web", "uid": "uid", "resourceVersion": "7",
+			"labels": map[string]any{"team": "shop"}, "annotations": map[string]any{"a": "b"},
+			"ownerReferences": []any{map[string]any{
+				"apiVersion": "example.com/v1", "kind": "Application", "name": "shop", "uid": "1", "controller": true,
+			}},
+		},
+		"spec": spec, "status": map[string]any{"replicas": int64(3)},
+	}}
+}
+
+type content = map[string]any
+
+func TestAFieldOfACustomResourceIsALabelSelectorOrAMapOfLabels(t *testing.T) {
+	for _, test := range []struct {
+		name        string
+		field       any
+		matches     []map[string]string
+		matchesNone []map[string]string
+	}{
+		{"a map of labels", content{"app": "web"}, []map[string]string{web}, []map[string]string{nil, {"app": "api"}}},
+		{"matchLabels", content{"matchLabels": content{"app": "web"}}, []map[string]string{web}, []map[string]string{nil, {"app": "api"}}},
+		{"matchExpressions", content{"matchExpressions": []any{content{"key": "app", "operator": "NotIn", "values": []any{"api"}}}},
+			[]map[string]string{web, nil}, []map[string]string{{"app": "api"}}},
+		{"both", content{"matchLabels": content{"app": "web"}, "matchExpressions": []any{content{"key": "track", "operator": "Exists"}}},
+			[]map[string]string{{"app": "web", "track": ""}}, []map[string]string{web}},
+		{"labels that are named like the parts of a label selector", content{"matchLabels": "a", "matchExpressions": "b"},
+			[]map[string]string{{"matchLabels": "a", "matchExpressions": "b"}}, []map[string]string{web}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			whole := cloneSet(test.field)
+			fromWhole, err := cloneSets.extract(whole)
+			require.NoError(t, err)
+			cloneSets.strip(whole)
+			require.Equal(t, map[string]any{
+				"apiVersion": "apps.kruise.io/v1alpha1", "kind": "CloneSet", "spec": map[string]any{"selector": test.field},
+				"metadata": map[string]any{
+					"namespace": "ns", "name": "web", "uid": "uid", "resourceVersion": "7",
+					"ownerReferences": []any{map[string]any{
+						"apiVersion": "example.com/v1", "kind": "Application", "name": "shop", "uid": "1", "controller": true,
+					}},
+				},
+			}, whole.Object)
+			got, err := cloneSets.extract(whole)
+			require.NoError(t, err)
+			require.Equal(t, fromWhole, got)
+			for _, labels := range test.matches {
+				require.True(t, matches(got.Requirements, labels), labels)
+			}
+			for _, labels := range test.matchesNone {
+				require.False(t, matches(got.Requirements, labels), labels)
+			}
+			got.Requirements = nil
+			require.Equal(t, &quarantine.SelectingObject{
+				Kind: schema.GroupKind{Group: "apps.kruise.io", Kind: "CloneSet"}, Name: "web", UID: "uid",
+				Controller: &quarantine.Owner{Kind: schema.GroupKind{Group: "example.com", Kind: "Application"}, Name: "shop", UID: "1"},
+			}, got)
+		})
+	}
+}
+
+func TestAnEmptyFieldOfACustomResourceSelectsNothing(t *testing.T) {
+	for name, field := range map[string]any{
+		"no field": nil, "an empty map": content{}, "an empty label selector": content{"matchLabels": content{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			whole := cloneSet(field)
+			cloneSets.strip(whole)
+			got, err := cloneSets.extract(whole)
+			require.NoError(t, err)
+			require.Nil(t, got)
+		})
+	}
+	null := cloneSet(nil)
+	null.Object["spec"] = map[string]any{"selector": nil}
+	got, err := cloneSets.extract(null)
+	require.NoError(t, err)
+	require.Nil(t, got)
+}
+
+func TestAFieldOfACustomResourceThatIsNoSelectorIsAnError(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		field   any
+		problem string
+	}{
+		{"text", "app=web", "the field must be a label selector or a map of labels, not string"},
+		{"a list", []any{"app"}, "the field must be a label selector or a map of labels, not []interface {}"},
+		{"a map of numbers", content{"app": int64(1)}, "the field must be a label selector or a map of labels: app is int64"},
+		{"an unknown operator", content{"matchExpressions": []any{content{"key": "app", "operator": "Near"}}},
+			`"Near" is not a valid label selector operator`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			whole := cloneSet(test.field)
+			cloneSets.strip(whole)
+			_, err := cloneSets.extract(whole)
+			require.EqualError(t, err, test.problem)
+		})
+	}
+	t.Run("a path that ends early", func(t *testing.T) {
+		whole := cloneSet(nil)
+		whole.Object["spec"] = "none"
+		cloneSets.strip(whole)
+		_, err := cloneSets.extract(whole)
+		require.ErrorContains(t, err, ".spec.selector accessor error")
+	})
+}
+
+// Which namespace's pods it selects isn't known, so it is an error for every one.
+func TestAClusterScopedCustomResourceIsAnErrorForEveryNamespace(t *testing.T) {
+	w := &Watcher{index: NewIndex()}
+	c := &custom{Resource: cloneSets, watcher: w}
+	scoped := cloneSet(content{"app": "web"})
+	scoped.SetNamespace("")
+	c.Set(scoped)
+	_, err := w.index.Namespace("ns")
+	require.EqualError(t, err, "reading the selector of CloneSet web: "+
+		"it is cluster-scoped, and only namespaced resources can be watched; remove it from --selecting-resource")
+	c.Delete(scoped)
+	_, err = w.index.Namespace("ns")
+	require.NoError(t, err)
+}
+
+func TestACustomResourceIsInTheIndexBesideTheBuiltInKinds(t *testing.T) {
+	var changed []string
+	w := &Watcher{index: NewIndex(), Changed: func(namespace string) { changed = append(changed, namespace) }}
+	c := &custom{Resource: cloneSets, watcher: w}
+	w.index.Set("ns", service(t, "web", "app", "web"))
+	w.index.Set("ns", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", Requirements: service(t, "web", "app", "web").Requirements})
+	set := cloneSet(content{"app": "web"})
+	c.Strip(set)
+	c.Set(set)
+	var names []string
+	for _, s := range matching(t, w.index, "ns", web) {
+		names = append(names, s.String())
+	}
+	require.Equal(t, []string{"Service/web", "CloneSet/web", "ReplicaSet/web"}, names)
+	require.Equal(t, []string{"ns"}, changed)
+	c.Retain(func(string, string) bool { return false })
+	require.Len(t, matching(t, w.index, "ns", web), 2)
+	c.Set(cloneSet(content{"app": "web"}))
+	c.Delete(&unstructured.Unstructured{Object: map[string]any{"metadata": map[string]any{"namespace": "ns", "name": "web"}}})
+	require.Len(t, matching(t, w.index, "ns", web), 2)
+	c.Set(&metav1.PartialObjectMetadata{})
+	require.Len(t, matching(t, w.index, "ns", web), 2)
+}
