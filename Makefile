@@ -81,7 +81,7 @@ oldest: ## Test against the oldest supported API server (the first build takes m
 
 fuzz: ## Fuzz every target for FUZZTIME each
 	for package in ./quarantine ./selectors; do for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
-		go test -run=NONE -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) $$package; done; done
+		go test -run=NONE -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=2s $$package; done; done
 
 soak: FUZZTIME := 10m
 soak: fuzz ## Run the tests with large numbers (hours)

@@ -11,7 +11,7 @@ import (
 // Log is the audit log of an API server.
 type Log struct{ path, policy string }
 
-// Entry is a request that was answered; a watch, once that has begun.
+// Entry is a request that was answered, or a watch that was started.
 type Entry struct {
 	User           struct{ Username string }
 	Verb           string
@@ -19,24 +19,23 @@ type Entry struct {
 	RequestURI     string
 	ResponseStatus struct{ Code int }
 
-	// Annotations have the authorizer's decision, among other things.
+	// Annotations include the authorizer's decision.
 	Annotations map[string]string
 }
 
-// New prepares a log in a folder. The rule says what is noted, as a rule of an
-// audit Policy does; nothing else is.
+// New prepares a log in a folder. Only what the audit policy rule matches is logged.
 func New(dir, rule string) (Log, error) {
 	log := Log{path: filepath.Join(dir, "audit.log"), policy: filepath.Join(dir, "audit-policy.json")}
 	policy := fmt.Sprintf(`{"apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"], "rules": [%s, {"level": "None"}]}`, rule)
 	return log, os.WriteFile(log.policy, []byte(policy), 0o600)
 }
 
-// Flags are those of the API server, by name.
+// Flags returns the API server's flags by name.
 func (l Log) Flags() map[string]string {
 	return map[string]string{"audit-log-path": l.path, "audit-policy-file": l.policy}
 }
 
-// Entries are what was noted so far.
+// Entries returns what is logged so far.
 func (l Log) Entries() ([]Entry, error) {
 	data, err := os.ReadFile(l.path)
 	if err != nil {
@@ -45,7 +44,7 @@ func (l Log) Entries() ([]Entry, error) {
 	var entries []Entry
 	for line := range strings.Lines(string(data)) {
 		if !strings.HasSuffix(line, "\n") {
-			break // It is being written.
+			break // Still being written.
 		}
 		var entry Entry
 		if err := json.Unmarshal([]byte(line), &entry); err != nil {

@@ -1,3 +1,3 @@
-// Package audit has an API server note its requests, and reads what it noted: what
-// programs really asked for is known to it alone.
+// Package audit configures and reads the audit log of an API server, the only
+// complete account of what programs requested.
 package audit

@@ -20,8 +20,8 @@ import (
 )
 
 const (
-	// lifetime is that of every certificate and token: longer than anyone leaves a
-	// control plane running.
+	// lifetime is the validity of every certificate and token: longer than anyone
+	// leaves a control plane running.
 	lifetime = 10 * 365 * 24 * time.Hour
 
 	caFile                = "ca.crt"
@@ -29,19 +29,20 @@ const (
 	servingKeyFile        = "apiserver.key"
 	serviceAccountKeyFile = "serviceaccount.key"
 
-	// Who may do everything, named as kubeadm names it.
+	// The administrator, named like kubeadm's.
 	adminName  = "kubernetes-admin"
 	adminGroup = "system:masters"
 )
 
-// authority signs for the API server and its users.
+// authority is the cluster's CA: it signs the certificates of the API server and
+// its users.
 type authority struct {
 	cert *x509.Certificate
 	key  crypto.Signer
 	pem  []byte
 }
 
-// newAuthority makes the authority, and the files that the API server and the
+// newAuthority creates the CA and writes the files that the API server and the
 // controller manager read.
 func newAuthority(dir string) (*authority, error) {
 	key, err := newKey()
@@ -52,7 +53,7 @@ func newAuthority(dir string) (*authority, error) {
 	template := certificate("control plane")
 	template.IsCA, template.BasicConstraintsValid = true, true
 	template.KeyUsage |= x509.KeyUsageCertSign
-	a.cert = template // signs itself
+	a.cert = template // self-signed
 	if a.cert, a.pem, err = a.sign(template, key.Public()); err != nil {
 		return nil, err
 	}
@@ -79,7 +80,8 @@ func newAuthority(dir string) (*authority, error) {
 	return a, nil
 }
 
-// config is for a client that the API server knows by this name and these groups.
+// config returns the config of a client that the API server authenticates as this
+// user in these groups.
 func (a *authority) config(url, name string, groups ...string) *rest.Config {
 	config := &rest.Config{Host: url, QPS: -1}
 	config.CAData = a.pem
@@ -88,7 +90,7 @@ func (a *authority) config(url, name string, groups ...string) *rest.Config {
 		Subject:     pkix.Name{CommonName: name, Organization: groups},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
 	})
-	if err != nil { // Only the system's random numbers could fail.
+	if err != nil { // Only the system's random number generator could fail.
 		panic(fmt.Errorf("issuing a certificate for %s: %w", name, err))
 	}
 	return config

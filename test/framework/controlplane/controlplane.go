@@ -18,54 +18,52 @@ import (
 )
 
 const (
-	// startTimeout bounds the start. It takes five seconds on two idle cores.
+	// startTimeout bounds the start, which takes five seconds on two idle cores.
 	startTimeout = 2 * time.Minute
-	// startAttempts is how often a start is tried: another process may take a free
-	// port before the program that it was found for does.
+	// startAttempts bounds retries: another process may take a free port before the
+	// program that it was meant for.
 	startAttempts = 3
-	// pollInterval is how often a condition is looked at.
+	// pollInterval is the time between two checks of a condition.
 	pollInterval = 50 * time.Millisecond
 )
 
 //go:embed stages.yaml
 var stages []byte
 
-// Options say what to start. The zero value of each but Dir and Binaries is fine.
+// Options configure a control plane. All but Dir and Binaries are optional.
 type Options struct {
-	// Dir is the folder for everything: data, keys, logs. It is made if need be, and
-	// left to the caller to remove.
+	// Dir is the folder for data, keys and logs. Start creates it; the caller removes it.
 	Dir string
 
-	// Binaries is the folder of the programs; see the function of that name.
+	// Binaries is the folder with the programs, from the function of that name.
 	Binaries string
 
-	// Nodes is how many nodes KWOK plays; 3 unless set.
+	// Nodes is the number of nodes that KWOK simulates, 3 by default.
 	Nodes int
 
-	// APIServerOnly leaves out the controllers, the scheduler and the nodes. Then no
-	// namespace gets a ServiceAccount, and pods are admitted without one.
+	// APIServerOnly omits the controllers, the scheduler and the nodes. Namespaces
+	// then have no ServiceAccount, and pods are admitted without one.
 	APIServerOnly bool
 
-	// APIServerFlags and ControllerManagerFlags are added to the flags. They win.
+	// APIServerFlags and ControllerManagerFlags are appended, so they override.
 	APIServerFlags         []string
 	ControllerManagerFlags []string
 }
 
-// ControlPlane is a running control plane. It ends with Stop, or with the
-// process that started it.
+// ControlPlane is a running control plane. It runs until Stop, or until the process
+// that started it exits.
 type ControlPlane struct {
 	options    Options
 	authority  *authority
 	url        string
 	kubeconfig string
 	services   *services.Proxy
-	// processes are in the order in which they were started.
+	// processes are in start order.
 	processes []*Process
 }
 
-// Start starts a control plane and returns when its nodes are Ready. Where that
-// fails nothing is left running, and the error has the end of the log that
-// matters.
+// Start starts a control plane and returns when its nodes are Ready. If it fails,
+// it leaves nothing running and the error has the end of the failed program's log.
 func Start(ctx context.Context, options Options) (*ControlPlane, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
@@ -155,15 +153,15 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	return c.nodesReady(ctx)
 }
 
-// part is one of the programs that make up a control plane.
+// part is one program of a control plane.
 type part struct {
 	name  string
 	flags []string
 	ready func(context.Context) error
 }
 
-// Stop ends all programs, and returns when they have ended. They are killed:
-// their data is of no use to anyone.
+// Stop kills all programs and returns when they have exited. Nobody needs their
+// data, so there is no graceful shutdown.
 func (c *ControlPlane) Stop() {
 	for _, process := range slices.Backward(c.processes) {
 		process.Kill()
@@ -173,7 +171,7 @@ func (c *ControlPlane) Stop() {
 	}
 }
 
-// Wait returns nil when the context ends, and why a program ended if one does.
+// Wait returns nil when the context is done, or an error when a program exits.
 func (c *ControlPlane) Wait(ctx context.Context) error {
 	ended := make(chan error, len(c.processes))
 	for _, process := range c.processes {
@@ -189,7 +187,7 @@ func (c *ControlPlane) Wait(ctx context.Context) error {
 	return <-ended
 }
 
-// Err says which program has ended by itself, and why; nil if none has.
+// Err returns why a program has exited, or nil if all are running.
 func (c *ControlPlane) Err() error {
 	for _, process := range c.processes {
 		select {
@@ -201,7 +199,7 @@ func (c *ControlPlane) Err() error {
 	return nil
 }
 
-// Process is one of the running programs, by its name.
+// Process returns the program of that name, or nil.
 func (c *ControlPlane) Process(name string) *Process {
 	for _, process := range c.processes {
 		if process.Name == name {
@@ -211,27 +209,27 @@ func (c *ControlPlane) Process(name string) *Process {
 	return nil
 }
 
-// Config is for a client that may do everything, without a limit on its requests.
+// Config returns the administrator's config, without client-side rate limits.
 func (c *ControlPlane) Config() *rest.Config { return c.authority.config(c.url, adminName, adminGroup) }
 
-// UserConfig is for a client of a user by that name, in those groups.
+// UserConfig returns the config of a user with that name, in those groups.
 func (c *ControlPlane) UserConfig(name string, groups ...string) *rest.Config {
 	return c.authority.config(c.url, name, groups...)
 }
 
-// Service is what stands in for kube-proxy at the address of a Service, host:port.
+// Service returns the stand-in for kube-proxy at a Service's address, host:port.
 func (c *ControlPlane) Service(address string) *services.Service { return c.services.Service(address) }
 
-// Kubeconfig is the path of a kubeconfig for whoever may do everything.
+// Kubeconfig returns the path of the administrator's kubeconfig.
 func (c *ControlPlane) Kubeconfig() string { return c.kubeconfig }
 
-// Kubectl is the path of the built kubectl.
+// Kubectl returns the path of the built kubectl.
 func (c *ControlPlane) Kubectl() string { return filepath.Join(c.options.Binaries, "kubectl") }
 
 func (c *ControlPlane) path(name string) string { return filepath.Join(c.options.Dir, name) }
 
-// FreePorts finds ports of the loopback address that nobody listens on. Another
-// process may take one before it is used: be ready to try again.
+// FreePorts returns unused ports of the loopback address. Another process may take
+// one before the caller does, so be ready to retry.
 func FreePorts(n int) ([]int, error) {
 	ports := make([]int, n)
 	for i := range ports {
@@ -239,7 +237,7 @@ func FreePorts(n int) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("finding a free port: %w", err)
 		}
-		defer listener.Close() // At the end, so that no port is found twice.
+		defer listener.Close() // Not before all are found, so that none is found twice.
 		ports[i] = listener.Addr().(*net.TCPAddr).Port
 	}
 	return ports, nil

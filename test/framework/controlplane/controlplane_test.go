@@ -116,7 +116,7 @@ func TestCancelledStartEndsEveryProcess(t *testing.T) {
 func TestExitedProgramIsReported(t *testing.T) {
 	c := start(t)
 	c.Process("kwok").Kill()
-	require.ErrorContains(t, c.Wait(t.Context()), "kwok: it ended")
+	require.ErrorContains(t, c.Wait(t.Context()), "kwok: it exited")
 }
 
 func eventually(t *testing.T, condition wait.ConditionFunc) {

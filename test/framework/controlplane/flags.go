@@ -6,10 +6,10 @@ import (
 	"strconv"
 )
 
-// serviceAccountIssuer is who signs the tokens of ServiceAccounts.
+// serviceAccountIssuer is the issuer of ServiceAccount tokens.
 const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
 
-// egressFile tells the API server by what way it reaches Services.
+// egressFile configures how the API server connects to Services.
 const egressFile = "egress.json"
 
 func (c *ControlPlane) writeEgress() error {
@@ -49,7 +49,7 @@ func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 		"--service-account-key-file=" + c.path(serviceAccountKeyFile),
 		"--service-account-signing-key-file=" + c.path(serviceAccountKeyFile),
 		"--service-cluster-ip-range=10.96.0.0/16",
-		// The Service kubernetes may not have a loopback address as its endpoint.
+		// The Service "kubernetes" must not have a loopback address as its endpoint.
 		"--endpoint-reconciler-type=none",
 		"--allow-privileged=true",
 		"--egress-selector-config-file=" + c.path(egressFile),
@@ -63,14 +63,13 @@ func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 func (c *ControlPlane) controllerManagerFlags() []string {
 	return append([]string{
 		"--kubeconfig=" + c.kubeconfig,
-		// Each controller as itself, as on any cluster: the API server must be able
-		// to tell them apart.
+		// Each controller uses its own ServiceAccount, as on any cluster.
 		"--use-service-account-credentials=true",
 		"--service-account-private-key-file=" + c.path(serviceAccountKeyFile),
 		"--root-ca-file=" + c.path(caFile),
 		"--secure-port=0",
 		"--leader-elect=false",
-		// The default of 20 a second would be what is measured.
+		// The default of 20 requests per second would be the bottleneck of every benchmark.
 		"--kube-api-qps=500",
 		"--kube-api-burst=1000",
 	}, c.options.ControllerManagerFlags...)

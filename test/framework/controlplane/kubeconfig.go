@@ -15,10 +15,11 @@ import (
 // contextName names cluster, user and context in every kubeconfig.
 const contextName = "isolate"
 
-// WriteKubeconfig writes a kubeconfig for whoever may do everything.
+// WriteKubeconfig writes the administrator's kubeconfig.
 func (c *ControlPlane) WriteKubeconfig(path string) error { return WriteKubeconfig(c.Config(), path) }
 
-// ServiceAccountConfig is for a client that acts as a ServiceAccount that exists.
+// ServiceAccountConfig returns the config of a client that uses a token of an
+// existing ServiceAccount.
 func (c *ControlPlane) ServiceAccountConfig(ctx context.Context, namespace, name string) (*rest.Config, error) {
 	client, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {
@@ -29,14 +30,14 @@ func (c *ControlPlane) ServiceAccountConfig(ctx context.Context, namespace, name
 	}}
 	token, err := client.CoreV1().ServiceAccounts(namespace).CreateToken(ctx, name, request, metav1.CreateOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("asking for a token of ServiceAccount %s/%s: %w", namespace, name, err)
+		return nil, fmt.Errorf("requesting a token for ServiceAccount %s/%s: %w", namespace, name, err)
 	}
 	config := rest.AnonymousClientConfig(c.Config())
 	config.BearerToken = token.Status.Token
 	return config, nil
 }
 
-// WriteKubeconfig writes a kubeconfig that says what the config does.
+// WriteKubeconfig writes the config as a kubeconfig.
 func WriteKubeconfig(config *rest.Config, path string) error {
 	kubeconfig := clientcmdapi.NewConfig()
 	kubeconfig.CurrentContext = contextName

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 )
 
-// Apply applies objects with kubectl, server-side and strictly, in their order.
+// Apply applies objects in order, with kubectl apply --server-side and strict validation.
 func (c *ControlPlane) Apply(ctx context.Context, objects ...*unstructured.Unstructured) error {
 	var input bytes.Buffer
 	for _, object := range objects {
@@ -27,7 +27,7 @@ func (c *ControlPlane) Apply(ctx context.Context, objects ...*unstructured.Unstr
 	return nil
 }
 
-// KubectlCommand is kubectl with these arguments, for whoever may do everything.
+// KubectlCommand returns a kubectl command of the cluster's administrator.
 func (c *ControlPlane) KubectlCommand(ctx context.Context, args ...string) *exec.Cmd {
 	return exec.CommandContext(ctx, c.Kubectl(), append([]string{"--kubeconfig=" + c.kubeconfig}, args...)...)
 }

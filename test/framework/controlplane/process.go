@@ -12,15 +12,15 @@ import (
 	"time"
 )
 
-// stopTimeout is how long a process has to end after SIGTERM, as long as a pod of
-// isolate's webhook has.
+// stopTimeout is the time between SIGTERM and SIGKILL, the grace period of the
+// webhook's pods.
 const stopTimeout = 125 * time.Second
 
-// Process is a running program. It ends when its parent does, however that ends.
+// Process is a running program. It ends with its parent, even if that is killed.
 type Process struct {
 	Name string
 
-	// Log is the file that holds what the program printed.
+	// Log is the path of the file with the program's output.
 	Log string
 
 	cmd  *exec.Cmd
@@ -28,9 +28,9 @@ type Process struct {
 	err  error
 }
 
-// spawner starts processes from one thread that lives as long as this process:
-// the signal that a parent's death sends is sent at the death of the thread
-// that started the child.
+// spawner starts processes from one thread that lives as long as this process. The
+// kernel sends the parent-death signal when the thread that started the child
+// exits, not when the process does.
 var spawner = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {
@@ -42,7 +42,7 @@ var spawner = sync.OnceValue(func() chan<- func() {
 	return work
 })
 
-// StartProcess runs a program with its output in dir/name.log.
+// StartProcess starts a program and appends its output to dir/name.log.
 func StartProcess(dir, name, path string, args ...string) (*Process, error) {
 	p := &Process{Name: name, Log: filepath.Join(dir, name+".log"), done: make(chan struct{})}
 	log, err := os.OpenFile(p.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
@@ -66,14 +66,14 @@ func StartProcess(dir, name, path string, args ...string) (*Process, error) {
 	return p, nil
 }
 
-// Done is closed when the program has ended.
+// Done is closed when the program has exited.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// PID is the process ID.
+// PID returns the process ID.
 func (p *Process) PID() int { return p.cmd.Process.Pid }
 
-// Stop asks the program to end, makes it end if it doesn't, and returns when it
-// has.
+// Stop sends SIGTERM, then SIGKILL after a grace period, and returns when the
+// program has exited.
 func (p *Process) Stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
 	select {
@@ -83,13 +83,13 @@ func (p *Process) Stop() {
 	}
 }
 
-// Kill ends the program at once, and returns when it has ended.
+// Kill sends SIGKILL and returns when the program has exited.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
 	<-p.done
 }
 
-// Err is why the program ended early, with the end of what it printed.
+// Err returns why the program exited, with the end of its output.
 func (p *Process) Err() error {
 	data, err := os.ReadFile(p.Log)
 	if err != nil {
@@ -98,7 +98,7 @@ func (p *Process) Err() error {
 	ended := errors.New("it is still running")
 	select {
 	case <-p.done:
-		ended = fmt.Errorf("it ended: %w", errors.Join(p.err, errors.New(p.cmd.ProcessState.String())))
+		ended = fmt.Errorf("it exited: %w", errors.Join(p.err, errors.New(p.cmd.ProcessState.String())))
 	default:
 	}
 	return fmt.Errorf("%s: %w; the end of its log:\n%s", p.Name, ended, lastLines(string(data), 15))

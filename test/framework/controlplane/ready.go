@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// endedError is a program that has ended before it was ready.
+// endedError reports a program that exited before it was ready.
 type endedError struct{ err error }
 
 func (e *endedError) Error() string { return e.err.Error() }
@@ -28,7 +28,7 @@ func (c *ControlPlane) apiServerReady(ctx context.Context) error {
 		if err := client.Discovery().RESTClient().Get().AbsPath("/readyz").Do(ctx).Error(); err != nil {
 			return err
 		}
-		// The bootstrap roles come last; without them the controllers are refused.
+		// The bootstrap roles come last; without them the controllers get 403.
 		_, err := client.CoreV1().Namespaces().Get(ctx, metav1.NamespaceDefault, metav1.GetOptions{})
 		return err
 	})
@@ -76,7 +76,7 @@ func (c *ControlPlane) nodesReady(ctx context.Context) error {
 	})
 }
 
-// poll waits until a condition no longer fails. A program's end ends the wait.
+// poll waits until the condition returns nil. It returns early if a program exits.
 func (c *ControlPlane) poll(ctx context.Context, what string, condition func(context.Context) error) error {
 	var last error
 	err := wait.PollUntilContextCancel(ctx, pollInterval, true, func(ctx context.Context) (bool, error) {

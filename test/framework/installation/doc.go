@@ -1,7 +1,8 @@
-// Package installation installs isolate on a local control plane: the manifests
-// that are shipped, and the built programs as processes, each as the
-// ServiceAccount and with the flags that the manifests give it.
+// Package installation installs isolate on a local control plane: it applies the
+// shipped manifests and runs the built programs as processes, each with the
+// ServiceAccount and the flags from the manifests.
 //
-// Pods run nothing there, so flags that name ports and folders of the pod name
-// some of this machine, and package services stands in for the webhook's Service.
+// KWOK's pods run nothing. So the flags for the pod's ports and folders are replaced
+// by ports and folders of this machine, and package services stands in for the
+// webhook's Service.
 package installation

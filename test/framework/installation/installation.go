@@ -21,52 +21,51 @@ const (
 	// Namespace is where the manifests install isolate.
 	Namespace = "isolate-system"
 
-	// installTimeout bounds the installation. It takes three seconds on two idle cores.
+	// installTimeout bounds the installation, which takes three seconds on two idle cores.
 	installTimeout = 2 * time.Minute
 	pollInterval   = 20 * time.Millisecond
 )
 
-// Options say what to install. The zero value of each but Dir and Programs is fine.
+// Options configure an installation. All but Dir and Programs are optional.
 type Options struct {
-	// Dir is the folder for logs, keys and kubeconfigs of the replicas.
+	// Dir is the folder for the replicas' logs, keys and kubeconfigs.
 	Dir string
 
-	// Programs is the folder of the programs; see Build.
+	// Programs is the folder with isolate's programs, see Build.
 	Programs string
 
-	// Kustomization is the one of the manifests' folder to apply; overlays/default unless set.
+	// Kustomization is the kustomization to apply, overlays/default by default.
 	Kustomization string
 
-	// Applied is whether the caller has applied it, so that only the programs are missing.
+	// Applied reports that the caller has applied it already.
 	Applied bool
 
-	// WebhookFlags and SweeperFlags are added to those that are shipped. They win.
+	// WebhookFlags and SweeperFlags are appended to the shipped flags, so they override.
 	WebhookFlags, SweeperFlags []string
 
-	// ProbePeriod is how often the Service's stand-in asks a replica of the webhook
-	// whether it is ready; 100 ms unless set. ProbeLag is how long the answer takes
-	// to reach the nodes.
+	// ProbePeriod is the time between two readiness probes of a webhook replica, 100 ms
+	// by default. ProbeLag is the time until the result reaches the nodes.
 	ProbePeriod, ProbeLag time.Duration
 
-	// MountDelays are how long after a change of it the webhook's Secret reaches the
-	// replicas, in turn; at once unless set. A kubelet takes a minute and more.
+	// MountDelays are the delays, one per replica, until a changed Secret reaches the
+	// webhook; none by default. A kubelet takes a minute and more.
 	MountDelays []time.Duration
 
-	// WithoutWebhook and WithoutSweeper leave starting the program to the caller.
+	// WithoutWebhook and WithoutSweeper don't start the program; the caller does.
 	WithoutWebhook, WithoutSweeper bool
 }
 
-// Installation is isolate, installed and running.
+// Installation is a running installation of isolate.
 type Installation struct {
 	options      Options
 	controlPlane *controlplane.ControlPlane
 	client       client.Client
 
-	// running ends with Stop.
+	// running is cancelled by Stop.
 	running context.Context
 	stop    context.CancelFunc
 
-	// shippedFlags are those of the Deployments' containers, by container.
+	// shippedFlags are the args in the Deployments, by container.
 	shippedFlags map[string][]string
 
 	mu       sync.Mutex
@@ -74,8 +73,8 @@ type Installation struct {
 	programs []*Program
 }
 
-// Install installs isolate, and returns once the API server goes by it. Where
-// that fails no program is left running.
+// Install installs isolate and returns once its webhook and policies are effective.
+// If it fails, it leaves no program running.
 func Install(ctx context.Context, c *controlplane.ControlPlane, options Options) (*Installation, error) {
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
@@ -161,27 +160,27 @@ func (i *Installation) startPrograms(ctx context.Context) error {
 	return errors.Join(errWebhook, errSweeper)
 }
 
-// Stop ends all programs. What is in the cluster stays.
+// Stop kills all programs. It deletes nothing from the cluster.
 func (i *Installation) Stop() {
 	i.stop()
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	for _, program := range i.programs {
 		if program.Delete != nil {
-			program.Delete() // Another program may get its port.
+			program.Delete() // Another program may reuse its port.
 		}
 		program.Kill()
 	}
 }
 
-// Programs are those that were started, in that order.
+// Programs returns the started programs in start order.
 func (i *Installation) Programs() []*Program {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return slices.Clone(i.programs)
 }
 
-// poll waits until a condition is met; an error of it ends the wait.
+// poll waits until the condition holds. An error of the condition ends the wait.
 func poll(ctx context.Context, condition wait.ConditionWithContextFunc) error {
 	return wait.PollUntilContextCancel(ctx, pollInterval, true, condition)
 }

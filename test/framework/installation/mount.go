@@ -16,13 +16,12 @@ import (
 	"isolate.example.io/certs/authority"
 )
 
-// dataLink is what a kubelet exchanges to change all files of a mount at once.
+// dataLink is the symlink that a kubelet replaces to update a volume atomically.
 const dataLink = "..data"
 
-// mount plays the kubelet for one replica: it brings the webhook's Secret to a
-// folder, and every change of it after the delay, all files at once. It returns
-// when the Secret is there, without which no container would start. A Secret that
-// is deleted stays mounted.
+// mount does the kubelet's work for one replica: it writes the webhook's Secret to a
+// folder, and every change after the delay, atomically. It returns once the Secret
+// exists, since no container would start without it. A deleted Secret stays mounted.
 func (i *Installation) mount(ctx context.Context, dir string, delay time.Duration) error {
 	var mounted map[string][]byte
 	if err := i.waitUntil(ctx, "there is a Secret "+authority.ServingSecret, func(ctx context.Context) bool {
@@ -42,15 +41,15 @@ func (i *Installation) mount(ctx context.Context, dir string, delay time.Duratio
 			}
 			mounted = changed
 			if err := project(dir, version, mounted); err != nil {
-				return // The folder is gone: the test is over.
+				return // The folder is gone, so the test is over.
 			}
 		}
 	}()
 	return nil
 }
 
-// change returns what the Secret has, once that has differed from what is mounted
-// for the delay. ok is false when the installation is stopped.
+// change returns the Secret's data once it differs from what is mounted and the
+// delay has passed. ok is false when the installation is stopped.
 func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (changed map[string][]byte, ok bool) {
 	err := poll(i.running, func(ctx context.Context) (bool, error) {
 		changed = i.servingSecret(ctx)
@@ -67,7 +66,7 @@ func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (c
 	}
 }
 
-// servingSecret is what the Secret has; nothing where it can't be read now.
+// servingSecret returns the Secret's data, or nothing if it can't be read now.
 func (i *Installation) servingSecret(ctx context.Context) map[string][]byte {
 	secret := &corev1.Secret{}
 	err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: authority.ServingSecret}, secret)
@@ -77,8 +76,8 @@ func (i *Installation) servingSecret(ctx context.Context) map[string][]byte {
 	return secret.Data
 }
 
-// project writes files as a kubelet does: into a folder of their own, to which
-// one link is then exchanged.
+// project writes files as a kubelet does: into a new folder, to which it then
+// switches one symlink.
 func project(dir string, version int, files map[string][]byte) error {
 	data := fmt.Sprintf("..%d", version)
 	if err := os.MkdirAll(filepath.Join(dir, data), 0o755); err != nil {

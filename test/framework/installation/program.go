@@ -13,7 +13,7 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// startAttempts is how often a program is started that ends before it is ready:
+// startAttempts bounds the restarts of a program that exits before it is ready:
 // another process may have taken its port.
 const startAttempts = 3
 
@@ -21,25 +21,25 @@ const startAttempts = 3
 type Program struct {
 	*controlplane.Process
 
-	// Dir is the replica's own folder.
+	// Dir is the replica's folder.
 	Dir string
 
-	// HealthURL and MetricsURL are the roots that serve /readyz and /metrics.
+	// HealthURL and MetricsURL are the base URLs of /readyz and /metrics.
 	HealthURL, MetricsURL string
 
 	// CertDir is the folder with the webhook's mounted Secret.
 	CertDir string
 
-	// Port is where the webhook serves; 0 for the sweeper.
+	// Port is the webhook's port, 0 for the sweeper.
 	Port int
 
-	// Delete takes the webhook out of its Service at once, as the deletion of its
-	// pod does. The program runs on.
+	// Delete removes the replica from the webhook's Service immediately, as deleting
+	// its pod does. The program keeps running.
 	Delete func()
 }
 
-// StartWebhook starts a further replica of the webhook, and returns when its
-// Service sends connections to it.
+// StartWebhook starts another webhook replica and returns when its Service sends
+// connections to it.
 func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Program, error) {
 	i.mu.Lock()
 	var delay time.Duration
@@ -65,7 +65,7 @@ func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Prog
 	return p, i.serve(ctx, p)
 }
 
-// StartSweeper starts a further replica of the sweeper, and returns when it is ready.
+// StartSweeper starts another sweeper replica and returns when it is ready.
 func (i *Installation) StartSweeper(ctx context.Context, flags ...string) (*Program, error) {
 	return i.start(ctx, "sweeper", func(*Program, []int) []string {
 		return append([]string{"--leader-election-namespace=" + Namespace}, append(slices.Clip(i.options.SweeperFlags), flags...)...)
@@ -124,7 +124,7 @@ func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig stri
 	return p, nil
 }
 
-// Running is whether the program has not ended.
+// Running reports whether the program has not exited.
 func (p *Program) Running() bool {
 	select {
 	case <-p.Done():
@@ -134,7 +134,7 @@ func (p *Program) Running() bool {
 	}
 }
 
-// waitReady returns when the program says that it is ready, or has ended.
+// waitReady returns when the program is ready or has exited.
 func (p *Program) waitReady(ctx context.Context) error {
 	return poll(ctx, func(ctx context.Context) (bool, error) {
 		select {
@@ -146,8 +146,8 @@ func (p *Program) waitReady(ctx context.Context) error {
 	})
 }
 
-// Ready is whether the program says that it is. One that has ended says nothing:
-// by now its port may be another's.
+// Ready reports whether the program's /readyz succeeds. It is false once the program
+// has exited, because another process may reuse its port.
 func (p *Program) Ready(ctx context.Context) bool {
 	select {
 	case <-p.Done():

@@ -12,8 +12,8 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// BuildAll builds the control plane, if need be, and isolate's programs, and returns
-// the folders that have them. What is built is said to the writer.
+// BuildAll builds the control plane, if needed, and isolate's programs, and returns
+// their folders. It reports progress to the writer.
 func BuildAll(ctx context.Context, progress io.Writer) (binaries, programs string, err error) {
 	if binaries, err = controlplane.Binaries(ctx, progress); err != nil {
 		return "", "", err
@@ -22,8 +22,8 @@ func BuildAll(ctx context.Context, progress io.Writer) (binaries, programs strin
 	return binaries, programs, err
 }
 
-// Build builds isolate's programs and returns the folder that has them. What is
-// built is said to the writer.
+// Build builds isolate's programs and returns their folder. It reports progress to
+// the writer.
 func Build(ctx context.Context, progress io.Writer) (string, error) {
 	root, err := controlplane.Root()
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/test/framework/services"
 )
 
-// service is what stands in for the webhook's Service, at its address.
+// service returns the stand-in for the webhook's Service.
 func (i *Installation) service(ctx context.Context) (*services.Service, error) {
 	service := &corev1.Service{}
 	if err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: "isolate-webhook"}, service); err != nil {
@@ -27,8 +27,7 @@ func (i *Installation) service(ctx context.Context) (*services.Service, error) {
 	return i.controlPlane.Service(net.JoinHostPort(service.Spec.ClusterIP, port)), nil
 }
 
-// serve puts a replica of the webhook behind the Service, and returns once it
-// gets connections.
+// serve adds a webhook replica to the Service and returns once it gets connections.
 func (i *Installation) serve(ctx context.Context, p *Program) error {
 	service, err := i.service(ctx)
 	if err != nil {
@@ -43,8 +42,8 @@ func (i *Installation) serve(ctx context.Context, p *Program) error {
 	})
 }
 
-// waitForPolicies tries, without doing it, one write that each policy refuses,
-// until all do.
+// waitForPolicies waits until each policy denies a dry run of a write that it must
+// deny.
 func (i *Installation) waitForPolicies(ctx context.Context) error {
 	dry := client.NewDryRunClient(i.client)
 	target, err := i.aPod(ctx)
@@ -52,7 +51,7 @@ func (i *Installation) waitForPolicies(ctx context.Context) error {
 		return err
 	}
 	touch := func(object client.Object) { object.SetAnnotations(map[string]string{quarantine.ReasonKey: "probe"}) }
-	return i.waitUntil(ctx, "the policies count", func(ctx context.Context) bool {
+	return i.waitUntil(ctx, "the policies are effective", func(ctx context.Context) bool {
 		born := probe()
 		born.Labels = map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}
 		binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: "node-0"}}
@@ -76,10 +75,10 @@ func refusal(status metav1.Status) bool {
 	return status.Reason == metav1.StatusReasonInvalid || status.Reason == metav1.StatusReasonForbidden
 }
 
-// waitForWebhook tries, without doing it, a write that only the webhook changes.
+// waitForWebhook waits until the webhook changes a dry run of a write.
 func (i *Installation) waitForWebhook(ctx context.Context) error {
 	dry := client.NewDryRunClient(i.client)
-	return i.waitUntil(ctx, "the webhook is asked", func(ctx context.Context) bool {
+	return i.waitUntil(ctx, "the API server calls the webhook", func(ctx context.Context) bool {
 		pod := probe()
 		pod.Annotations = map[string]string{quarantine.TriggerKey: quarantine.True}
 		err := dry.Create(ctx, pod)
@@ -95,7 +94,7 @@ func (i *Installation) waitUntil(ctx context.Context, what string, condition fun
 	return nil
 }
 
-// aPod is one of isolate's own, as the manifests create them.
+// aPod returns one of isolate's own pods, which the Deployments create.
 func (i *Installation) aPod(ctx context.Context) (*corev1.Pod, error) {
 	pods := &corev1.PodList{}
 	err := i.waitUntil(ctx, "there are pods in "+Namespace, func(ctx context.Context) bool {

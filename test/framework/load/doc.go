@@ -1,3 +1,3 @@
-// Package load keeps isolate's webhook busy: many writers ask for one admission
-// after the other, and what is lost is counted.
+// Package load keeps isolate's webhook busy with concurrent writers and counts the
+// admissions that are lost.
 package load

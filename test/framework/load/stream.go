@@ -20,30 +20,30 @@ import (
 // trigger quarantines a pod.
 const trigger = `{"metadata": {"annotations": {"` + quarantine.TriggerKey + `": "true"}}}`
 
-// maxErrors is how many errors a report has.
+// maxErrors is the number of errors in a report.
 const maxErrors = 5
 
-// Report is what a stream has seen.
+// Report summarizes a stream.
 type Report struct {
-	// Sent are the admissions asked for and answered, well or not; Lost are those
-	// whose answer was an error, or not a quarantine.
+	// Sent counts all answered admissions, Lost those that failed or did not
+	// quarantine the pod.
 	Sent, Lost int64
 
-	// Slowest is the longest that a write took.
+	// Slowest is the duration of the slowest write.
 	Slowest time.Duration
 
 	// Errors are the first few.
 	Errors []error
 }
 
-// String is one line for a test's log.
+// String returns a line for the test log.
 func (r Report) String() string {
 	return fmt.Sprintf("%d admissions sent, %d lost, the slowest took %s; errors: %v", r.Sent, r.Lost, r.Slowest.Round(time.Millisecond), r.Errors)
 }
 
-// Stream is a running stream of admissions. Each is a quarantine of a pod, tried
-// without doing it: the webhook decides as for any other, and nothing is stored
-// that would slow the next one down.
+// Stream is a running stream of admissions. Each is a server-side dry run of a
+// quarantine: the webhook decides as usual, and nothing is stored that would slow
+// down the next one.
 type Stream struct {
 	cancel     context.CancelFunc
 	group      sync.WaitGroup
@@ -54,15 +54,15 @@ type Stream struct {
 	errors  []error
 }
 
-// Start creates a pod in the namespace for each of the writers, and starts them.
-// The stream ends with Stop, or with the context.
+// Start creates a pod for each writer and starts the writers. The stream runs until
+// Stop is called or the context is done.
 func Start(ctx context.Context, config *rest.Config, namespace string, writers int) (*Stream, error) {
 	admin, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
 	}
 	config = rest.CopyConfig(config)
-	config.WarningHandler = rest.NoWarnings{} // Each answer has some.
+	config.WarningHandler = rest.NoWarnings{} // Every quarantine returns warnings.
 	pods, err := metadata.NewForConfig(config)
 	if err != nil {
 		return nil, err
@@ -91,14 +91,14 @@ func Start(ctx context.Context, config *rest.Config, namespace string, writers i
 	return s, nil
 }
 
-// Sent is how many admissions were asked for and answered so far.
+// Sent returns the number of admissions answered so far.
 func (s *Stream) Sent() int64 { return s.sent.Load() }
 
-// Lost is how many of them were not answered with a quarantine.
+// Lost returns the number of admissions lost so far.
 func (s *Stream) Lost() int64 { return s.lost.Load() }
 
-// Stop ends the stream, and returns what it has seen. Writes under way are ended
-// and count for nothing.
+// Stop stops the stream and returns its report. Writes in flight are cancelled and
+// not counted.
 func (s *Stream) Stop() Report {
 	s.cancel()
 	s.group.Wait()

@@ -14,10 +14,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/yaml"
 )
 
-// Build returns the objects of a kustomization, such as "base", in the folder of
-// the manifests, as kubectl, the path of a program, would apply them. It asks
-// kubectl because that is what people install with, and because kustomize's
-// library is no dependency of isolate.
+// Build returns the objects of a kustomization, such as "base", below the folder
+// manifests. It runs kubectl, given by its path: that is what people install with,
+// and it avoids a dependency on kustomize's library.
 func Build(ctx context.Context, kubectl, manifests, kustomization string) ([]*unstructured.Unstructured, error) {
 	if err := touch(manifests); err != nil {
 		return nil, err
@@ -44,8 +43,9 @@ func Build(ctx context.Context, kubectl, manifests, kustomization string) ([]*un
 	}
 }
 
-// touch looks at every file below the folder. kubectl reads them where go test
-// doesn't see it, which would go on reporting a cached result after a change.
+// touch stats every file below the folder, so that go test knows that the result
+// depends on them. It doesn't see the files that kubectl reads, and would reuse a
+// cached result after a change.
 func touch(folder string) error {
 	return filepath.WalkDir(folder, func(_ string, _ fs.DirEntry, err error) error { return err })
 }

@@ -1,3 +1,3 @@
-// Package manifests builds the shipped kustomizations for the tests: what is
-// shipped is what is tested, never a copy. It changes nothing in them.
+// Package manifests builds the shipped kustomizations, unchanged, so that the tests
+// run against what is shipped and never against a copy.
 package manifests

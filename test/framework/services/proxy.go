@@ -14,10 +14,10 @@ import (
 	"time"
 )
 
-// dialTimeout bounds a connection to a backend; on loopback it is refused at once.
+// dialTimeout bounds a connection attempt; on loopback it fails immediately.
 const dialTimeout = 5 * time.Second
 
-// Proxy is the API server's way to the Services.
+// Proxy forwards the API server's connections to Services.
 type Proxy struct {
 	dir      string
 	listener net.Listener
@@ -29,9 +29,9 @@ type Proxy struct {
 	services map[string]*Service
 }
 
-// Listen returns a proxy that takes connections until Close. It listens on a
-// socket in a folder of its own, as the path of a socket must be short; and it is
-// a socket because kube-apiserver panics over a TCP address without TLS.
+// Listen returns a proxy that accepts connections until Close. It listens on a
+// Unix socket because kube-apiserver panics on a TCP address without TLS, and in a
+// new temporary folder because the path of a socket must be short.
 func Listen() (*Proxy, error) {
 	dir, err := os.MkdirTemp("", "isolate-services-")
 	if err != nil {
@@ -47,10 +47,10 @@ func Listen() (*Proxy, error) {
 	return p, nil
 }
 
-// Socket is the path of the socket where the proxy speaks HTTP CONNECT.
+// Socket returns the path of the socket on which the proxy serves HTTP CONNECT.
 func (p *Proxy) Socket() string { return p.listener.Addr().String() }
 
-// Close ends the proxy and every connection through it.
+// Close stops the proxy and closes every connection through it.
 func (p *Proxy) Close() {
 	p.cancel()
 	p.listener.Close()
@@ -58,7 +58,7 @@ func (p *Proxy) Close() {
 	os.RemoveAll(p.dir)
 }
 
-// Service is the one with this address, host:port, and is there from now on.
+// Service returns the Service with this address, host:port, and creates it if needed.
 func (p *Proxy) Service(address string) *Service {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -80,8 +80,7 @@ func (p *Proxy) serve() {
 	}
 }
 
-// connect serves one connection: the request for an address, then whatever
-// either side sends.
+// connect serves one connection: the CONNECT request, then bytes in both directions.
 func (p *Proxy) connect(client net.Conn) {
 	defer client.Close()
 	stop := context.AfterFunc(p.ctx, func() { client.Close() })
@@ -94,7 +93,7 @@ func (p *Proxy) connect(client net.Conn) {
 	}
 	backend, err := p.dial(request.Host)
 	if err != nil {
-		// The reason phrase is all of it that the API server reports.
+		// The API server reports only the reason phrase.
 		fmt.Fprintf(client, "HTTP/1.1 502 %s\r\n\r\n", err)
 		return
 	}
@@ -107,8 +106,8 @@ func (p *Proxy) connect(client net.Conn) {
 	exchange(client, backend)
 }
 
-// dial connects to a backend of the Service at the address. What is the address
-// of no Service is connected to as it is.
+// dial connects to a backend of the Service at the address, or to the address itself
+// if it belongs to no Service.
 func (p *Proxy) dial(address string) (net.Conn, error) {
 	p.mu.Lock()
 	service := p.services[address]
@@ -123,14 +122,14 @@ func (p *Proxy) dial(address string) (net.Conn, error) {
 	return dialer.DialContext(p.ctx, "tcp", address)
 }
 
-// exchange copies both ways until both sides have ended.
+// exchange copies in both directions until both sides have closed.
 func exchange(a, b net.Conn) {
 	var group sync.WaitGroup
 	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
 		group.Go(func() {
 			from, to := way[0], way[1]
 			if _, err := io.Copy(to, from); err != nil {
-				// Reset by one side: so it is for the other.
+				// One side reset the connection, so reset the other.
 				from.Close()
 				to.Close()
 				return

@@ -8,11 +8,10 @@ import (
 	"time"
 )
 
-// probeTimeout is how long a backend may take to say that it is ready, as a
-// kubelet has it.
+// probeTimeout bounds a readiness probe; it is the kubelet's default.
 const probeTimeout = time.Second
 
-// errNone is the answer to a connection while no backend is ready.
+// errNone is returned for a connection while no backend is ready.
 var errNone = errors.New("no backend is ready")
 
 // Backend is a replica behind a Service.
@@ -20,16 +19,15 @@ type Backend struct {
 	// Address is where it listens, host:port.
 	Address string
 
-	// Ready is whether it says that it is ready.
+	// Ready is the readiness probe.
 	Ready func(ctx context.Context) bool
 
-	// Period is how often it is asked, and Lag how long the answer takes to reach
-	// the nodes, by way of the kubelet, the EndpointSlice and kube-proxy.
+	// Period is the time between two probes. Lag is the time until the result reaches
+	// the nodes through the kubelet, the EndpointSlice and kube-proxy.
 	Period, Lag time.Duration
 }
 
-// Service balances connections over its backends. Its methods may be called at
-// the same time.
+// Service balances connections over its backends. It is safe for concurrent use.
 type Service struct {
 	ctx context.Context
 
@@ -38,14 +36,14 @@ type Service struct {
 	next     int
 }
 
-// member is a backend as the nodes know it.
+// member is a backend as the nodes see it.
 type member struct {
 	Backend
 	ready bool
 }
 
-// Add adds a backend, which gets connections as soon as it is ready, and returns
-// what takes it out again at once, as the deletion of its pod does.
+// Add adds a backend, which gets connections once it is ready. remove takes it out
+// immediately, as deleting its pod does.
 func (s *Service) Add(backend Backend) (remove func()) {
 	m := &member{Backend: backend}
 	ctx, cancel := context.WithCancel(s.ctx)
@@ -61,7 +59,7 @@ func (s *Service) Add(backend Backend) (remove func()) {
 	}
 }
 
-// Serving are the addresses of the backends that get connections.
+// Serving returns the addresses of the backends that get connections.
 func (s *Service) Serving() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -74,7 +72,7 @@ func (s *Service) Serving() []string {
 	return addresses
 }
 
-// pick is the address for the next connection, in turn.
+// pick returns the address for the next connection, round-robin.
 func (s *Service) pick() (string, error) {
 	serving := s.Serving()
 	if len(serving) == 0 {
@@ -86,7 +84,7 @@ func (s *Service) pick() (string, error) {
 	return serving[s.next%len(serving)], nil
 }
 
-// probe asks a backend whether it is ready until the context ends.
+// probe probes a backend until the context is done.
 func (s *Service) probe(ctx context.Context, m *member) {
 	ticker := time.NewTicker(m.Period)
 	defer ticker.Stop()

@@ -17,7 +17,7 @@ import (
 
 const address = "10.96.0.7:443"
 
-// backend answers every connection with its name, and then with what it is sent.
+// backend writes its name to every connection and then echoes.
 type backend struct {
 	name    string
 	address string
@@ -52,7 +52,7 @@ func startBackend(t *testing.T, service *Service, name string) *backend {
 	return b
 }
 
-// connect asks the proxy for a connection to the Service, and returns who answered.
+// connect connects to the Service through the proxy and returns the backend's name.
 func connect(t *testing.T, p *Proxy) (conn net.Conn, reader *bufio.Reader, name string) {
 	t.Helper()
 	conn, err := net.Dial("unix", p.Socket())
@@ -63,7 +63,7 @@ func connect(t *testing.T, p *Proxy) (conn net.Conn, reader *bufio.Reader, name 
 	reader = bufio.NewReader(conn)
 	response, err := http.ReadResponse(reader, nil)
 	require.NoError(t, err)
-	defer response.Body.Close() // It has none: what follows the header is the connection.
+	defer response.Body.Close() // It is empty: the connection follows the header.
 	if response.StatusCode != http.StatusOK {
 		return nil, nil, response.Status
 	}
