@@ -150,7 +150,7 @@ var rules = []struct {
 		answer{code: 403, cause: "cannot set an ownerRef"}},
 	{"what is being deleted is left alone", func(a attempt) bool { return a.state == "deleting" }, answer{outcome: asAsked}},
 	{"what schedules a deletion takes delete", func(a attempt) bool { return (a.triggers || a.withdrawsHold) && !a.user.delete },
-		answer{code: 403, cause: "takes the permission to delete it"}},
+		answer{code: 403, cause: "requires permission to delete it"}},
 	{"a bad value", func(a attempt) bool { return a.invalid }, answer{code: 422, cause: "FieldValueInvalid"}},
 	{"a release", func(a attempt) bool { return a.releases }, answer{outcome: released}},
 	{"a record by hand", func(a attempt) bool { return a.record && (a.state != "free" || !a.triggers) },

@@ -19,14 +19,14 @@ type refusal struct {
 
 func needsDelete(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods", http.StatusForbidden, fmt.Sprintf(
-		"this write would have pod %[1]s deleted once its time is up, which takes the permission to delete it. "+
-			"Nothing was changed; ask for the permission to delete pods/%[1]s in namespace %[2]s.", pod.Name, pod.Namespace)}
+		"this write schedules the deletion of pod %[1]s, which requires permission to delete it; nothing was changed. "+
+			"Ask for permission to delete pods/%[1]s in namespace %[2]s.", pod.Name, pod.Namespace)}
 }
 
 func notSeen(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods", http.StatusUnprocessableEntity, fmt.Sprintf(
 		"isolate's webhook did not see this write, nothing was changed: pod %[1]s is not quarantined. "+
-			"See that the MutatingWebhookConfiguration isolate exists and that no webhook after it sets isolate.example.io/quarantine; "+
+			"Check that the MutatingWebhookConfiguration isolate exists and that no webhook after it sets isolate.example.io/quarantine; "+
 			"then: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine=true", pod.Name, pod.Namespace)}
 }
 
@@ -39,7 +39,7 @@ func labelNotOurs(*corev1.Pod) refusal {
 func notReleased(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods", http.StatusUnprocessableEntity, fmt.Sprintf(
 		"isolate's webhook did not see this write, nothing was changed: pod %[1]s is still quarantined. "+
-			"See that the MutatingWebhookConfiguration isolate exists; "+
+			"Check that the MutatingWebhookConfiguration isolate exists; "+
 			"then, to release the pod: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine-", pod.Name, pod.Namespace)}
 }
 
