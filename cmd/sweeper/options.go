@@ -13,17 +13,17 @@ const (
 	// defaultNamespace is where the shipped manifests install isolate.
 	defaultNamespace = "isolate-system"
 
-	// minLeaseDuration leaves room for a renewal that the API server answers slowly.
+	// minLeaseDuration leaves room for a slow renewal.
 	minLeaseDuration = 3 * time.Second
 
-	// serviceName is the Service by which the API server calls the webhook.
+	// serviceName is the Service through which the API server calls the webhook.
 	serviceName = "isolate-webhook"
 
 	day = 24 * time.Hour
 
-	// rotationSteps is how many times a change must reach everyone before the last
-	// third of a certificate's validity is over: a new authority, then what it signed.
-	// One more is for what holds the sweeper up, such as a change of leader.
+	// rotationSteps is how often a change must propagate within the last third of a
+	// certificate's validity: a new CA, then the certificate that it signed. The third
+	// time is for delays, such as a change of leader.
 	rotationSteps = 3
 )
 
@@ -47,28 +47,28 @@ func (o *options) AddFlags(flags *command.Flags) {
 	work.IntVar(&o.workers, "workers", 32,
 		"How many pods may be deleted at the same time.")
 	command.DurationVar(work, &o.replacementTimeout, "replacement-timeout", 5*time.Minute,
-		"How long after a quarantine the pod's former controller may be short of pods before that is reported.")
+		"How long after a quarantine the former controller may be short of pods before this is reported.")
 	o.selecting.AddFlag(work)
 
 	leader := flags.Group("Leader election")
 	leader.BoolVar(&o.leaderElect, "leader-elect", true,
-		"Have the replicas agree on one that deletes, by a lease. Without it there must be one replica only.")
+		"Elect one leader among the replicas, by a lease. Without it there must be only one replica.")
 	leader.StringVar(&o.leaderElectionNamespace, "leader-election-namespace", command.PodNamespace(defaultNamespace),
-		"The namespace of the lease. In a cluster it is the pod's own unless given.")
+		"The namespace of the lease. In a cluster, the pod's own by default.")
 	command.DurationVar(leader, &o.leaseDuration, "lease-duration", 15*time.Second,
-		"How long the other replicas wait for a leader that was killed or cut off. At least 3s.")
+		"How long the other replicas wait for a leader that was killed or disconnected. At least 3s.")
 
 	o.certificates.DNSNames = []string{serviceName + "." + command.PodNamespace(defaultNamespace) + ".svc"}
 	certificates := flags.Group("The webhook's certificate")
 	certificates.BoolVar(&o.selfSigned, "self-signed", false,
-		"Have the leader keep the webhook's certificate, with an authority of its own. For clusters without cert-manager.")
+		"Have the leader issue the webhook's certificate, with a CA of its own. For clusters without cert-manager.")
 	command.DurationVar(certificates, &o.certificates.CAValidity, "ca-validity", 5*365*day,
-		"How long a new authority is valid, such as 36h, 90d or 5y. It is replaced when two thirds have passed. Only with --self-signed, as the next two.")
+		"How long a new CA is valid, such as 36h, 90d or 5y. It is replaced after two thirds of that. This flag and the next two need --self-signed.")
 	command.DurationVar(certificates, &o.certificates.ServingValidity, "certificate-validity", 90*day,
-		"How long a new certificate of the webhook is valid. It is replaced when two thirds have passed.")
+		"How long a new certificate of the webhook is valid. It is replaced after two thirds of that.")
 	command.DurationVar(certificates, &o.certificates.Propagation, "propagation-delay", 5*time.Minute,
-		"How long a changed Secret takes at most to reach the mounts of all pods, and a changed webhook configuration to reach all API servers. "+
-			"A new authority waits so long before it signs, and an old one is trusted so long after.")
+		"The longest time until a changed Secret reaches all pods that mount it, and a changed webhook configuration all API servers. "+
+			"A new CA signs nothing for this long, and an old one stays trusted for this long afterwards.")
 }
 
 // Validate implements [command.Options].

@@ -15,7 +15,7 @@ import (
 // maxPort is the highest there is.
 const maxPort = 1<<16 - 1
 
-// maxDrainPeriod is longer than any cluster takes to notice that a pod is gone.
+// maxDrainPeriod is longer than any cluster needs to notice that a pod is terminating.
 const maxDrainPeriod = time.Minute
 
 // options are the command's flags.
@@ -35,15 +35,15 @@ type options struct {
 func (o *options) AddFlags(flags *command.Flags) {
 	serving := flags.Group("Serving")
 	serving.StringVar(&o.host, "host", "",
-		"The address that serves admission reviews. All of this host's unless given.")
+		"The address that serves admission reviews. All addresses by default.")
 	serving.IntVar(&o.port, "port", 10250,
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	serving.StringVar(&o.certDir, "cert-dir", "/tls",
-		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are followed.")
+		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are loaded.")
 	command.DurationVar(serving, &o.drainPeriod, "drain-period", 10*time.Second,
-		"How long to serve on at least when told to stop, not ready any more and closing each connection with its answer. "+
-			"It ends when the API server has let go of every connection, 95 seconds after the start at the latest. "+
-			"At most a minute; 0s stops at once.")
+		"Minimum time to keep serving after SIGTERM, while not ready and closing each connection after its response. "+
+			"The webhook stops when the API server has closed every connection, after 95 seconds at the latest. "+
+			"At most one minute; 0s stops at once.")
 
 	o.rules = quarantine.DefaultConfig()
 	o.addTimeFlags(flags.Group("How long a pod is kept"))
@@ -53,28 +53,28 @@ func (o *options) AddFlags(flags *command.Flags) {
 
 func (o *options) addTimeFlags(flags *pflag.FlagSet) {
 	command.DurationVar(flags, &o.rules.DefaultTTL, "default-ttl", o.rules.DefaultTTL,
-		"How long a quarantined pod is kept unless its ttl says otherwise, such as 90m, 36h or 7d.")
+		"How long a quarantined pod is kept if it sets no ttl, such as 90m, 36h or 7d.")
 	command.DurationVar(flags, &o.rules.MaxTTL, "max-ttl", o.rules.MaxTTL,
-		"The longest that a ttl or an extension may ask for.")
+		"The longest ttl and extend that a pod may set.")
 }
 
 func (o *options) addBudgetFlags(flags *pflag.FlagSet) {
 	flags.IntVar(&o.rules.ControllerBudget, "controller-budget", o.rules.ControllerBudget,
-		"How many pods of one controller, a ReplicaSet's Deployment for example, may be quarantined at a time without force; 0 is no limit.")
+		"How many pods of one controller, such as a Deployment, may be quarantined at a time without force; 0 is no limit.")
 	flags.IntVar(&o.rules.NamespaceBudget, "namespace-budget", o.rules.NamespaceBudget,
 		"How many pods of one namespace may be quarantined at a time without force; 0 is no limit. "+
-			"Both budgets, default-ttl and max-ttl can be set for a namespace by an annotation on it: isolate.example.io/namespace-budget, and so on.")
+			"A Namespace can override both budgets, default-ttl and max-ttl by an annotation, such as isolate.example.io/namespace-budget.")
 }
 
 func (o *options) addLabelFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&o.rules.Prefix, "label-prefix", o.rules.Prefix,
-		"What goes before the old value of a rewritten label, with a dash between. Pods that are quarantined already keep theirs.")
+		"The prefix of a rewritten label's value, before a dash and the old value. Quarantined pods keep theirs.")
 	flags.StringSliceVar(&o.rules.ExtraKeys, "rewrite-label", nil,
-		"A further label to rewrite at every quarantine, whether a selector requires it or not. May be given several times.")
+		"A further label to rewrite in every quarantine, even if no selector requires it. May be repeated.")
 	flags.StringSliceVar(&o.replacingKinds, "replacing-kind", nil,
-		"A further kind of controller, as Kind.group, that starts another pod for one that has lost its labels, such as "+
-			"CloneSet.apps.kruise.io. Its pods are quarantined without force, with every label rewritten unless --selecting-resource says "+
-			"where its selector is. May be given several times.")
+		"A further kind of controller, as Kind.group, that replaces a pod which lost its labels, such as "+
+			"CloneSet.apps.kruise.io. Its pods need no force. Every label is rewritten unless --selecting-resource says "+
+			"where the selector is. May be repeated.")
 	o.selecting.AddFlag(flags)
 }
 
@@ -85,7 +85,7 @@ func (o *options) Validate() []error {
 		errs = append(errs, fmt.Errorf("--port is %d, and must be between 1 and %d", o.port, maxPort))
 	}
 	if o.certDir == "" {
-		errs = append(errs, errors.New("--cert-dir is empty: name the folder that has tls.crt and tls.key"))
+		errs = append(errs, errors.New("--cert-dir is empty: name the folder with tls.crt and tls.key"))
 	}
 	if o.drainPeriod < 0 || o.drainPeriod > maxDrainPeriod {
 		errs = append(errs, fmt.Errorf("--drain-period is %s, and must be between 0s and %s", command.Short(o.drainPeriod), command.Short(maxDrainPeriod)))

@@ -51,7 +51,7 @@ webhook has no flag -v; see --help
 webhook takes flags only, not now; see --help
 --host has no value, and takes text
 --port is 0, and must be between 1 and 65535
---cert-dir is empty: name the folder that has tls.crt and tls.key
+--cert-dir is empty: name the folder with tls.crt and tls.key
 --drain-period is 2m, and must be between 0s and 1m
 --replacing-kind is "CloneSet", and must be a kind and its group, such as CloneSet.apps.kruise.io
 --label-prefix is "a_", and must have 1 to 32 letters, digits, '-', '_' or '.', and begin and end with a letter or digit

@@ -47,17 +47,14 @@ func TestHelpShowsTheGroupsWithTheirDefaults(t *testing.T) {
 Usage: none [flags]
 
 Process:
-      --health-address string    The address that serves /healthz and /readyz. A port of 0
-                                 takes any free one, and the address 0 serves nothing.
-                                 (default ":8081")
-      --metrics-address string   The address that serves /metrics, over plain HTTP. A port of
-                                 0 takes any free one, and the address 0 serves nothing.
-                                 (default ":8080")
-      --kubeconfig string        The kubeconfig file that says where the API server is.
-                                 Without it, the environment variable KUBECONFIG is tried,
-                                 then the pod's service account.
-      --log-level level          The least that is logged: debug, info, warn or error. Logs
-                                 are JSON, on standard error. (default info)
+      --health-address string    The address that serves /healthz and /readyz. Port 0 takes
+                                 any free port; the address 0 disables it. (default ":8081")
+      --metrics-address string   The address that serves /metrics over plain HTTP. Port 0
+                                 takes any free port; the address 0 disables it. (default ":8080")
+      --kubeconfig string        The kubeconfig file. Without it, the environment variable
+                                 KUBECONFIG is tried, then the pod's ServiceAccount.
+      --log-level level          The lowest level that is logged: debug, info, warn or error.
+                                 Logs are JSON, on standard error. (default info)
       --version                  Print the version and exit.
 `, stdout.String())
 }

@@ -21,16 +21,16 @@ type Process struct {
 func (p *Process) addFlags(flags *Flags) {
 	process := flags.Group("Process")
 	process.StringVar(&p.HealthAddress, "health-address", ":8081",
-		"The address that serves /healthz and /readyz. A port of 0 takes any free one, and the address 0 serves nothing.")
+		"The address that serves /healthz and /readyz. Port 0 takes any free port; the address 0 disables it.")
 	process.StringVar(&p.MetricsAddress, "metrics-address", ":8080",
-		"The address that serves /metrics, over plain HTTP. A port of 0 takes any free one, and the address 0 serves nothing.")
+		"The address that serves /metrics over plain HTTP. Port 0 takes any free port; the address 0 disables it.")
 	var kubeconfig flag.FlagSet
 	config.RegisterFlags(&kubeconfig)
-	kubeconfig.Lookup(config.KubeconfigFlagName).Usage = "The kubeconfig file that says where the API server is. " +
-		"Without it, the environment variable KUBECONFIG is tried, then the pod's service account."
+	kubeconfig.Lookup(config.KubeconfigFlagName).Usage = "The kubeconfig file. " +
+		"Without it, the environment variable KUBECONFIG is tried, then the pod's ServiceAccount."
 	process.AddGoFlagSet(&kubeconfig)
 	process.Var((*level)(&p.LogLevel), "log-level",
-		"The least that is logged: debug, info, warn or error. Logs are JSON, on standard error.")
+		"The lowest level that is logged: debug, info, warn or error. Logs are JSON, on standard error.")
 	process.BoolVar(&p.version, "version", false,
 		"Print the version and exit.")
 }
