@@ -13,13 +13,12 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// monitoringKinds are the kinds of the Prometheus operator, as far as an API server
-// must know them to store their objects.
+// monitoringKinds are minimal CRDs for the Prometheus Operator's kinds.
 var monitoringKinds = map[string]string{"ServiceMonitor": "servicemonitors", "PrometheusRule": "prometheusrules"}
 
-// Each component with the base: the API server takes each object as it stands,
-// without a warning, and admits the pods. Each is applied over the one before, as
-// one is that someone adds later.
+// The test applies the base with each component: the API server accepts every object
+// without a warning and admits the pods. Each is applied over the previous one, as
+// when someone adds a component later.
 func TestComponentsApplyWithoutWarnings(t *testing.T) {
 	c := start(t, controlplane.Options{APIServerFlags: []string{"--admission-control-config-file=" + consumptionLimited(t)}})
 	c.apply(customResourceDefinitions(), "-f", "-")
@@ -31,11 +30,11 @@ func TestComponentsApplyWithoutWarnings(t *testing.T) {
 	}
 }
 
-// apply applies as a person does, strictly; a warning is a failure.
+// apply applies with strict validation; a warning is a failure.
 func (c *cluster) apply(input string, args ...string) {
 	c.Helper()
 	var out []byte
-	// A kind that has just been defined is known a moment later.
+	// The API server serves a new CRD a moment after its creation.
 	c.until(func() bool {
 		cmd := c.KubectlCommand(c.Context(), append([]string{"apply", "--server-side", "--validate=strict", "--warnings-as-errors"}, args...)...)
 		cmd.Stdin = strings.NewReader(input)
@@ -48,7 +47,7 @@ func (c *cluster) apply(input string, args ...string) {
 	}, "kubectl apply %v", args)
 }
 
-// kustomization is the base with components, in a folder of the test's.
+// kustomization writes a kustomization of the base with components to a temporary folder.
 func kustomization(t *testing.T, components ...string) string {
 	t.Helper()
 	root, err := controlplane.Root()
@@ -80,8 +79,8 @@ func customResourceDefinitions() string {
 	return all.String()
 }
 
-// consumptionLimited is an API server's configuration that admits pods of the
-// critical classes only in namespaces whose quota names them.
+// consumptionLimited configures the API server to admit pods with critical priority
+// classes only in namespaces whose quota allows them, as GKE does.
 func consumptionLimited(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "admission.json")

@@ -1,4 +1,4 @@
-// Package availability tests that isolate is there when it is needed, and in
-// nobody's way when it isn't: replicas that come and go, isolate's own pods
-// quarantined, an installation removed and installed again.
+// Package availability tests that isolate stays available, and that it blocks nobody
+// when it is not: rolling restarts, isolate's own pods quarantined, removal and
+// reinstallation, upgrades.
 package availability

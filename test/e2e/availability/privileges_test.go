@@ -22,11 +22,11 @@ import (
 	"isolate.example.io/test/framework/manifests"
 )
 
-// permission is the smallest thing that a role grants. Namespace and name are
-// empty where it is for all of them.
+// permission is one verb on one resource. An empty namespace or name means all.
 type permission struct{ user, namespace, group, resource, name, verb string }
 
-// The programs run as the ServiceAccounts that are shipped, and do all that they do.
+// The programs run with their shipped ServiceAccounts and exercise everything that
+// they do. No request is denied, and no permission stays unused.
 func TestRolesGrantExactlyWhatIsUsed(t *testing.T) {
 	log, err := audit.New(t.TempDir(), `{"level": "Metadata", "userGroups": ["system:serviceaccounts:`+installation.Namespace+`"]}`)
 	require.NoError(t, err)
@@ -56,15 +56,15 @@ func TestRolesGrantExactlyWhatIsUsed(t *testing.T) {
 		return len(unused) == 0
 	}, "each permission is used; not so: %v", unused)
 	for _, e := range entries {
-		// An apply that creates asks the authorizer a second time, which shows in its
-		// answer alone.
+		// An apply that creates is authorized a second time, which the audit log shows only
+		// as the response code.
 		require.Equal(t, "allow", e.Annotations["authorization.k8s.io/decision"], "%+v", e)
 		require.NotEqual(t, http.StatusForbidden, e.ResponseStatus.Code, "%+v", e)
 	}
 }
 
-// everythingHappens has isolate tell all that it can tell within a minute, make its
-// certificates anew, and change the leader.
+// everythingHappens makes isolate publish every event that is possible within a
+// minute, reissue its certificates and change the leader.
 func (c *cluster) everythingHappens() {
 	c.Helper()
 	c.kubectl("create", "namespace", "shop")
@@ -85,14 +85,14 @@ func (c *cluster) everythingHappens() {
 	c.quarantine(pods[3])
 	c.told("shop", "ReplacementMissing")
 
-	// Told of the same version of the authority, the event is added to.
+	// Repeated for the same version of the CA, the event becomes a series.
 	c.until(func() bool { c.loseBundle(); return c.toldAgain() }, "an event is told again")
 	c.loseSecret(authority.ServingSecret)
 	c.loseSecret(authority.CASecret)
 	c.changeLeader()
 }
 
-// loseBundle has the webhook configuration trust nobody, and waits until that is healed.
+// loseBundle empties the webhook configuration's CA bundle and waits until it is repaired.
 func (c *cluster) loseBundle() {
 	c.Helper()
 	bundle := func() string {
@@ -104,7 +104,7 @@ func (c *cluster) loseBundle() {
 	c.until(func() bool { return bundle() == before }, "the bundle is there again")
 }
 
-// loseSecret deletes a Secret, and waits until there is another.
+// loseSecret deletes a Secret and waits until it is recreated.
 func (c *cluster) loseSecret(name string) {
 	c.Helper()
 	c.kubectl("delete", "secret", name, "--namespace="+installation.Namespace)
@@ -114,7 +114,7 @@ func (c *cluster) loseSecret(name string) {
 	}, "there is a Secret %s", name)
 }
 
-// changeLeader kills the leading sweeper, and waits until another leads.
+// changeLeader kills the leading sweeper and waits until another one leads.
 func (c *cluster) changeLeader() {
 	c.Helper()
 	leader := func() string {
@@ -132,7 +132,7 @@ func (c *cluster) changeLeader() {
 	c.told(installation.Namespace, "LeaderElection")
 }
 
-// told waits until there were events of all these reasons in a namespace.
+// told waits until the namespace has events with all these reasons.
 func (c *cluster) told(namespace string, reasons ...string) {
 	c.Helper()
 	found := map[string]bool{}
@@ -146,20 +146,20 @@ func (c *cluster) told(namespace string, reasons ...string) {
 	}, "%v are told; so far: %v", reasons, found)
 }
 
-// toldAgain is whether an event in isolate's namespace was told more than once.
+// toldAgain reports whether an event in isolate's namespace is a series.
 func (c *cluster) toldAgain() bool {
 	c.Helper()
 	return c.kubectl("get", "events.events.k8s.io", "--namespace="+installation.Namespace, "--output=jsonpath={.items[*].series.count}") != ""
 }
 
-// granted are the permissions that an overlay gives isolate's ServiceAccounts.
+// granted returns the permissions that an overlay grants isolate's ServiceAccounts.
 func (c *cluster) granted(overlay string) map[permission]bool {
 	c.Helper()
 	objects, err := manifests.Build(c.Context(), c.Kubectl(), filepath.Join(c.root(), "manifests"), overlay)
 	require.NoError(c, err)
 	roles := map[string][]rbacv1.PolicyRule{}
 	for _, object := range objects {
-		if strings.HasSuffix(object.GetKind(), "Role") { // The one has the other's fields.
+		if strings.HasSuffix(object.GetKind(), "Role") { // ClusterRoles and Roles have the same fields.
 			roles[object.GetKind()+"/"+object.GetName()] = as[rbacv1.Role](c, object).Rules
 		}
 	}
@@ -204,7 +204,7 @@ func permissions(user, namespace string, rule rbacv1.PolicyRule) map[permission]
 	return all
 }
 
-// covers is whether a request took this permission.
+// covers reports whether a request used this permission.
 func (p permission) covers(e audit.Entry) bool {
 	resource := e.ObjectRef.Resource
 	if e.ObjectRef.Subresource != "" {
@@ -213,9 +213,9 @@ func (p permission) covers(e audit.Entry) bool {
 	verbs := []string{e.Verb}
 	switch {
 	case e.Verb == "watch" && strings.Contains(e.RequestURI, "sendInitialEvents=true"):
-		verbs = append(verbs, "list") // API servers that don't stream a list are asked for it.
+		verbs = append(verbs, "list") // API servers without streaming lists get a list request.
 	case e.Verb == "patch" && e.ResponseStatus.Code == http.StatusCreated:
-		verbs = append(verbs, "create") // An apply; see the tests of package certs.
+		verbs = append(verbs, "create") // A server-side apply; see the tests of package certs.
 	}
 	return p.user == e.User.Username && p.group == e.ObjectRef.APIGroup && p.resource == resource && slices.Contains(verbs, p.verb) &&
 		(p.namespace == "" || p.namespace == e.ObjectRef.Namespace) && (p.name == "" || p.name == e.ObjectRef.Name)

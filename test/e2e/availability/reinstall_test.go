@@ -18,8 +18,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// The commands of docs/install.md, word for word. The programs run until all is deleted, as
-// they may on a cluster, where they could bring something back.
+// The test runs the exact commands of docs/install.md. The programs keep running during
+// the removal, as they may on a cluster, where they could recreate something.
 func TestRemoveAndReinstall(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	apply, remove := c.documented()
@@ -43,12 +43,12 @@ func TestRemoveAndReinstall(t *testing.T) {
 		c.kubectl("label", "pod", "--namespace=shop", pod.Name, "looked-at=yes")
 	}
 	c.kubectl("annotate", "pod", "--namespace=shop", overdue.Name, quarantine.HoldKey+"-")
-	end := time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339) // Or it would be a long wait.
+	end := time.Now().Add(20 * time.Second).UTC().Format(time.RFC3339) // Otherwise the removal would take until the pod expires.
 	c.kubectl("annotate", "pod", "--namespace=shop", "--overwrite", later.Name, quarantine.ExpiresAtKey+"="+end)
 	c.kubectl("scale", "deployment", "web", "--namespace=shop", "--replicas=5")
 	c.running("shop", "app=web", 5)
 
-	clientSide := strings.Replace(apply, " --server-side", "", 1) // The page says that it does the same.
+	clientSide := strings.Replace(apply, " --server-side", "", 1) // The page says that both work.
 	c.says(clientSide)
 	c.install(installation.Options{Applied: true})
 	c.gone(overdue)
@@ -58,11 +58,11 @@ func TestRemoveAndReinstall(t *testing.T) {
 	require.Equal(t, held.UID, c.running("shop", quarantine.QuarantinedLabel, 1)[0].UID)
 	for _, upgrade := range []string{clientSide, apply + " --force-conflicts"} {
 		c.says(upgrade)
-		c.quarantine(c.running("shop", "app=web", 5)[0]) // It would fail without the caBundle.
+		c.quarantine(c.running("shop", "app=web", 5)[0]) // This fails if the upgrade emptied the caBundle.
 	}
 }
 
-// Nothing that is deleted needs the webhook, or the sweeper, to be deleted.
+// Removing isolate needs neither the webhook nor the sweeper.
 func TestRemoveWithOwnPodsQuarantinedAndDown(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	apply, remove := c.documented()
@@ -80,7 +80,7 @@ func TestRemoveWithOwnPodsQuarantinedAndDown(t *testing.T) {
 	c.quarantine(c.running(installation.Namespace, component("webhook"), replicas)[0])
 }
 
-// documented reads the two commands.
+// documented returns the commands that install and remove isolate.
 func (c *cluster) documented() (apply, remove string) {
 	c.Helper()
 	data, err := os.ReadFile(filepath.Join(c.root(), "docs", "install.md"))
@@ -99,7 +99,7 @@ func (c *cluster) documented() (apply, remove string) {
 	return apply, remove
 }
 
-// says runs what the page says, in the folder of the repository.
+// says runs a kubectl command of the page in the repository's root.
 func (c *cluster) says(command string) {
 	c.Helper()
 	cmd := c.KubectlCommand(c.Context(), strings.Fields(command)...)
@@ -115,8 +115,7 @@ func (c *cluster) root() string {
 	return root
 }
 
-// clusterWide names all objects in no namespace, of whatever kind, and the
-// namespaces themselves.
+// clusterWide returns the names of all cluster-scoped objects, namespaces included.
 func (c *cluster) clusterWide() []string {
 	c.Helper()
 	kinds := strings.Fields(c.kubectl("api-resources", "--namespaced=false", "--verbs=list", "--output=name"))

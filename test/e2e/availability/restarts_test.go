@@ -14,13 +14,13 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// writers are more than the connections that the API server keeps idle.
+// writers is more than the API server's idle connections.
 const writers = 32
 
-// maxDraining is how many replicas drain at a time: each takes up to two minutes.
+// maxDraining bounds the replicas that drain at a time: each takes up to two minutes.
 const maxDraining = 8
 
-// rollout is one that doesn't end, under a stream of admissions.
+// rollout restarts the webhook's replicas again and again under a stream of admissions.
 type rollout struct {
 	*cluster
 	stream   *load.Stream
@@ -28,8 +28,8 @@ type rollout struct {
 	draining errgroup.Group
 }
 
-// The replicas know nothing of their end but what their readiness says, as when a
-// container is restarted, and the Service learns it late: a second or two.
+// The Service learns only from the readiness probe that a replica stops, as when a
+// container restarts, and it learns it a second or two late.
 func startRollout(t *testing.T, flags ...string) *rollout {
 	t.Helper()
 	r := &rollout{cluster: start(t, controlplane.Options{})}
@@ -55,8 +55,8 @@ func (r *rollout) startWebhook() *installation.Program {
 	return replica
 }
 
-// restart replaces each replica as a Deployment does: the new one is ready before
-// the old one is told to stop, and nobody waits until that has ended.
+// restart replaces each replica like a Deployment: the new one is ready before the
+// old one gets SIGTERM, and the rollout doesn't wait for the old one to exit.
 func (r *rollout) restart() {
 	r.Helper()
 	for i, old := range r.replicas {
@@ -71,7 +71,7 @@ func (r *rollout) restart() {
 	}
 }
 
-// stop waits for the end of each replica that was replaced.
+// stop waits until every replaced replica has exited.
 func (r *rollout) stop() load.Report {
 	r.Helper()
 	require.NoError(r, r.draining.Wait())
@@ -89,7 +89,7 @@ func TestRollingRestartsLoseNoAdmission(t *testing.T) {
 	require.Zero(t, r.stop().Lost)
 }
 
-// Or the test above would show nothing.
+// Without a drain admissions are lost. This proves that the test above can fail.
 func TestRestartsWithoutDrainLoseAdmissions(t *testing.T) {
 	r := startRollout(t, "--drain-period=0s")
 	for deadline := time.Now().Add(waiting.Patience); r.stream.Lost() == 0 && time.Now().Before(deadline); {

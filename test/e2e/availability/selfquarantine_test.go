@@ -15,22 +15,22 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// replicas is how many each of isolate's Deployments has.
+// replicas is the number of replicas of each of isolate's Deployments.
 const replicas = 2
 
-// component selects the pods of one of isolate's Deployments; quarantined ones of
-// the webhook are "quarantined-webhook".
+// component returns a selector for the pods of one of isolate's Deployments. The
+// webhook's quarantined pods have the component "quarantined-webhook".
 func component(name string) string { return "app.kubernetes.io/component=" + name }
 
-// The budget of each Deployment is what protects isolate from a detector that takes
-// all its pods. The quota of the namespace has room for so many, and for a rollout.
+// The controller budget protects isolate from a detector that quarantines all its
+// pods. The namespace's quota has room for that many, plus a rollout.
 func TestOwnPodsCanBeQuarantined(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.install(installation.Options{})
 	budget := quarantine.DefaultConfig().ControllerBudget
 	for _, name := range []string{"sweeper", "webhook"} {
 		for _, pod := range c.running(installation.Namespace, component(name), replicas) {
-			c.quarantine(pod) // One after the other: there may be none for a moment.
+			c.quarantine(pod) // One at a time: for a moment there may be no replica.
 		}
 		for range budget - replicas {
 			c.quarantine(c.running(installation.Namespace, component(name), replicas)[0])
@@ -44,13 +44,13 @@ func TestOwnPodsCanBeQuarantined(t *testing.T) {
 		c.kubectl("rollout", "restart", "--namespace="+installation.Namespace, "deployment/isolate-"+name)
 		c.rolledOut(installation.Namespace, "isolate-"+name)
 		c.quarantine(c.running(installation.Namespace, component(name), replicas)[0], quarantine.TTLKey+"=1s", quarantine.ForceKey+"=true")
-		c.running(installation.Namespace, component("quarantined-"+name), budget) // The last one is deleted again.
+		c.running(installation.Namespace, component("quarantined-"+name), budget) // The last one is deleted.
 	}
 	c.serving(c.running(installation.Namespace, component("webhook"), replicas))
 }
 
-// Without the webhook nobody isolates a pod, and that is all: isolate, and what the
-// nodes need, is created, rolled out and deleted, whatever it carries.
+// A webhook outage stops quarantines and nothing else: isolate itself and system pods
+// can be created, rolled out and deleted, whatever annotations they carry.
 func TestWebhookOutageDoesNotBlockRecovery(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.install(installation.Options{})
@@ -84,7 +84,7 @@ func TestWebhookOutageDoesNotBlockRecovery(t *testing.T) {
 
 	_, err := c.isolate.StartWebhook(t.Context())
 	require.NoError(t, err)
-	for _, pod := range carrying { // What they have carried all along does nothing.
+	for _, pod := range carrying { // Annotations that a pod was created with have no effect.
 		c.kubectl("annotate", "pod", "--namespace="+pod.Namespace, pod.Name, "other=x")
 		require.NotContains(t, c.kubectl("get", "pod", "--namespace="+pod.Namespace, pod.Name, "--output=yaml"), quarantine.QuarantinedLabel)
 	}
@@ -96,8 +96,8 @@ func TestWebhookOutageDoesNotBlockRecovery(t *testing.T) {
 	c.quarantine(c.running(installation.Namespace, component("webhook"), replicas)[0])
 }
 
-// carryEveryRequest writes every key that people write into a Deployment's
-// template, and waits until all its pods are new ones.
+// carryEveryRequest adds every request annotation to a Deployment's template and
+// waits until all its pods are replaced.
 func (c *cluster) carryEveryRequest(namespace, deployment string) {
 	c.Helper()
 	patch, err := json.Marshal(map[string]any{"spec": map[string]any{"template": map[string]any{"metadata": map[string]any{
@@ -111,13 +111,13 @@ func (c *cluster) carryEveryRequest(namespace, deployment string) {
 	c.rolledOut(namespace, deployment)
 }
 
-// rolledOut waits until a Deployment has all its pods, of its last revision.
+// rolledOut waits until a Deployment's latest revision is rolled out.
 func (c *cluster) rolledOut(namespace, deployment string) {
 	c.Helper()
 	c.kubectl("rollout", "status", "--timeout="+waiting.Patience.String(), "--namespace="+namespace, "deployment/"+deployment)
 }
 
-// serving waits until the webhook's Service has these pods and no others.
+// serving waits until the webhook's Service has exactly these pods.
 func (c *cluster) serving(pods []*corev1.Pod) {
 	c.Helper()
 	var names []string

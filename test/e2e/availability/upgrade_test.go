@@ -17,8 +17,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// The pods are those that package quarantine keeps, of each release: they are there
-// when isolate is installed.
+// Package quarantine keeps a quarantined pod of each release in its testdata. These
+// pods exist when isolate is installed.
 func TestUpgradeAndDowngradeKeepQuarantinedPods(t *testing.T) {
 	c := start(t, controlplane.Options{})
 	c.kubectl("create", "namespace", "shop")
@@ -32,11 +32,11 @@ func TestUpgradeAndDowngradeKeepQuarantinedPods(t *testing.T) {
 		c.left(file, release+"-overdue", time.Now())
 	}
 	c.install(installation.Options{})
-	c.running("shop", quarantine.QuarantinedLabel, len(files)) // Those that were overdue are gone.
+	c.running("shop", quarantine.QuarantinedLabel, len(files)) // The expired ones are gone.
 
 	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
 	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "release=quarantined-login-audit-trail-service")
-	c.running("shop", quarantine.QuarantinedLabel+",release=quarantined-quarantined-login-audit-trail-service", len(files)) // By a recheck.
+	c.running("shop", quarantine.QuarantinedLabel+",release=quarantined-quarantined-login-audit-trail-service", len(files)) // The leak guard's recheck detached them again.
 	for release, before := range pods {
 		annotate := func(annotations ...string) *corev1.Pod {
 			c.kubectl(append([]string{"annotate", "pod", "--namespace=shop", release}, annotations...)...)
@@ -54,7 +54,7 @@ func TestUpgradeAndDowngradeKeepQuarantinedPods(t *testing.T) {
 	}
 }
 
-// left creates a pod as another release has left it, which ends at that time.
+// left creates a pod that another release quarantined, with this expiry.
 func (c *cluster) left(file, name string, end time.Time) *corev1.Pod {
 	c.Helper()
 	data, err := os.ReadFile(file)
@@ -69,15 +69,15 @@ func (c *cluster) left(file, name string, end time.Time) *corev1.Pod {
 	return created
 }
 
-// requireKept fails unless all that was recorded of the pod before it came here is
-// recorded still, whatever that is.
+// requireKept fails unless the record still has everything that it had before,
+// including fields that this release doesn't know.
 func requireKept(t *testing.T, before, after *corev1.Pod) {
 	t.Helper()
 	was, is := map[string]json.RawMessage{}, map[string]json.RawMessage{}
 	require.NoError(t, json.Unmarshal([]byte(before.Annotations[quarantine.RecordKey]), &was))
 	require.NoError(t, json.Unmarshal([]byte(after.Annotations[quarantine.RecordKey]), &is))
 	for field, value := range was {
-		if field != "rewritten" && field != "detachedFrom" { // To which was added.
+		if field != "rewritten" && field != "detachedFrom" { // These grew.
 			require.Equal(t, string(value), string(is[field]), field)
 		}
 	}

@@ -23,14 +23,14 @@ import (
 )
 
 const (
-	// webhookName is the host name that the API server calls.
+	// webhookName is the host name that the API server connects to.
 	webhookName = "isolate-webhook.isolate-system.svc"
 
-	// writers keep more connections busy than an API server keeps idle ones, so
-	// that there are always handshakes.
+	// writers is more than the API server's idle connections, so that there are always
+	// new handshakes.
 	writers = 32
 
-	// admissions are at least so many for each rotation.
+	// admissions is the minimum per rotation.
 	admissions = 2000
 )
 
@@ -39,7 +39,7 @@ func (c *cluster) until(what string, condition func() bool) {
 	waiting.Until(c, condition, "%s", what)
 }
 
-// stream has many writers ask for one admission after the other.
+// stream starts concurrent writers and waits until admissions flow.
 func (c *cluster) stream() *load.Stream {
 	c.Helper()
 	config := c.Config()
@@ -50,7 +50,7 @@ func (c *cluster) stream() *load.Stream {
 	return s
 }
 
-// sent waits until there were so many admissions since.
+// sent waits until enough admissions were sent since that count.
 func (c *cluster) sent(s *load.Stream, since int64) {
 	c.Helper()
 	c.until("the stream flows", func() bool { return s.Sent() >= since+admissions || s.Lost() > 0 })
@@ -69,7 +69,7 @@ func (c *cluster) deleteSecret(name string) {
 	require.NoError(c, c.admin.CoreV1().Secrets(installation.Namespace).Delete(c.Context(), name, metav1.DeleteOptions{}))
 }
 
-// store puts these files into a Secret, whatever it had in their place.
+// store overwrites these files in a Secret.
 func (c *cluster) store(name string, files map[string][]byte) {
 	c.Helper()
 	patch, err := json.Marshal(map[string]any{"data": files})
@@ -78,7 +78,7 @@ func (c *cluster) store(name string, files map[string][]byte) {
 	require.NoError(c, err)
 }
 
-// authority is the one that is stored.
+// authority returns the stored CA.
 func (c *cluster) authority() *authority.Pair {
 	c.Helper()
 	files := c.secret(authority.CASecret).Data
@@ -89,7 +89,7 @@ func (c *cluster) authority() *authority.Pair {
 	return &authority.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
 }
 
-// storeLeaf has an authority sign what the webhook is to serve with.
+// storeLeaf stores a serving certificate that the CA signs.
 func (c *cluster) storeLeaf(ca *authority.Pair, at time.Time, name string) {
 	c.Helper()
 	leaf, err := ca.Issue(at, []string{name}, nil, time.Hour)
@@ -123,7 +123,7 @@ func (c *cluster) setBundle(bundle []byte) {
 	}))
 }
 
-// notAfter is when the certificate in a Secret ends.
+// notAfter returns when the certificate in a Secret expires.
 func (c *cluster) notAfter(secret string) time.Time {
 	block, _ := pem.Decode(c.secret(secret).Data[certs.CertFile])
 	if block == nil {
@@ -136,13 +136,13 @@ func (c *cluster) notAfter(secret string) time.Time {
 	return cert.NotAfter
 }
 
-// fits is whether there are a certificate and its key.
+// fits reports whether the files have a certificate and its key.
 func fits(files map[string][]byte) bool {
 	_, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
 	return err == nil
 }
 
-// signedBy is whether the first certificate in a file was signed by one in the other.
+// signedBy reports whether a CA in authorities signed the first certificate in file.
 func signedBy(file, authorities []byte) bool {
 	roots := x509.NewCertPool()
 	block, _ := pem.Decode(file)

@@ -23,7 +23,7 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// What the component cert-manager calls its Certificates, and the authority's Secret.
+// Names in the component cert-manager: its Certificates and the CA's Secret.
 const (
 	servingCertificate = "isolate-webhook"
 	caCertificate      = "isolate-ca"
@@ -53,7 +53,7 @@ func (c *cluster) startCertManager() {
 	})
 }
 
-// renew has cert-manager issue a certificate anew, as its cmctl renew does.
+// renew makes cert-manager reissue a certificate, like cmctl renew.
 func (c *cluster) renew(name string) {
 	c.Helper()
 	client, err := certmanager.NewForConfig(c.Config())
@@ -71,7 +71,7 @@ func (c *cluster) renew(name string) {
 	}))
 }
 
-// renewServing returns when all replicas serve with another certificate.
+// renewServing renews the serving certificate and returns when all replicas use it.
 func (c *cluster) renewServing(i *installation.Installation) {
 	c.Helper()
 	old := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
@@ -82,8 +82,8 @@ func (c *cluster) renewServing(i *installation.Installation) {
 	})
 }
 
-// renewCA returns when another certificate of the authority is trusted. The CA
-// injector adds it to those in the bundle.
+// renewCA renews the CA and returns when the new one is trusted. The CA injector adds
+// it to the bundle.
 func (c *cluster) renewCA() {
 	c.Helper()
 	old := c.secret(certManagerCA).Data[corev1.TLSCertKey]

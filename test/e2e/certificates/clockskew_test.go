@@ -19,8 +19,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// The sweeper makes certificates by the API server's clock, here one that is a day
-// ahead; for the webhook, whose clock is right, they are from tomorrow.
+// The sweeper issues certificates by the API server's clock, which is a day ahead
+// here. For the webhook, whose clock is right, they are not valid before tomorrow.
 func TestClockSkewIsReported(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
@@ -33,13 +33,13 @@ func TestClockSkewIsReported(t *testing.T) {
 	sweeper, err := i.StartSweeper(c.Context(), "--kubeconfig="+kubeconfig)
 	require.NoError(t, err)
 
-	// A Date header says the second, so it may be one more.
+	// A Date header is exact to the second, so the difference may be one more.
 	said := func(by string) string {
 		return "The API server's clock is " + by + " ahead of this machine's. Certificates are issued by the API server's clock; check time synchronization on the node."
 	}
 	c.until("the sweeper reports it", func() bool {
 		return c.logged(sweeper, said("24h0m0s"))+c.logged(sweeper, said("24h0m1s")) > 0 &&
-			(c.told(authority.CASecret, said("24h0m0s")) || c.told(authority.CASecret, said("24h0m1s")))
+			(c.reported(authority.CASecret, said("24h0m0s")) || c.reported(authority.CASecret, said("24h0m1s")))
 	})
 	c.deleteSecret(authority.ServingSecret)
 	c.until("the webhook reports it", func() bool {
@@ -58,8 +58,8 @@ func TestClockSkewIsReported(t *testing.T) {
 	})
 }
 
-// shiftedClock is a kubeconfig for the sweeper, to whom it shows an API server whose
-// clock is ahead by nanoseconds that may be set.
+// shiftedClock returns a kubeconfig for an API server whose clock seems to be ahead
+// by that many nanoseconds.
 func (c *cluster) shiftedClock() (kubeconfig string, ahead *atomic.Int64) {
 	c.Helper()
 	config, err := c.ServiceAccountConfig(c.Context(), installation.Namespace, "isolate-sweeper")
@@ -72,7 +72,7 @@ func (c *cluster) shiftedClock() (kubeconfig string, ahead *atomic.Int64) {
 	server := httptest.NewTLSServer(&httputil.ReverseProxy{
 		Rewrite:       func(r *httputil.ProxyRequest) { r.SetURL(target) },
 		Transport:     transport,
-		FlushInterval: -1, // Watches are passed on as they come.
+		FlushInterval: -1, // Watch events are forwarded immediately.
 		ModifyResponse: func(response *http.Response) error {
 			date, err := http.ParseTime(response.Header.Get("Date"))
 			if err == nil {
@@ -82,7 +82,7 @@ func (c *cluster) shiftedClock() (kubeconfig string, ahead *atomic.Int64) {
 		},
 	})
 	c.Cleanup(func() {
-		server.CloseClientConnections() // Watches.
+		server.CloseClientConnections() // ends the watches
 		server.Close()
 	})
 	config.Host, config.CAData = server.URL, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})

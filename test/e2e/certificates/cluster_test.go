@@ -36,12 +36,12 @@ func (c *cluster) shell(line string) {
 	require.NoError(c, err)
 }
 
-// running are the replicas of a program that have not ended.
+// running returns the replicas of a program that have not exited.
 func running(i *installation.Installation, name string) []*installation.Program {
 	return slices.DeleteFunc(i.Programs(), func(p *installation.Program) bool { return p.Name != name || !p.Running() })
 }
 
-// leader is the sweeper that keeps the certificates.
+// leader returns the sweeper that manages the certificates.
 func (c *cluster) leader(i *installation.Installation) *installation.Program {
 	c.Helper()
 	var leader *installation.Program
@@ -61,7 +61,7 @@ func (c *cluster) metric(p *installation.Program, series string) (value float64,
 	return p.Metric(c.Context(), series)
 }
 
-// logged is how often a program has logged a text.
+// logged counts how often a program has logged a text.
 func (c *cluster) logged(p *installation.Program, text string) int {
 	c.Helper()
 	data, err := os.ReadFile(p.Log)
@@ -69,8 +69,8 @@ func (c *cluster) logged(p *installation.Program, text string) int {
 	return bytes.Count(data, []byte(text))
 }
 
-// told is whether an event about a Secret has a text.
-func (c *cluster) told(secret, text string) bool {
+// reported reports whether an event about a Secret contains a text.
+func (c *cluster) reported(secret, text string) bool {
 	c.Helper()
 	list, err := c.admin.EventsV1().Events(installation.Namespace).List(c.Context(), metav1.ListOptions{})
 	require.NoError(c, err)
@@ -79,8 +79,8 @@ func (c *cluster) told(secret, text string) bool {
 	})
 }
 
-// allServe is whether each replica of the webhook serves with the first
-// certificate in a file, and is trusted with it by the webhook configuration.
+// allServe reports whether each webhook replica serves with the first certificate in
+// a file and the webhook configuration's CA bundle trusts it.
 func (c *cluster) allServe(i *installation.Installation, file []byte) bool {
 	roots := x509.NewCertPool()
 	block, _ := pem.Decode(file)
@@ -101,8 +101,8 @@ func (c *cluster) allServe(i *installation.Installation, file []byte) bool {
 	return true
 }
 
-// healed waits until one authority alone is trusted, has signed what all replicas
-// serve with, and a pod is quarantined through them.
+// healed waits until exactly one CA is trusted, all replicas serve with a certificate
+// that it signed, and a pod can be quarantined.
 func (c *cluster) healed(i *installation.Installation) {
 	c.Helper()
 	c.settled(nil)
@@ -123,7 +123,7 @@ func (c *cluster) pod() *corev1.Pod {
 	return pod
 }
 
-// quarantine quarantines a pod, or only tries to.
+// quarantine quarantines a pod, optionally as a dry run.
 func (c *cluster) quarantine(pod *corev1.Pod, dryRun ...string) error {
 	c.Helper()
 	written, err := c.admin.CoreV1().Pods(pod.Namespace).Patch(c.Context(), pod.Name, types.MergePatchType,

@@ -1,4 +1,3 @@
-// Package certificates tests where the webhook's certificate comes from, and that
-// no admission is lost while it is replaced, on a local control plane with the
-// real parts.
+// Package certificates tests the sources of the webhook's certificate on a local
+// control plane, and that no admission is lost while the certificate or its CA rotates.
 package certificates

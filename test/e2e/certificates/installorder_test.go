@@ -17,8 +17,8 @@ import (
 	"isolate.example.io/test/framework/manifests"
 )
 
-// What a first install brings, one after the other: kubectl applies many objects,
-// and pods start when their images have arrived.
+// The parts of a first install arrive in any order: kubectl applies many objects, and
+// pods start when their images are pulled.
 const (
 	configuration = "the webhook configuration"
 	sweeper       = "the sweeper"
@@ -54,7 +54,7 @@ func TestInstallOrderDoesNotMatter(t *testing.T) {
 					_, err := i.StartSweeper(c.Context())
 					require.NoError(c, err)
 					c.until("there is a certificate", func() bool { return fits(c.secret(authority.ServingSecret).Data) })
-				case webhook: // It waits for its Secret, as a container does.
+				case webhook: // It waits for its Secret, like a container.
 					go func() {
 						_, err := i.StartWebhook(c.Context())
 						started <- err
@@ -79,7 +79,7 @@ func (c *cluster) leaveOver() {
 	require.NoError(c, err)
 }
 
-// configuration is the webhook configuration as it is shipped.
+// configuration returns the webhook configuration as shipped.
 func (c *cluster) configuration() *unstructured.Unstructured {
 	c.Helper()
 	root, err := controlplane.Root()

@@ -15,7 +15,7 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// The leader is killed when another authority is trusted and has signed nothing yet.
+// The leader is killed when the new CA is trusted but has not signed anything yet.
 func TestRotationSurvivesLeaderLoss(t *testing.T) {
 	delay, err := time.ParseDuration(propagation)
 	require.NoError(t, err)
@@ -59,8 +59,8 @@ func TestRotationSurvivesLeaderLoss(t *testing.T) {
 	}
 }
 
-// Two sweepers, each of which believes to be the only one, find nothing at the same
-// moment. What is created by apply is written over what the other has created.
+// Two sweepers that both believe they lead find no certificates at the same moment.
+// Server-side apply overwrites what the other one created.
 func TestConcurrentLeadersAgreeOnFirstInstall(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick, "--leader-elect=false"}))
@@ -86,7 +86,7 @@ func TestConcurrentLeadersAgreeOnFirstInstall(t *testing.T) {
 	}
 	t.Logf("two leaders made %d authorities in %d rounds", made()-before, rounds)
 	versions := c.versions()
-	s := c.stream() // Some time in which they could go on.
+	s := c.stream() // Gives them time to disagree.
 	require.Zero(t, s.Stop().Lost)
 	require.Equal(t, versions, c.versions(), "nothing is left to do")
 }
@@ -107,7 +107,7 @@ func TestConcurrentLeadersLoseNoAdmission(t *testing.T) {
 	require.Zero(t, report.Lost)
 }
 
-// signal sends all sweepers a signal.
+// signal sends a signal to all sweepers.
 func (c *cluster) signal(i *installation.Installation, signal syscall.Signal) {
 	c.Helper()
 	for _, sweeper := range running(i, "sweeper") {
@@ -115,7 +115,7 @@ func (c *cluster) signal(i *installation.Installation, signal syscall.Signal) {
 	}
 }
 
-// versions are those of all that the sweepers write.
+// versions returns the resourceVersions of everything that the sweepers write.
 func (c *cluster) versions() string {
 	c.Helper()
 	configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(c.Context(), authority.Configuration, metav1.GetOptions{})
@@ -125,7 +125,7 @@ func (c *cluster) versions() string {
 	}, " ")
 }
 
-// Certificates end while no sweeper runs.
+// The certificates expire while no sweeper runs.
 func TestExpiredCertificatesAreReplacedAfterLongOutage(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick, "--ca-validity=9s", "--certificate-validity=9s"}))

@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// quick has a rotation of the authority take seconds; nothing is lost by it as
-// long as Secrets reach the mounts at once.
+// quick makes a CA rotation take seconds. It loses no admission as long as Secrets
+// reach the mounts immediately.
 const quick = "--propagation-delay=1s"
 
 func TestDamageIsRepairedAndReported(t *testing.T) {
@@ -75,13 +75,13 @@ func TestDamageIsRepairedAndReported(t *testing.T) {
 				if test.why != "" {
 					note = fmt.Sprintf(note, c.notAfter(test.secret).UTC().Format(time.RFC3339), test.why)
 				}
-				return c.told(test.secret, note)
+				return c.reported(test.secret, note)
 			})
 		})
 	}
 }
 
-// Each command is taken from the sentence, and run as it stands there.
+// The test runs each command exactly as the message prints it.
 func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
@@ -117,7 +117,7 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 			c.healed(i)
 			c.shell(test.hinder)
 			c.until("it is said what to do", func() bool { return c.logged(sweeper, test.says+test.command) > 0 })
-			c.until("an event says it too", func() bool { return c.told(authority.ServingSecret, test.says+test.command) })
+			c.until("an event says it too", func() bool { return c.reported(authority.ServingSecret, test.says+test.command) })
 			blocked, _ := c.metric(sweeper, "isolate_certificate_blocked")
 			require.InDelta(t, 1, blocked, 0)
 			c.shell(test.command)
@@ -130,7 +130,7 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 	}
 }
 
-// Who wrote the annotations last owns them. A restored backup has some, too.
+// Anyone may have written the annotations last, for example by restoring a backup.
 func TestForgedRotationAnnotationsHaveNoEffect(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
@@ -141,7 +141,7 @@ func TestForgedRotationAnnotationsHaveNoEffect(t *testing.T) {
 	c.healed(i)
 }
 
-// A policy that undoes what is written must not have the sweeper write without end.
+// If a policy reverts every write, the sweeper must not write in an endless loop.
 func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.installWith(c.options([]string{quick}))
@@ -157,7 +157,7 @@ func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	c.healed(i)
 }
 
-// undo has the API server itself take away what a rotation notes.
+// undo makes the API server revert what a rotation writes down.
 func (c *cluster) undo() (remove func()) {
 	c.Helper()
 	const name = "undo"

@@ -11,7 +11,7 @@ import (
 	"isolate.example.io/certs/authority"
 )
 
-// rotateServing has the sweeper make another certificate, and waits until all
+// rotateServing makes the sweeper issue a new serving certificate and waits until all
 // replicas serve with it.
 func (c *cluster) rotateServing() {
 	c.Helper()
@@ -23,7 +23,7 @@ func (c *cluster) rotateServing() {
 	})
 }
 
-// rotateCA has the sweeper make another authority, and waits until it alone is trusted.
+// rotateCA makes the sweeper create a new CA and waits until only that one is trusted.
 func (c *cluster) rotateCA() {
 	c.Helper()
 	old := c.secret(authority.CASecret).Data[corev1.TLSCertKey]
@@ -31,8 +31,8 @@ func (c *cluster) rotateCA() {
 	c.settled(old)
 }
 
-// settled waits until there is another authority than the old one, which alone is
-// trusted and has signed what is served.
+// settled waits until there is a new CA, only that one is trusted, and it has signed
+// the serving certificate.
 func (c *cluster) settled(old []byte) {
 	c.Helper()
 	c.until("the rotation is over", func() bool {
@@ -66,7 +66,8 @@ func TestRotationLosesNoAdmission(t *testing.T) {
 	}
 }
 
-// What a rotation would be without care. It shows that the stream notices.
+// A rotation that simply replaces the CA bundle loses admissions. This proves that
+// the stream notices.
 func TestReplacingTheBundleLosesAdmissions(t *testing.T) {
 	c := sharedCluster(t)
 	i := c.install("overlays/default", "--propagation-delay="+propagation)

@@ -17,8 +17,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// From isolate's own authority to cert-manager and back, by the commands of
-// docs/install.md, word for word.
+// The test switches from isolate's own CA to cert-manager and back, with the exact
+// commands of docs/install.md.
 func TestSwitchingAuthorityLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
@@ -47,7 +47,8 @@ func TestSwitchingAuthorityLosesNoAdmission(t *testing.T) {
 	require.Zero(t, report.Lost)
 }
 
-// documented are the commands in the block of the page after a line that ends so.
+// documented returns the commands in the page's first block after a line with this
+// suffix.
 func (c *cluster) documented(line string) []string {
 	c.Helper()
 	root, err := controlplane.Root()
@@ -68,8 +69,8 @@ func (c *cluster) documented(line string) []string {
 	return commands
 }
 
-// rollOut does what the Deployment's controller and the kubelet do when the flags of
-// the sweeper have changed, and returns whether it is to keep the certificates.
+// rollOut does what the Deployment controller and the kubelet do when the sweeper's
+// flags have changed, and reports whether the sweeper now issues the certificates.
 func (c *cluster) rollOut(i *installation.Installation, before bool) bool {
 	c.Helper()
 	deployment, err := c.admin.AppsV1().Deployments(installation.Namespace).Get(c.Context(), "isolate-sweeper", metav1.GetOptions{})

@@ -1,4 +1,3 @@
-// Package docs holds README.md, docs and the alerts to what the programs do:
-// commands are run, links followed, flags and metrics looked up in the running
-// programs.
+// Package docs tests the documents and the alerts against the running programs: it
+// runs the commands, follows the links, and looks up flags and metrics.
 package docs

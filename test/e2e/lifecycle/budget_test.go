@@ -13,14 +13,14 @@ import (
 )
 
 const (
-	// misfire is how many pods of one Deployment a detector takes for broken at once.
+	// misfire is the number of pods of one Deployment that a faulty detector quarantines.
 	misfire = 100
-	// budget is how many of a controller's pods may be quarantined unless a flag says otherwise.
+	// budget is the default of --controller-budget.
 	budget = 5
 )
 
-// quarantineAtOnce annotates all pods of a Deployment at the same time, and
-// returns how many got through.
+// quarantineAtOnce annotates all pods of a Deployment concurrently and returns how
+// many were quarantined.
 func (n *namespace) quarantineAtOnce() int {
 	n.Helper()
 	n.create(deployment("web", misfire, web))
@@ -46,11 +46,11 @@ func (n *namespace) quarantineAtOnce() int {
 	return through
 }
 
-// Not parallel: they count on how many replicas there are.
+// Not parallel: the budget tests depend on the number of webhook replicas.
 func TestBudgetIsExactWithOneReplica(t *testing.T) {
 	n := newNamespace(t)
 	require.Equal(t, budget, n.quarantineAtOnce())
-	// A rollout doesn't have the Deployment begin anew.
+	// A rollout doesn't reset the Deployment's budget.
 	_, err := n.kubectl(nil, "set", "image", "deployment/web", "web=web:2")
 	require.NoError(t, err)
 	screen, err := n.kubectl(nil, "rollout", "status", "deployment/web")

@@ -81,7 +81,7 @@ func statefulSet(name string, labels map[string]string) *appsv1.StatefulSet {
 	}}
 }
 
-// ownedByConfigMap is a pod whose controller is of a kind that controls no pods.
+// ownedByConfigMap returns a pod whose controller is of a kind that isolate doesn't know.
 func ownedByConfigMap(name string, labels map[string]string) *corev1.Pod {
 	pod := barePod(name, labels)
 	pod.OwnerReferences = []metav1.OwnerReference{{

@@ -14,7 +14,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// tells waits for an event about an object, and returns it.
+// tells waits for an event about an object and returns it.
 func (n *namespace) tells(about, reason string) eventsv1.Event {
 	n.Helper()
 	var found eventsv1.Event
@@ -57,7 +57,7 @@ func TestEventsOfAPod(t *testing.T) {
 	n.tells("Pod/"+released, "Quarantined")
 	screen, err := n.release(released)
 	require.NoError(t, err, screen)
-	if n.exists(&pods[1]) { // Its ReplicaSet may delete it at once.
+	if n.exists(&pods[1]) { // Its ReplicaSet may delete it immediately.
 		n.tells("Pod/"+released, "Released")
 	}
 }
@@ -67,7 +67,7 @@ func withHostPort(set *appsv1.ReplicaSet) *appsv1.ReplicaSet {
 	return set
 }
 
-// crashing has a pod's container wait as one does that crashes again and again.
+// crashing gives a pod's container the status of a crash loop.
 func (n *namespace) crashing(pod string) {
 	n.Helper()
 	n.unready(pod)

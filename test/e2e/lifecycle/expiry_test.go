@@ -33,7 +33,7 @@ func TestExpiredPodIsDeletedUnlessHeld(t *testing.T) {
 	n.running("app=web", 2)
 }
 
-// crowd is how many pods are quarantined at once.
+// crowd is the number of pods that are quarantined at once.
 const crowd = 200
 
 func TestManyPodsExpireAtOnce(t *testing.T) {

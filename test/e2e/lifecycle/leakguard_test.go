@@ -16,7 +16,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// escapes tells when the app label of a pod has changed from what it is now.
+// escapes returns a channel with the time at which the pod's app label changes.
 func (n *namespace) escapes(name string) <-chan time.Time {
 	n.Helper()
 	before := n.pod(name)
@@ -37,7 +37,7 @@ func (n *namespace) escapes(name string) <-chan time.Time {
 	return escaped
 }
 
-// Nobody writes the pod: the leak guard finds it.
+// Nobody writes to the pod: the leak guard finds it.
 func TestLeakGuardDetachesAgain(t *testing.T) {
 	t.Parallel()
 	for name, selects := range map[string]func(n *namespace){
@@ -74,9 +74,9 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late had come to select this quarantined pod, and it was taken out again.")
 			require.NotContains(t, pod.Annotations, quarantine.RecheckKey)
 			status := quarantine.StatusOf(pod.Labels, pod.Annotations)
-			require.Equal(t, "web", status.Record.Labels["app"], "the original is what a release gives back")
+			require.Equal(t, "web", status.Record.Labels["app"], "a release restores the original")
 
-			// As it is in the very write: its ReplicaSet may delete it then.
+			// Read the labels from the response: its ReplicaSet may delete the pod right after.
 			screen, err := n.kubectl(nil, "annotate", "pod", before.Name, quarantine.TriggerKey+"-",
 				"--output=jsonpath=labels:{.metadata.labels.app}:{.metadata.labels.release}")
 			require.NoError(t, err, screen)
@@ -85,7 +85,8 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 	}
 }
 
-// What selects by isolate's own label can't be escaped: it stays told, until it goes.
+// Nothing can detach a pod from a selector on isolate's own label. The metric shows
+// the leak until the Service is deleted.
 func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n := newNamespace(t)
 	n.create(barePod("web", web))
@@ -101,7 +102,7 @@ func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n.until(func() bool { return n.sweeperMetric("isolate_leaking_pods") == 0 }, "nothing leaks any more")
 }
 
-// The webhook may not know a Service yet that is made at the same time.
+// The webhook may not know a Service that is created at the same time.
 func TestServiceCreatedDuringQuarantine(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -131,7 +132,8 @@ func TestServiceCreatedDuringQuarantine(t *testing.T) {
 	}
 }
 
-// A Binding copies its labels onto the pod, and no policy can tell onto which.
+// The API server copies a Binding's labels onto the pod, and a policy can't tell which
+// pod that is.
 func TestPodRelabelledByBindingIsDetachedAgain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)

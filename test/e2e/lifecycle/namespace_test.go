@@ -20,7 +20,7 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// namespace is one test's own.
+// namespace is the namespace of one test, with helpers.
 type namespace struct {
 	*testing.T
 	name string
@@ -34,7 +34,7 @@ func newNamespace(t *testing.T) *namespace {
 	return &namespace{T: t, name: created.Name}
 }
 
-// annotate sets annotations of the namespace itself.
+// annotate sets annotations on the namespace.
 func (n *namespace) annotate(annotations map[string]string) {
 	n.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
@@ -43,14 +43,14 @@ func (n *namespace) annotate(annotations map[string]string) {
 	require.NoError(n, err)
 }
 
-// create creates an object of any kind that the tests use.
+// create creates an object in the namespace.
 func (n *namespace) create(object any) {
 	n.Helper()
 	var err error
 	ctx, options := n.Context(), metav1.CreateOptions{}
 	switch o := object.(type) {
 	case *corev1.Pod:
-		for i := range o.OwnerReferences { // A ConfigMap, which the garbage collector must find.
+		for i := range o.OwnerReferences { // The owner must exist, or the garbage collector deletes the pod.
 			var owner *corev1.ConfigMap
 			owner, err = admin.CoreV1().ConfigMaps(n.name).Create(ctx, &corev1.ConfigMap{ObjectMeta: named(o.OwnerReferences[i].Name)}, options)
 			require.NoError(n, err)
@@ -98,7 +98,7 @@ func (n *namespace) until(condition func() bool, what string, args ...any) {
 	waiting.Until(n, condition, what, args...)
 }
 
-// running waits for that many pods to run, and returns them.
+// running waits until exactly count matching pods run, and returns them.
 func (n *namespace) running(selector string, count int) []corev1.Pod {
 	n.Helper()
 	var pods []corev1.Pod
@@ -123,15 +123,15 @@ func (n *namespace) kubectl(env []string, args ...string) (string, error) {
 	return kubectl.Try(n.Context(), cluster, env, append([]string{"--namespace=" + n.name}, args...)...)
 }
 
-// quarantine quarantines a pod as a person does, and returns what is stored by
-// that very write, and what the person sees.
+// quarantine quarantines a pod with kubectl and returns the pod that this write
+// stored, and the warnings.
 func (n *namespace) quarantine(pod string, annotations ...string) (*corev1.Pod, string) {
 	n.Helper()
 	return n.annotated(pod, append([]string{quarantine.TriggerKey + "=true"}, annotations...)...)
 }
 
-// annotated annotates a pod as a person does, and returns what is stored by that
-// very write, and what the person sees.
+// annotated annotates a pod with kubectl and returns the pod that this write stored,
+// and the warnings.
 func (n *namespace) annotated(pod string, annotations ...string) (*corev1.Pod, string) {
 	n.Helper()
 	screen, err := n.kubectl(nil, append([]string{"annotate", "pod", pod, "--output=json"}, annotations...)...)
@@ -143,7 +143,7 @@ func (n *namespace) annotated(pod string, annotations ...string) (*corev1.Pod, s
 	return stored, warnings
 }
 
-// requireOut fails unless nothing selects or owns the pod, and it is stamped.
+// requireOut fails unless the pod is quarantined and nothing selects or owns it.
 func (n *namespace) requireOut(pod *corev1.Pod) {
 	n.Helper()
 	require.Empty(n, n.selecting(pod.Labels))
@@ -152,7 +152,7 @@ func (n *namespace) requireOut(pod *corev1.Pod) {
 	require.Equal(n, quarantine.Quarantined, status.State, "%v", status.Problem)
 }
 
-// selecting names whatever in the namespace selects these labels.
+// selecting returns the names of all objects in the namespace that select these labels.
 func (n *namespace) selecting(podLabels map[string]string) []string {
 	n.Helper()
 	var names []string
@@ -199,7 +199,7 @@ func (n *namespace) selecting(podLabels map[string]string) []string {
 	return names
 }
 
-// serving are the names of the pods in a Service's EndpointSlices.
+// serving returns the names of the pods in a Service's EndpointSlices.
 func (n *namespace) serving(service string) []string {
 	n.Helper()
 	list, err := admin.DiscoveryV1().EndpointSlices(n.name).List(n.Context(), metav1.ListOptions{
@@ -215,8 +215,7 @@ func (n *namespace) serving(service string) []string {
 	return names
 }
 
-// serves waits until a Service sends traffic to exactly that many pods, and not
-// to this one.
+// serves waits until a Service has exactly that many endpoints and not this pod.
 func (n *namespace) serves(service string, count int, without string) {
 	n.Helper()
 	n.until(func() bool {

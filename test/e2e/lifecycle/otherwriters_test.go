@@ -14,8 +14,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// hinderNobody does to quarantined pods what others do to any pod. That they could
-// go on doing it is the same with the webhook up and down.
+// hinderNobody writes to a quarantined pod like kubelets, network plugins, controllers
+// and drains do. All of it works with the webhook up and down.
 func (n *namespace) hinderNobody(quarantined *corev1.Pod) {
 	n.Helper()
 	require.NoError(n, n.patchStatus(quarantined), "a kubelet")
@@ -26,14 +26,14 @@ func (n *namespace) hinderNobody(quarantined *corev1.Pod) {
 	n.gone(quarantined.Name)
 }
 
-// annotateThroughStatus writes as Multus does.
+// annotateThroughStatus writes an annotation through pods/status, like Multus.
 func (n *namespace) annotateThroughStatus(pod *corev1.Pod) error {
 	_, err := admin.CoreV1().Pods(n.name).Patch(n.Context(), pod.Name, types.MergePatchType,
 		[]byte(`{"metadata": {"annotations": {"k8s.v1.cni.cncf.io/network-status": "[]"}}}`), metav1.PatchOptions{}, "status")
 	return err
 }
 
-// deleted deletes the namespace, and waits until it is gone with all that is in it.
+// deleted deletes the namespace and waits until it is gone with everything in it.
 func (n *namespace) deleted() {
 	n.Helper()
 	require.NoError(n, admin.CoreV1().Namespaces().Delete(n.Context(), n.name, metav1.DeleteOptions{}))
@@ -52,7 +52,7 @@ func TestQuarantineDoesNotBlockOtherWriters(t *testing.T) {
 	n.quarantine(pods[1].Name, quarantine.HoldKey+"=true")
 	n.hinderNobody(evicted)
 	n.running("app=web", 2)
-	n.deleted() // A hold keeps isolate from deleting the pod, and nobody else.
+	n.deleted() // A hold keeps isolate from deleting the pod, but nobody else.
 }
 
 func TestQuarantinedPodCanBePreempted(t *testing.T) {
@@ -74,7 +74,7 @@ func TestQuarantinedPodCanBePreempted(t *testing.T) {
 	n.gone("small")
 }
 
-// largePod takes more than half of a node that only such pods are for.
+// largePod returns a pod that needs more than half of a node's CPU.
 func largePod(name, priorityClass string) *corev1.Pod {
 	pod := barePod(name, map[string]string{"app": name})
 	pod.Spec.PriorityClassName = priorityClass

@@ -13,7 +13,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Not parallel: while it runs, nobody else can isolate a pod.
+// Not parallel: no other test can quarantine a pod while this one runs.
 func TestWebhookOutageStopsQuarantineOnly(t *testing.T) {
 	n := newNamespace(t)
 	n.create(service("web", web))
@@ -32,7 +32,7 @@ func TestWebhookOutageStopsQuarantineOnly(t *testing.T) {
 	screen, err := n.kubectl(nil, "annotate", "pod", free[0].Name, quarantine.TriggerKey+"=true")
 	require.Error(t, err)
 	require.Contains(t, screen, `failed calling webhook "pods.isolate.example.io"`)
-	require.Equal(t, free[0].Labels, n.pod(free[0].Name).Labels, "nothing half done")
+	require.Equal(t, free[0].Labels, n.pod(free[0].Name).Labels, "the pod is unchanged")
 
 	for name, write := range map[string]func(pod *corev1.Pod) error{
 		"label":      n.patch(`{"metadata": {"labels": {"other": "x"}}}`),

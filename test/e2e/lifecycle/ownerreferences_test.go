@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// ownedByService creates a Service that selects none of the pods, and refers to it
-// as an owner.
+// ownedByService creates a Service that selects none of the pods and returns an
+// ownerReference to it.
 func (n *namespace) ownedByService(name string) metav1.OwnerReference {
 	n.Helper()
 	n.create(service(name, map[string]string{"app": "other"}))
@@ -30,7 +30,7 @@ func (n *namespace) deleteService(name string) {
 	require.NoError(n, admin.CoreV1().Services(n.name).Delete(n.Context(), name, metav1.DeleteOptions{}))
 }
 
-// own adds owners to a pod, besides its controller.
+// own adds owners to a pod's controller.
 func (n *namespace) own(pod string, owners ...metav1.OwnerReference) {
 	n.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"ownerReferences": owners}})
@@ -39,10 +39,10 @@ func (n *namespace) own(pod string, owners ...metav1.OwnerReference) {
 	require.NoError(n, err)
 }
 
-// collects returns once the garbage collector has certainly dealt with everything
-// that happened before: it takes what has owners in the order of its changes, and
-// has deleted a pod that refers to nothing else than these. The second such pod
-// comes after the first is gone, whichever of its workers took that one.
+// collects returns once the garbage collector has processed everything that happened
+// before. It processes changes in order, and it deletes a pod whose only owners are
+// absent. The second such pod is created after the first is gone, so it doesn't matter
+// which worker processed the first.
 func (n *namespace) collects(absent ...metav1.OwnerReference) {
 	n.Helper()
 	for i := range 2 {
@@ -66,7 +66,7 @@ func TestReleaseRestoresExistingOwnersOnly(t *testing.T) {
 	pods := n.running("app=web", 2)
 	unknown := barePod("unknown", nil)
 	unknown.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "settings"}}
-	n.create(unknown) // With its ConfigMap, which stays.
+	n.create(unknown) // Its ConfigMap is created too, and stays.
 	settings := n.pod("unknown").OwnerReferences[0]
 	stays, deleted, again := n.ownedByService("stays"), n.ownedByService("deleted"), n.ownedByService("again")
 	some, none := pods[0].Name, pods[1].Name
@@ -87,7 +87,7 @@ func TestReleaseRestoresExistingOwnersOnly(t *testing.T) {
 		return "Not put back: the ownerReference to " + name + ", which isolate can't tell to exist."
 	}
 	release := func(pod string, says ...string) *corev1.Pod {
-		// What the answer goes by is in the webhook's index a moment after it is so.
+		// The webhook's index lags behind the API server for a moment.
 		var screen string
 		defer func() {
 			if n.Failed() {

@@ -15,7 +15,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// As it is spoken to behind a Service.
+// The API server speaks HTTP/1.1 to webhooks behind a Service. The webhook offers
+// nothing else, so that tests on loopback measure the same protocol.
 func TestWebhookNegotiatesHTTP1Only(t *testing.T) {
 	for _, program := range isolated.Programs() {
 		if program.Name != "webhook" || !program.Ready(t.Context()) {

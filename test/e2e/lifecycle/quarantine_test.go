@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// ways are all ways to set an annotation on a pod that exists.
+// ways are all ways to set an annotation on an existing pod.
 var ways = map[string]func(n *namespace, pod string){
 	"kubectl annotate": func(n *namespace, pod string) {
 		screen, err := n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true")
@@ -86,8 +86,8 @@ func TestServerSideDryRun(t *testing.T) {
 	require.Equal(t, before, *n.pod(before.Name))
 }
 
-// A pod may have fields that no client of ours knows: what is patched is
-// metadata, and nothing is encoded again.
+// A pod may have fields that isolate's client doesn't know. isolate patches metadata
+// only and never re-encodes the pod.
 func TestOtherFieldsAreUnchanged(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)

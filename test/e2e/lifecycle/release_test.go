@@ -16,8 +16,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// release releases a pod as a person does, and returns what is stored by that
-// very write, and what the person sees.
+// release releases a pod with kubectl and returns what it prints.
 func (n *namespace) release(pod string) (string, error) {
 	n.Helper()
 	return n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"-")
@@ -30,7 +29,8 @@ func (n *namespace) unready(pod string) {
 	require.NoError(n, err)
 }
 
-// unreadyOthers has all pods but one be not Ready, and waits until their owner says so.
+// unreadyOthers makes all pods but one not Ready and waits until their owner's status
+// shows it.
 func (n *namespace) unreadyOthers(owner string, but *corev1.Pod) {
 	n.Helper()
 	for _, pod := range n.pods("app=web") {
@@ -51,7 +51,8 @@ func (n *namespace) scale(kind, name string, replicas int) {
 	n.running("app=web", replicas)
 }
 
-// limitPods lets the namespace have that many pods, once the API server knows of it.
+// limitPods limits the namespace to that many pods and waits until the API server
+// enforces the quota.
 func (n *namespace) limitPods(count int) {
 	n.Helper()
 	limit := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(count), resource.DecimalSI)}
@@ -61,7 +62,7 @@ func (n *namespace) limitPods(count int) {
 	n.until(func() bool {
 		_, err := admin.CoreV1().Pods(n.name).Create(n.Context(), barePod("probe", nil), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return apierrors.IsForbidden(err)
-	}, "the quota counts")
+	}, "the API server enforces the quota")
 }
 
 func (n *namespace) exists(pod *corev1.Pod) bool {
@@ -73,10 +74,10 @@ func (n *namespace) exists(pod *corev1.Pod) bool {
 	return err == nil && stored.UID == pod.UID && stored.DeletionTimestamp == nil
 }
 
-// free selects the pods of these tests that are not quarantined, whatever was rewritten.
+// free selects the pods of these tests that are not quarantined.
 const free = "app=web,!" + quarantine.QuarantinedLabel
 
-// The answer to a release says what the real controller then does.
+// The warnings of a release predict what the real controller then does.
 func TestReleasePredictsTheController(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
@@ -86,7 +87,7 @@ func TestReleasePredictsTheController(t *testing.T) {
 		before func(n *namespace, pod *corev1.Pod)
 		says   string
 		stays  string // "yes", "no" or "maybe"
-		left   int    // pods in the end
+		left   int    // pods at the end
 		quota  int    // of pods, set before the pod is quarantined
 		short  int    // pods that are not replaced
 	}{
@@ -165,7 +166,7 @@ func TestReleasePredictsTheController(t *testing.T) {
 			n := newNamespace(t)
 			n.create(test.owner)
 			before := n.running("app=web", test.pods)[0]
-			// A DaemonSet keeps the elder, by whole seconds.
+			// The DaemonSet controller keeps the oldest pod, and compares whole seconds.
 			n.until(func() bool { return time.Since(before.CreationTimestamp.Time) > time.Second }, "the pod is older than its replacement")
 			if test.quota > 0 {
 				n.limitPods(test.quota)
@@ -177,7 +178,7 @@ func TestReleasePredictsTheController(t *testing.T) {
 				test.before(n, &before)
 			}
 
-			// What the answer goes by is in the webhook's index a moment after it is so.
+			// The webhook's index lags behind the API server for a moment.
 			n.until(func() bool {
 				screen, err := n.kubectl(nil, "annotate", "pod", before.Name, quarantine.TriggerKey+"-", "--dry-run=server")
 				return err == nil && strings.Contains(screen, test.says)
@@ -237,7 +238,8 @@ func TestQuarantineHoldExtendRelease(t *testing.T) {
 	require.Equal(t, "true", n.pod(pod).Annotations[quarantine.HoldKey])
 }
 
-// A controller that adopts a quarantined pod is not stopped, and doesn't get it.
+// A controller's attempt to adopt a quarantined pod succeeds, but the pod is detached
+// in that same write.
 func TestAdoptionByControllerSucceeds(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)

@@ -14,7 +14,7 @@ import (
 
 var web = map[string]string{"app": "web", "release": "stable"}
 
-// nodes is how many the control plane has.
+// nodes is the number of nodes of the control plane.
 const nodes = 3
 
 func TestPodOfAnyControllerIsReplaced(t *testing.T) {
@@ -23,7 +23,7 @@ func TestPodOfAnyControllerIsReplaced(t *testing.T) {
 		name    string
 		owner   any
 		pods    int
-		starts  string // who starts a replacement, as the answer says it
+		starts  string // the controller that the warning names as starting a replacement
 		without bool   // a pod without a controller is not replaced
 	}{
 		{name: "deployment", owner: deployment("web", 2, web), pods: 2, starts: "ReplicaSet/web-"},
@@ -137,13 +137,13 @@ func TestSelectorExpressions(t *testing.T) {
 	}
 }
 
-// The rewrite makes others match that did not before.
+// Rewriting a label can make other selectors match that did not match before.
 func TestSelectorsThatMatchRewrittenLabels(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.create(replicaSet("web", 1, web))
 	broken := n.running("app=web", 1)[0]
-	// Both wait for a pod whose app is none of theirs.
+	// Both select pods whose app label is not one of theirs.
 	notIn := map[string]string{"app": "late", "release": "quarantined-stable"}
 	n.create(replicaSet("late", 0, notIn,
 		requires("app", metav1.LabelSelectorOpNotIn, "web"), requires("release", metav1.LabelSelectorOpExists)))
