@@ -6,24 +6,35 @@ import "k8s.io/apimachinery/pkg/types"
 // without the pod of the request.
 type Count interface {
 	// Controlled returns how many pods count for any of these controllers.
-	Controlled(by ...types.UID) int
+	Controlled(by ...types.UID) PodCount
 
 	// All returns how many pods the namespace has.
-	All() int
+	All() PodCount
 }
+
+// PodCount counts pods.
+type PodCount struct {
+	// Quarantined are stored as quarantined. InFlight were admitted a moment ago, and
+	// may be stored or not.
+	Quarantined, InFlight int
+}
+
+// total is what counts against a budget.
+func (c PodCount) total() int { return c.Quarantined + c.InFlight }
 
 // budgetUse says how much of a budget is used: that of a controller, or that of the
 // namespace if owner is nil.
 type budgetUse struct {
-	owner        *Owner
-	count, limit int
+	owner *Owner
+	count PodCount
+	limit int
 }
 
 // exceeded reports whether the budget leaves no room for another pod.
-func (u budgetUse) exceeded() bool { return u.limit > 0 && u.count >= u.limit }
+func (u budgetUse) exceeded() bool { return u.limit > 0 && u.count.total() >= u.limit }
 
 // last reports whether one more pod uses the budget up.
-func (u budgetUse) last() bool { return u.limit > 0 && u.count+1 >= u.limit }
+func (u budgetUse) last() bool { return u.limit > 0 && u.count.total()+1 >= u.limit }
 
 // controllerBudget returns the use of the budget of the pod's controller. A record
 // that an older release wrote names the pod's own controller, so both are counted.

@@ -70,6 +70,27 @@ func TestExceededBudgetRefusesWithoutForce(t *testing.T) {
 	}
 }
 
+type countedInFlight struct{ PodCount }
+
+func (c countedInFlight) Controlled(...types.UID) PodCount { return c.PodCount }
+
+func (c countedInFlight) All() PodCount { return c.PodCount }
+
+// A write that isolate has admitted may still be refused by something else.
+func TestDenialDistinguishesQuarantinedFromInFlight(t *testing.T) {
+	req := update(incident(), pod(), trigger)
+	req.Quarantined = countedInFlight{PodCount{Quarantined: 3, InFlight: 2}}
+	config := DefaultConfig()
+	decision := config.Decide(req)
+	const want = "3 of at most 5 pods of Deployment/login-audit-trail-service are already quarantined, and the quarantine of 2 more is in flight. " +
+		"A faulty detector would go on to quarantine every replacement. Nothing was changed. In a few seconds only stored quarantines count: retry then. " +
+		"To list them: kubectl get pods -n ah -l isolate.example.io/quarantined. To proceed anyway: kubectl annotate pod -n ah " +
+		"login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine=true isolate.example.io/force=true"
+	if decision.Denial == nil || decision.Denial.Message != want {
+		t.Errorf("denial = %+v, want %s", decision.Denial, want)
+	}
+}
+
 // A pod without a controller counts only for its namespace.
 func TestPodCountsForBudgetOwner(t *testing.T) {
 	config := DefaultConfig()

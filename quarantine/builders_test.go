@@ -155,22 +155,22 @@ func update(selectors Selectors, before *Pod, changes ...func(*Metadata)) Reques
 // counted has the number of quarantined pods by the UID of their controller.
 type counted map[types.UID]int
 
-func (c counted) Controlled(by ...types.UID) int {
+func (c counted) Controlled(by ...types.UID) PodCount {
 	total := 0
 	for uid, n := range c {
 		if slices.Contains(by, uid) {
 			total += n
 		}
 	}
-	return total
+	return PodCount{Quarantined: total}
 }
 
-func (c counted) All() int {
+func (c counted) All() PodCount {
 	total := 0
 	for _, n := range c {
 		total += n
 	}
-	return total
+	return PodCount{Quarantined: total}
 }
 
 func clone(m *Metadata) *Metadata {

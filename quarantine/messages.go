@@ -121,7 +121,7 @@ func (a advisories) sentences() []string {
 	add(a.livenessProbe, "Its liveness probe still restarts the container, which loses what is in memory.")
 	add(a.openConnections, "Existing connections stay open.")
 	for _, use := range a.used {
-		add(true, "The next one needs %s=true: this is number %d of at most %d quarantined pods of %s.", ForceKey, use.count+1, use.limit, use)
+		add(true, "The next one needs %s=true: this is number %d of at most %d quarantined pods of %s.", ForceKey, use.count.total()+1, use.limit, use)
 	}
 	for _, key := range a.invalidKeys {
 		add(true, "The namespace's %s is invalid and was ignored.", key)

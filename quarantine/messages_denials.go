@@ -112,10 +112,22 @@ func messageNamespaceBudget(a attempt) string {
 }
 
 func messageBudget(a attempt, use budgetUse, of string) string {
+	if use.count.InFlight > 0 {
+		return messageBudgetInFlight(a, use, of)
+	}
 	return fmt.Sprintf("%d of at most %d pods of %s are already quarantined. "+
 		"A faulty detector would go on to quarantine every replacement. Nothing was changed. "+
 		"To list them: kubectl get pods -n %s -l %s. %s",
-		use.count, use.limit, of, a.req.Old.Namespace, QuarantinedLabel, proceed(a.req.Old))
+		use.count.Quarantined, use.limit, of, a.req.Old.Namespace, QuarantinedLabel, proceed(a.req.Old))
+}
+
+// messageBudgetInFlight is the message while some of the pods are only admitted: their
+// writes may still be refused by something else, so a retry may succeed.
+func messageBudgetInFlight(a attempt, use budgetUse, of string) string {
+	return fmt.Sprintf("%d of at most %d pods of %s are already quarantined, and the quarantine of %d more is in flight. "+
+		"A faulty detector would go on to quarantine every replacement. Nothing was changed. "+
+		"In a few seconds only stored quarantines count: retry then. To list them: kubectl get pods -n %s -l %s. %s",
+		use.count.Quarantined, use.limit, of, use.count.InFlight, a.req.Old.Namespace, QuarantinedLabel, proceed(a.req.Old))
 }
 
 func proceed(pod *Pod) string {

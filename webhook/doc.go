@@ -1,6 +1,7 @@
-// Package webhook is the admission adapter: it decodes a review, has package
-// quarantine decide, and answers. It reads what the decision rests on and
-// writes nothing, so a dry run shows the whole effect.
+// Package webhook is the admission adapter: it decodes a review, calls package
+// quarantine for the decision, and responds. It reads what the decision depends on
+// and writes nothing, so a dry run shows the whole effect.
 //
-// No rule lives here, and no sentence but those about the webhook itself.
+// The rules are in package quarantine, and so are all messages but those about the
+// webhook itself.
 package webhook

@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync/atomic"
@@ -12,41 +11,35 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 )
 
-// errDraining is why the webhook is not ready any more.
-var errDraining = errors.New("stopping: new connections belong elsewhere")
-
-// maxDrain is how long a connection may take to be used once more or closed by the
-// API server, and some to spare.
+// maxDrain bounds the drain: the API server uses or closes each of its connections
+// within its idle timeout.
 const maxDrain = apiServerIdleTimeout + 5*time.Second
 
-// Drain ends the webhook without losing an admission. The API server keeps
-// connections open and sends the next review on one that it has used before: it
-// is lost if the webhook closes that one at the same moment, however idle it was.
-// Lost, too, are connections that arrive after the end, until every node knows
-// that the replica is gone. So, once told to stop, the webhook says that it isn't
-// ready, serves on for a while, closes each connection with an answer that says
-// so, and leaves it to the API server to close those that need no answer.
+// Drain shuts the webhook down without losing an admission. The API server reuses
+// idle connections, so a review is lost if the webhook closes its connection at the
+// same moment. A new connection is lost too if it arrives after the end, before every
+// node knows that the replica is gone. So a draining webhook reports not ready, keeps
+// serving for a period, closes each connection after its response, and leaves it to
+// the API server to close the connections that it keeps idle.
 type Drain struct {
 	period time.Duration
 	clock  clock.Clock
 
 	draining atomic.Bool
 
-	// open are the connections. Each that closes is told of in closed, unless one
-	// before it still is.
+	// open counts connections. Each close is signalled on closed; signals coalesce.
 	open   atomic.Int64
 	closed chan struct{}
 }
 
-// NewDrain returns a drain that serves on for the period at least, and then until
-// no connection is left, 95 seconds at most: that long only if the API server has
-// just asked for more at a time than it does now. A period of 0 ends at once.
+// NewDrain returns a drain that serves for at least the period, and then until no
+// connection is left, for at most 95 seconds. A period of 0 ends at once.
 func NewDrain(period time.Duration, clock clock.Clock) *Drain {
 	return &Drain{period: period, clock: clock, closed: make(chan struct{}, 1)}
 }
 
-// Context returns a context that ends when the drain is over, which begins when
-// the given one ends.
+// Context returns a context for the manager. The drain begins when stop ends, and the
+// returned context ends when the drain is complete.
 func (d *Drain) Context(stop context.Context) context.Context {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(stop))
 	go func() {
@@ -54,16 +47,16 @@ func (d *Drain) Context(stop context.Context) context.Context {
 		<-stop.Done()
 		d.draining.Store(true)
 		logger, start := log.FromContext(stop), d.clock.Now()
-		logger.Info("Draining", "period", d.period)
+		logger.Info(logDraining, "period", d.period)
 		if d.period > 0 {
-			d.serveOn()
+			d.wait()
 		}
-		logger.Info("Drained", "took", d.clock.Since(start), "connections", d.open.Load())
+		logger.Info(logDrained, "took", d.clock.Since(start), "connections", d.open.Load())
 	}()
 	return ctx
 }
 
-func (d *Drain) serveOn() {
+func (d *Drain) wait() {
 	tooLong := d.clock.After(maxDrain)
 	<-d.clock.After(d.period)
 	for d.open.Load() > 0 {
@@ -75,7 +68,7 @@ func (d *Drain) serveOn() {
 	}
 }
 
-// connState is an [http.Server]'s hook.
+// connState is the ConnState hook of the [http.Server].
 func (d *Drain) connState(_ net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateNew:
@@ -90,7 +83,7 @@ func (d *Drain) connState(_ net.Conn, state http.ConnState) {
 	}
 }
 
-// handler has every answer say whether the connection can be used again.
+// handler closes each connection after its response once the drain has begun.
 func (d *Drain) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.draining.Load() {

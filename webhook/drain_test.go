@@ -79,7 +79,7 @@ func (d *draining) ask(client *http.Client) (closes bool) {
 	return response.Close
 }
 
-func TestADrainClosesEveryConnectionWithItsAnswer(t *testing.T) {
+func TestADrainClosesEachConnectionAfterItsResponse(t *testing.T) {
 	d := startDraining(t)
 	client, idle := d.connect(), d.connect()
 	require.NoError(t, d.drain.Ready(nil))
@@ -87,19 +87,19 @@ func TestADrainClosesEveryConnectionWithItsAnswer(t *testing.T) {
 
 	d.stop()
 	require.Eventually(t, func() bool { return d.drain.Ready(nil) != nil }, time.Minute, time.Millisecond)
-	require.EqualError(t, d.drain.Ready(nil), "stopping: new connections belong elsewhere")
+	require.EqualError(t, d.drain.Ready(nil), "shutting down; not accepting new connections")
 	require.True(t, d.ask(client), "a connection from before")
 	require.True(t, d.ask(client), "a new one")
 	require.Eventually(t, func() bool { return d.drain.open.Load() == 1 }, time.Minute, time.Millisecond)
-	require.NoError(t, d.ctx.Err(), "it serves on")
+	require.NoError(t, d.ctx.Err(), "it keeps serving")
 
 	idle.CloseIdleConnections()
 	require.Eventually(t, func() bool { return d.drain.open.Load() == 0 }, time.Minute, time.Millisecond)
 }
 
-// The API server may take a connection that was idle through the whole period in
-// the very moment in which the webhook would close it.
-func TestADrainLeavesConnectionsThatAreIdleToTheAPIServer(t *testing.T) {
+// The API server may reuse a connection that was idle for the whole period at the
+// moment at which the webhook would close it.
+func TestADrainWaitsForTheAPIServerToCloseIdleConnections(t *testing.T) {
 	const period = 5 * time.Second
 	for _, test := range []struct {
 		rule        string
@@ -108,12 +108,12 @@ func TestADrainLeavesConnectionsThatAreIdleToTheAPIServer(t *testing.T) {
 		closedAfter time.Duration // 0 is never
 		want        time.Duration
 	}{
-		{"without connections it serves on for the period", period, false, 0, period},
-		{"what is closed within the period is not waited for", period, true, time.Second, period},
+		{"without connections it keeps serving for the period", period, false, 0, period},
+		{"a connection that is closed within the period does not extend it", period, true, time.Second, period},
 		{"an idle connection is waited for", period, true, time.Minute, time.Minute},
 		{"but not forever", period, true, 0, maxDrain},
 		{"a longer period counts", 2 * maxDrain, true, 0, 2 * maxDrain},
-		{"no drain ends at once", 0, true, 0, 0},
+		{"a period of 0 ends at once", 0, true, 0, 0},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -12,35 +12,38 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Path is where the webhook is served, as the shipped configuration has it.
+// Path is the path of the webhook in the shipped configuration.
 const Path = "/mutate-pods"
 
-// Selectors answers for a namespace who selects a pod. It fails as long as the
-// answer could be incomplete.
+// Selectors looks up what selects a pod.
 type Selectors interface {
+	// Namespace returns the selecting objects of a namespace. It fails as long as they
+	// could be incomplete.
 	Namespace(name string) (quarantine.Selectors, error)
 }
 
-// Census has a quarantine decided with the count of those that there are. It fails
-// as long as that isn't known.
-type Census interface {
-	Admit(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error)
+// BudgetTracker counts quarantined pods against their budgets.
+type BudgetTracker interface {
+	// Reserve calls decide with the count of quarantined pods, and counts the pod if it
+	// is admitted. It fails as long as the quarantined pods are unknown.
+	Reserve(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error)
 }
 
-// Settings answers what a namespace sets for itself. It fails as long as that isn't
-// known.
-type Settings interface {
-	Settings(namespace string) (map[string]string, error)
+// NamespaceConfigSource looks up the configuration of a namespace.
+type NamespaceConfigSource interface {
+	// NamespaceConfig returns isolate's annotations on a Namespace. It fails as long as
+	// the Namespaces are unknown.
+	NamespaceConfig(namespace string) (map[string]string, error)
 }
 
-// Handler answers the admission of pods.
+// Handler answers the admission reviews of pods.
 type Handler struct {
-	Rules     quarantine.Config
-	Selectors Selectors
-	Census    Census
-	Settings  Settings
-	Clock     clock.PassiveClock
-	Metrics   *Metrics
+	Config           quarantine.Config
+	Selectors        Selectors
+	Budgets          BudgetTracker
+	NamespaceConfigs NamespaceConfigSource
+	Clock            clock.PassiveClock
+	Metrics          *Metrics
 }
 
 // ServeHTTP implements [http.Handler].
@@ -51,7 +54,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	response := h.answer(r.Context(), req)
+	response := h.review(r.Context(), req)
 	response.UID = req.UID
 	answer := admissionv1.AdmissionReview{Response: response}
 	answer.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
@@ -61,8 +64,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer is the answer to a review, but for its UID.
-func (h *Handler) answer(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
+// review returns the response to a request, without its UID.
+func (h *Handler) review(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
 	start := h.Clock.Now()
 	decision, err := h.decide(req, start)
 	if err != nil {
@@ -74,21 +77,21 @@ func (h *Handler) answer(ctx context.Context, req *request) *admissionv1.Admissi
 	return respond(req, decision)
 }
 
-// decide reads what a decision rests on, and decides.
+// decide looks up what the decision depends on, and decides.
 func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decision, err error) {
-	asked := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata, User: req.UserInfo.Username, Time: now}
-	if asked.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
-		return decision, notDecided("what selects this pod", err)
+	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata, User: req.UserInfo.Username, Time: now}
+	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
+		return decision, errUnknown(unknownSelectors, err)
 	}
-	if asked.NamespaceConfig, err = h.Settings.Settings(req.Namespace); err != nil {
-		return decision, notDecided("what this namespace sets", err)
+	if r.NamespaceConfig, err = h.NamespaceConfigs.NamespaceConfig(req.Namespace); err != nil {
+		return decision, errUnknown(unknownNamespaceConfig, err)
 	}
-	if !asked.Triggered() {
-		return h.Rules.Decide(asked), nil
+	if !r.Triggered() {
+		return h.Config.Decide(r), nil
 	}
-	decision, err = h.Census.Admit(asked, req.dryRun(), h.Rules.Decide)
+	decision, err = h.Budgets.Reserve(r, req.dryRun(), h.Config.Decide)
 	if err != nil {
-		return decision, notDecided("how many pods are quarantined", err)
+		return decision, errUnknown(unknownQuarantines, err)
 	}
 	return decision, nil
 }

@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/clock"
@@ -26,14 +25,14 @@ func BenchmarkQuarantine(b *testing.B) {
 	byReplicaSet, _ := labels.SelectorFromSet(replicaSet.Spec.Selector.MatchLabels).Requirements()
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: app.Name(), Requirements: byService})
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Requirements: byReplicaSet, Desired: 5})
-	rules, metrics := quarantine.DefaultConfig(), NewMetrics(prometheus.NewRegistry())
+	config, metrics := quarantine.DefaultConfig(), newMetrics(b)
 	handler := &Handler{
-		Rules:     rules,
-		Selectors: ready{index},
-		Census:    readPods(b, clock.RealClock{}),
-		Settings:  readNamespaces(b, rules, metrics, logr.Discard()),
-		Clock:     clock.RealClock{},
-		Metrics:   metrics,
+		Config:           config,
+		Selectors:        ready{index},
+		Budgets:          unlimited{},
+		NamespaceConfigs: readNamespaces(b, config, metrics, logr.Discard()),
+		Clock:            clock.RealClock{},
+		Metrics:          metrics,
 	}
 	review, err := app.Review(map[string]string{quarantine.TriggerKey: quarantine.True, quarantine.TTLKey: "36h", quarantine.ReasonKey: "logins hang"})
 	require.NoError(b, err)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/go-logr/logr/funcr"
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
@@ -22,6 +21,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	testclock "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
@@ -29,19 +29,40 @@ import (
 	"isolate.example.io/selectors"
 )
 
-// stored is a pod with fields that no client knows, in every place.
+// stored is a pod with unknown fields in every place.
 const stored = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop","uid":"pod-uid",
 	"labels":{"app":"web","team":"a"},"future":{"x":[1,2.50,12345678901234567890]},
 	"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"rs-uid","controller":true,"future":1}]},
 	"spec":{"containers":[{"name":"web","image":"web","future":{"a":null}}],"future":"x"},"status":{"phase":"Running","future":true}}`
 
-// start is when the tests' admissions are decided.
+// start is the time of the tests' admissions.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // unavailable is an index that isn't complete.
 type unavailable struct{ error }
 
 func (u unavailable) Namespace(string) (quarantine.Selectors, error) { return nil, u.error }
+
+// unlimited counts no pods.
+type unlimited struct{}
+
+func (unlimited) Reserve(req quarantine.Request, _ bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+	req.Quarantined = none{}
+	return decide(req), nil
+}
+
+// uncounted does not know the quarantined pods.
+type uncounted struct{ error }
+
+func (u uncounted) Reserve(quarantine.Request, bool, func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+	return quarantine.Decision{}, u.error
+}
+
+type none struct{}
+
+func (none) Controlled(...types.UID) quarantine.PodCount { return quarantine.PodCount{} }
+
+func (none) All() quarantine.PodCount { return quarantine.PodCount{} }
 
 // ready is an index that is always complete.
 type ready struct{ *selectors.Index }
@@ -52,18 +73,18 @@ func newHandler(t *testing.T) *Handler {
 	byApp, _ := labels.SelectorFromSet(labels.Set{"app": "web"}).Requirements()
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", UID: "rs-uid", Requirements: byApp, Desired: 1})
-	rules, clock, metrics := quarantine.DefaultConfig(), testclock.NewFakePassiveClock(start), NewMetrics(prometheus.NewRegistry())
+	config, metrics := quarantine.DefaultConfig(), newMetrics(t)
 	return &Handler{
-		Rules:     rules,
-		Selectors: ready{index},
-		Census:    readPods(t, clock),
-		Settings:  readNamespaces(t, rules, metrics, logr.Discard()),
-		Clock:     clock,
-		Metrics:   metrics,
+		Config:           config,
+		Selectors:        ready{index},
+		Budgets:          unlimited{},
+		NamespaceConfigs: readNamespaces(t, config, metrics, logr.Discard()),
+		Clock:            testclock.NewFakePassiveClock(start),
+		Metrics:          metrics,
 	}
 }
 
-// update is the admission of an update that sets these annotations.
+// update returns the admission request of an update that sets these annotations.
 func update(annotations map[string]string) *admissionv1.AdmissionRequest {
 	data, err := json.Marshal(annotations)
 	if err != nil {
@@ -80,7 +101,7 @@ func update(annotations map[string]string) *admissionv1.AdmissionRequest {
 	}
 }
 
-// post sends a body as the API server does.
+// post sends a body to the handler.
 func post(ctx context.Context, handler http.Handler, body []byte) *httptest.ResponseRecorder {
 	request := httptest.NewRequestWithContext(ctx, http.MethodPost, Path, bytes.NewReader(body))
 	request.Header.Set("Content-Type", "application/json")
@@ -89,8 +110,7 @@ func post(ctx context.Context, handler http.Handler, body []byte) *httptest.Resp
 	return recorder
 }
 
-// ask has the handler answer an admission, and returns the answer as the API
-// server reads it.
+// ask returns the handler's response to a request as the API server decodes it.
 func ask(ctx context.Context, t *testing.T, handler http.Handler, req *admissionv1.AdmissionRequest) *admissionv1.AdmissionResponse {
 	t.Helper()
 	body, err := json.Marshal(admissionv1.AdmissionReview{Request: req})
@@ -106,7 +126,7 @@ func ask(ctx context.Context, t *testing.T, handler http.Handler, req *admission
 
 var trigger = map[string]string{quarantine.TriggerKey: "true"}
 
-func TestFieldsThatNoClientKnowsStayAsTheyAre(t *testing.T) {
+func TestUnknownFieldsOfThePodAreKept(t *testing.T) {
 	req := update(trigger)
 	response := ask(t.Context(), t, newHandler(t), req)
 	require.True(t, response.Allowed)
@@ -129,7 +149,7 @@ func TestFieldsThatNoClientKnowsStayAsTheyAre(t *testing.T) {
 	require.Contains(t, string(after["metadata"]), `{"x":[1,2.50,12345678901234567890]}`)
 }
 
-func TestAQuarantineIsPatchedWarnedOfAndAudited(t *testing.T) {
+func TestAQuarantineHasAPatchWarningsAndAuditAnnotations(t *testing.T) {
 	handler := newHandler(t)
 	response := ask(t.Context(), t, handler, update(trigger))
 	require.True(t, response.Allowed)
@@ -139,7 +159,7 @@ func TestAQuarantineIsPatchedWarnedOfAndAudited(t *testing.T) {
 	require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.decisions.WithLabelValues("Quarantine", "")), 0)
 }
 
-func TestABadValueIsA422ThatNamesTheField(t *testing.T) {
+func TestAnInvalidValueIsA422ThatNamesTheField(t *testing.T) {
 	response := ask(t.Context(), t, newHandler(t), update(map[string]string{quarantine.TTLKey: "soon"}))
 	require.False(t, response.Allowed)
 	require.Equal(t, int32(http.StatusUnprocessableEntity), response.Result.Code)
@@ -150,7 +170,7 @@ func TestABadValueIsA422ThatNamesTheField(t *testing.T) {
 	require.Equal(t, map[string]string{"action": "Deny", "reason": "InvalidValue"}, response.AuditAnnotations)
 }
 
-func TestARefusalIsA403ThatMachinesCanRead(t *testing.T) {
+func TestADenialIsA403WithAMachineReadableCause(t *testing.T) {
 	handler := newHandler(t)
 	response := ask(t.Context(), t, handler, update(map[string]string{quarantine.RecordKey: "{}"}))
 	require.False(t, response.Allowed)
@@ -167,31 +187,31 @@ func TestAnIncompleteIndexIsA500WithTheReason(t *testing.T) {
 	require.False(t, response.Allowed)
 	require.Empty(t, response.Patch)
 	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
-	require.Equal(t, "isolate can't tell yet what selects this pod, nothing was changed; try again: reading services: forbidden",
+	require.Equal(t, "isolate does not know yet what selects this pod; nothing was changed, retry: reading services: forbidden",
 		response.Result.Message)
 	require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.failures), 0)
 }
 
-func TestCountsThatAreNotKnownAreA500AndNotZero(t *testing.T) {
+func TestAnUnknownCountIsA500AndNotZero(t *testing.T) {
 	handler := newHandler(t)
-	handler.Census = unreadPods(testclock.NewFakePassiveClock(start))
+	handler.Budgets = uncounted{errors.New("reading pods: not read yet")}
 	response := ask(t.Context(), t, handler, update(trigger))
 	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
-	require.Equal(t, "isolate can't tell yet how many pods are quarantined, nothing was changed; try again: reading pods: not read yet",
+	require.Equal(t, "isolate does not know yet how many pods are quarantined; nothing was changed, retry: reading pods: not read yet",
 		response.Result.Message)
-	require.True(t, ask(t.Context(), t, handler, update(map[string]string{quarantine.HoldKey: "true"})).Allowed, "only a quarantine needs them")
+	require.True(t, ask(t.Context(), t, handler, update(map[string]string{quarantine.HoldKey: "true"})).Allowed, "only a quarantine needs the count")
 }
 
-func TestSettingsThatAreNotKnownAreA500(t *testing.T) {
+func TestAnUnknownNamespaceConfigIsA500(t *testing.T) {
 	handler := newHandler(t)
-	handler.Settings = unreadNamespaces(handler.Rules, handler.Metrics, logr.Discard())
+	handler.NamespaceConfigs = unreadNamespaces(handler.Config, handler.Metrics, logr.Discard())
 	response := ask(t.Context(), t, handler, update(trigger))
 	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
-	require.Equal(t, "isolate can't tell yet what this namespace sets, nothing was changed; try again: reading namespaces: not read yet",
+	require.Equal(t, "isolate does not know yet the configuration of this namespace; nothing was changed, retry: reading namespaces: not read yet",
 		response.Result.Message)
 }
 
-func TestAReviewThatCannotBeReadIsA400(t *testing.T) {
+func TestAMalformedReviewIsA400(t *testing.T) {
 	for body, problem := range map[string]string{
 		`{"request":`: "decoding the review: unexpected end of JSON input",
 		`{"request":{"operation":"UPDATE","object":[],"oldObject":{}}}`: "decoding the review: json: cannot unmarshal array",
@@ -207,19 +227,19 @@ func TestAReviewThatCannotBeReadIsA400(t *testing.T) {
 	}
 }
 
-func TestAReviewThatIsTooLargeIsA400(t *testing.T) {
+func TestATooLargeReviewIsA400(t *testing.T) {
 	recorder := post(t.Context(), newHandler(t), bytes.Repeat([]byte{' '}, maxReviewSize+1))
 	require.Equal(t, http.StatusBadRequest, recorder.Code)
 	require.Contains(t, recorder.Body.String(), "reading the review: http: request body too large")
 }
 
-func TestAKeyThatDiffersInCaseIsAnotherKey(t *testing.T) {
+func TestFieldsOfTheReviewAreCaseSensitive(t *testing.T) {
 	req := update(nil)
 	req.Object.Raw = []byte(strings.Replace(stored, `"metadata"`, `"Metadata":{"annotations":{"isolate.example.io/quarantine":"true"}},"metadata"`, 1))
 	require.Equal(t, "None", ask(t.Context(), t, newHandler(t), req).AuditAnnotations["action"])
 }
 
-func TestADecisionIsOneLineInTheLog(t *testing.T) {
+func TestADecisionIsOneLogLine(t *testing.T) {
 	var lines []string
 	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
 	ask(log.IntoContext(t.Context(), logger), t, newHandler(t), update(trigger))

@@ -3,7 +3,6 @@ package webhook
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 
@@ -24,13 +23,7 @@ const (
 	auditDetachedFrom = "detached-from"
 )
 
-// notDecided tells what isn't known, and why, so that nothing could be decided. The
-// API server shows it to whoever asked.
-func notDecided(what string, err error) error {
-	return fmt.Errorf("isolate can't tell yet %s, nothing was changed; try again: %w", what, err)
-}
-
-// respond turns a decision into the answer to its req.
+// respond returns the response with a decision.
 func respond(req *request, decision quarantine.Decision) *admissionv1.AdmissionResponse {
 	response := &admissionv1.AdmissionResponse{
 		Allowed:          decision.Denial == nil,
@@ -54,13 +47,13 @@ func respond(req *request, decision quarantine.Decision) *admissionv1.AdmissionR
 	return response
 }
 
-// errored refuses what could not be decided, and says why.
+// errored returns the response to a review that could not be decided.
 func errored(err error) *admissionv1.AdmissionResponse {
 	return &admissionv1.AdmissionResponse{Result: &metav1.Status{Code: http.StatusInternalServerError, Message: err.Error()}}
 }
 
-// status is a denial as the API has it: code, reason and, for machines, a cause
-// that names the field and the reason.
+// status returns a denial in the form of the API: code, reason and, for machines, a
+// cause with the field and the reason.
 func status(req *request, denial *quarantine.Denial) *metav1.Status {
 	if len(denial.Invalid) > 0 {
 		kind := schema.GroupKind{Group: req.Kind.Group, Kind: req.Kind.Kind}

@@ -16,13 +16,13 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// maxReviewSize is that of two objects as large as etcd takes them, in JSON, and
-// what is around them.
+// maxReviewSize has room for two objects of the largest size that etcd stores, in
+// JSON, and the rest of the review.
 const maxReviewSize = 7 << 20
 
-// review is an admission review with the pods in it decoded no further than the
-// rules look. A general codec would look at every byte of them six times, and
-// that would be most of what an admission costs.
+// review is an admission review that decodes of its pods only what the rules read. A
+// general codec would scan every byte of them six times, most of the cost of an
+// admission.
 type review struct {
 	Request *request `json:"request"`
 }
@@ -46,7 +46,7 @@ type request struct {
 
 func (r *request) dryRun() bool { return ptr.Deref(r.DryRun, false) }
 
-// read reads a review of a CREATE or an UPDATE.
+// read decodes the review of a CREATE or an UPDATE.
 func read(w http.ResponseWriter, r *http.Request) (*request, error) {
 	var body bytes.Buffer
 	if r.ContentLength > 0 {

@@ -91,10 +91,10 @@ func readyMade() ([]byte, error) {
 type nobody struct{}
 
 // Controlled implements [quarantine.Count].
-func (nobody) Controlled(...types.UID) int { return 0 }
+func (nobody) Controlled(...types.UID) quarantine.PodCount { return quarantine.PodCount{} }
 
 // All implements [quarantine.Count].
-func (nobody) All() int { return 0 }
+func (nobody) All() quarantine.PodCount { return quarantine.PodCount{} }
 
 // defaulter makes isolate's decision, and writes it into a typed pod for
 // controller-runtime to find out what has changed.

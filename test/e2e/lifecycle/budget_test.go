@@ -64,7 +64,7 @@ func TestBudgetIsExactWithOneReplica(t *testing.T) {
 }
 
 // Replicas can't know of each other's admissions before they are stored (see
-// webhook.Pods), so each may let the budget through once, and no more.
+// package budget), so each may let the budget through once, and no more.
 func TestBudgetPerReplicaIsNeverExceeded(t *testing.T) {
 	second, err := isolated.StartWebhook(t.Context())
 	require.NoError(t, err)

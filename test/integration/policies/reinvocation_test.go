@@ -23,6 +23,7 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/selectors"
 	"isolate.example.io/webhook"
+	"isolate.example.io/webhook/budget"
 )
 
 // startOurs starts isolate's own webhook in this process, with what the watcher
@@ -32,21 +33,23 @@ func (s *apiServer) startOurs(t *testing.T, watcher *selectors.Watcher) *standIn
 	meta, err := metadata.NewForConfig(s.env.Config)
 	must(t, err)
 	ours := &standIn{}
-	rules, metrics := quarantine.DefaultConfig(), webhook.NewMetrics(prometheus.NewRegistry())
-	pods := webhook.NewPods(meta, clock.RealClock{})
-	namespaces := webhook.NewNamespaces(meta, rules, logr.Discard(), metrics)
-	run(t, pods.Start)
+	config := quarantine.DefaultConfig()
+	metrics, err := webhook.NewMetrics(prometheus.NewRegistry())
+	must(t, err)
+	tracker := budget.NewTracker(meta, clock.RealClock{})
+	namespaces := webhook.NewNamespaceConfigs(meta, config, logr.Discard(), metrics)
+	run(t, tracker.Start)
 	run(t, namespaces.Start)
 	eventually(t, "pods and namespaces to be read", func(context.Context) (bool, error) {
-		return pods.Ready(nil) == nil && namespaces.Ready(nil) == nil, nil
+		return tracker.Ready(nil) == nil && namespaces.Ready(nil) == nil, nil
 	})
 	handler := &webhook.Handler{
-		Rules:     rules,
-		Selectors: watcher,
-		Census:    pods,
-		Settings:  namespaces,
-		Clock:     clock.RealClock{},
-		Metrics:   metrics,
+		Config:           config,
+		Selectors:        watcher,
+		Budgets:          tracker,
+		NamespaceConfigs: namespaces,
+		Clock:            clock.RealClock{},
+		Metrics:          metrics,
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {
@@ -172,7 +175,7 @@ func TestRequestsAreDeniedUntilSelectorsAreSynced(t *testing.T) {
 		return refused != nil, nil
 	})
 	const want = `admission webhook "pods.isolate.example.io" denied the request: ` +
-		"isolate can't tell yet what selects this pod, nothing was changed; try again: reading services: not read yet"
+		"isolate does not know yet what selects this pod; nothing was changed, retry: reading services: not read yet"
 	eventually(t, "the answer to name the reason", func(ctx context.Context) (bool, error) {
 		refused = mergePatch(ctx, s.owner, pod.DeepCopy(), trigger)
 		return refused != nil && refused.Error() == want, nil

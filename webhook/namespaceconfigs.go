@@ -1,0 +1,130 @@
+package webhook
+
+import (
+	"context"
+	"maps"
+	"net/http"
+	"sync"
+
+	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/metadata"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
+)
+
+// NamespaceConfigs is the configuration of isolate by annotations on Namespaces. It
+// logs an invalid annotation when it appears, and counts it as long as it is there.
+type NamespaceConfigs struct {
+	config  quarantine.Config
+	logger  logr.Logger
+	metrics *Metrics
+	cache   *watchcache.Cache
+
+	mu      sync.RWMutex
+	configs map[string]map[string]string
+	// invalid counts the invalid annotations of each Namespace.
+	invalid map[string]int
+}
+
+// NewNamespaceConfigs returns the configuration of Namespaces, validated as overrides
+// of config. [NamespaceConfigs.Start] fills it.
+func NewNamespaceConfigs(client metadata.Interface, config quarantine.Config, logger logr.Logger, metrics *Metrics) *NamespaceConfigs {
+	n := newNamespaceConfigs(config, logger, metrics)
+	n.cache = watchcache.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("namespaces"), "", n)
+	return n
+}
+
+func newNamespaceConfigs(config quarantine.Config, logger logr.Logger, metrics *Metrics) *NamespaceConfigs {
+	return &NamespaceConfigs{config: config, logger: logger, metrics: metrics,
+		configs: map[string]map[string]string{}, invalid: map[string]int{}}
+}
+
+// Start watches the Namespaces until the context ends. It implements
+// controller-runtime's manager.Runnable.
+func (n *NamespaceConfigs) Start(ctx context.Context) error {
+	n.cache.Run(ctx)
+	return nil
+}
+
+// NeedLeaderElection implements controller-runtime's LeaderElectionRunnable.
+func (n *NamespaceConfigs) NeedLeaderElection() bool { return false }
+
+// Ready implements controller-runtime's healthz.Checker.
+func (n *NamespaceConfigs) Ready(*http.Request) error { return n.cache.Err() }
+
+// NamespaceConfig returns isolate's annotations on a Namespace. The error says why
+// the Namespaces are unknown.
+func (n *NamespaceConfigs) NamespaceConfig(namespace string) (map[string]string, error) {
+	if err := n.cache.Err(); err != nil {
+		return nil, err
+	}
+	n.mu.RLock()
+	defer n.mu.RUnlock()
+	return n.configs[namespace], nil
+}
+
+// Strip implements [watchcache.Store].
+func (n *NamespaceConfigs) Strip(object metav1.Object) {
+	object.SetManagedFields(nil)
+}
+
+// Set implements [watchcache.Store].
+func (n *NamespaceConfigs) Set(object metav1.Object) {
+	config := map[string]string{}
+	for key, value := range object.GetAnnotations() {
+		if quarantine.IsNamespaceKey(key) {
+			config[key] = value
+		}
+	}
+	_, errs := n.config.ForNamespace(config)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if maps.Equal(n.configs[object.GetName()], config) {
+		return
+	}
+	n.remove(object.GetName())
+	if len(config) > 0 {
+		n.configs[object.GetName()] = config
+	}
+	if err := errs.ToAggregate(); err != nil {
+		n.invalid[object.GetName()] = len(errs)
+		n.logger.Error(err, logInvalidNamespace, "namespace", object.GetName())
+	}
+	n.count()
+}
+
+// Delete implements [watchcache.Store].
+func (n *NamespaceConfigs) Delete(object metav1.Object) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.remove(object.GetName())
+	n.count()
+}
+
+// Retain implements [watchcache.Store].
+func (n *NamespaceConfigs) Retain(kept func(namespace, name string) bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for name := range n.configs {
+		if !kept("", name) {
+			n.remove(name)
+		}
+	}
+	n.count()
+}
+
+func (n *NamespaceConfigs) remove(name string) {
+	delete(n.configs, name)
+	delete(n.invalid, name)
+}
+
+func (n *NamespaceConfigs) count() {
+	total := 0
+	for _, invalid := range n.invalid {
+		total += invalid
+	}
+	n.metrics.invalidNamespaceConfigs.Set(float64(total))
+}

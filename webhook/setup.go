@@ -1,0 +1,68 @@
+package webhook
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"k8s.io/client-go/metadata"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/webhook/budget"
+)
+
+// Options are what the webhook needs in addition to a manager. All are required.
+type Options struct {
+	// Config configures the decisions.
+	Config quarantine.Config
+
+	// Selectors look up what selects a pod.
+	Selectors Selectors
+
+	// Address is where admission reviews are served, as host:port.
+	Address string
+
+	// GetCertificate returns the serving certificate. It is called for each handshake.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// Drain delays the end of the manager's context; see [Drain.Context].
+	Drain *Drain
+
+	// Metrics is where the metrics are registered.
+	Metrics prometheus.Registerer
+}
+
+// Setup adds the webhook and its readiness checks to a manager, and begins to listen.
+func Setup(mgr manager.Manager, options Options) error {
+	metrics, err := NewMetrics(options.Metrics)
+	if err != nil {
+		return fmt.Errorf("registering the webhook's metrics: %w", err)
+	}
+	client, err := metadata.NewForConfigAndClient(metadata.ConfigFor(mgr.GetConfig()), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("creating a client for metadata: %w", err)
+	}
+	tracker := budget.NewTracker(client, clock.RealClock{})
+	namespaces := NewNamespaceConfigs(client, options.Config, log.Log, metrics)
+	server, err := NewServer(options.Address, options.GetCertificate, &Handler{
+		Config:           options.Config,
+		Selectors:        options.Selectors,
+		Budgets:          tracker,
+		NamespaceConfigs: namespaces,
+		Clock:            clock.RealClock{},
+		Metrics:          metrics,
+	}, options.Drain)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		mgr.Add(tracker), mgr.Add(namespaces), mgr.Add(server),
+		mgr.AddReadyzCheck("quarantined-pods", tracker.Ready),
+		mgr.AddReadyzCheck("namespaces", namespaces.Ready),
+		mgr.AddReadyzCheck("drain", options.Drain.Ready),
+	)
+}
