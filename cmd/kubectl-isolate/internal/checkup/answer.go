@@ -1,0 +1,86 @@
+package checkup
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"isolate.example.io/quarantine"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// webhookSelector selects isolate's own webhook pods.
+const webhookSelector = "app.kubernetes.io/name=isolate,app.kubernetes.io/component=webhook"
+
+// answer asks for a quarantine as a dry run: of a pod of isolate's own, or else of
+// one in the namespace.
+func (c *checkup) answer(ctx context.Context) Result {
+	pod, err := c.candidate(ctx)
+	if err != nil {
+		return unreadable("whether the webhook answers", err)
+	}
+	if pod == nil {
+		return noCandidate(c.namespace)
+	}
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": map[string]string{quarantine.TriggerKey: quarantine.True}}})
+	if err != nil {
+		return unreadable("whether the webhook answers", err)
+	}
+	after, err := c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	switch {
+	case err == nil && quarantine.StatusOf(after.Labels, after.Annotations).State == quarantine.Quarantined:
+		return answered(pod)
+	case err == nil:
+		return notAsked(pod)
+	case refusedByIsolate(err):
+		return refused(pod, err)
+	case apierrors.IsForbidden(err):
+		return unreadable("whether the webhook answers", err)
+	}
+	return notAnswered(c.found.Namespace, err)
+}
+
+// refusedByIsolate reports whether an error is a refusal of isolate's webhook: it
+// names its reason as the type of a cause.
+func refusedByIsolate(err error) bool {
+	status := (*apierrors.StatusError)(nil)
+	if !errors.As(err, &status) || status.ErrStatus.Details == nil {
+		return false
+	}
+	for _, cause := range status.ErrStatus.Details.Causes {
+		if cause.Type != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// candidate is a pod that could be quarantined, nil if there is none.
+func (c *checkup) candidate(ctx context.Context) (*corev1.Pod, error) {
+	own, errOwn := c.free(ctx, c.found.Namespace, webhookSelector)
+	if own != nil {
+		return own, nil
+	}
+	here, err := c.free(ctx, c.namespace, "")
+	if here == nil && errOwn != nil && err != nil {
+		return nil, err
+	}
+	return here, nil
+}
+
+func (c *checkup) free(ctx context.Context, namespace, selector string) (*corev1.Pod, error) {
+	list, err := c.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: 50})
+	if err != nil {
+		return nil, err
+	}
+	for i := range list.Items {
+		pod := &list.Items[i]
+		if pod.DeletionTimestamp == nil && quarantine.StatusOf(pod.Labels, pod.Annotations).State == quarantine.Free && pod.Annotations[quarantine.TriggerKey] == "" {
+			return pod, nil
+		}
+	}
+	return nil, nil
+}

@@ -1,0 +1,62 @@
+package checkup
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const (
+	servingSecret = "isolate-webhook-tls"
+
+	// renewalFraction: a certificate is renewed when two thirds of its validity have
+	// passed. One that has less than this fraction left was not.
+	renewalFraction = 6
+)
+
+// certificate checks until when the API server can trust the webhook. Of the Secret
+// it reads the certificate alone.
+func (c *checkup) certificate(ctx context.Context) Result {
+	if c.found.Configuration == nil {
+		return unreadable("until when the webhook's certificate is valid", c.found.Err)
+	}
+	var bundle []byte
+	for i := range c.found.Configuration.Webhooks {
+		bundle = append(bundle, c.found.Configuration.Webhooks[i].ClientConfig.CABundle...)
+	}
+	now := c.clock.Now()
+	authority := latest(bundle)
+	if authority == nil {
+		return noAuthority()
+	}
+	if !now.Before(authority.NotAfter) {
+		return authorityExpired(c.found.Namespace, authority.NotAfter)
+	}
+	secret, err := c.client.CoreV1().Secrets(c.found.Namespace).Get(ctx, servingSecret, metav1.GetOptions{})
+	if err != nil {
+		return servingUnread(authority.NotAfter, err)
+	}
+	serving := latest(secret.Data[corev1.TLSCertKey])
+	switch {
+	case serving == nil || !now.Before(serving.NotAfter):
+		return servingExpired(c.found.Namespace)
+	case serving.NotAfter.Sub(now) < serving.NotAfter.Sub(serving.NotBefore)/renewalFraction:
+		return servingEnding(c.found.Namespace, serving.NotAfter, serving.NotAfter.Sub(now))
+	}
+	return certificateValid(serving.NotAfter, authority.NotAfter, serving.NotAfter.Sub(now).Truncate(time.Second))
+}
+
+// latest is the certificate that ends last, nil if there is none.
+func latest(bundle []byte) *x509.Certificate {
+	var last *x509.Certificate
+	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {
+		if certificate, err := x509.ParseCertificate(block.Bytes); err == nil && (last == nil || certificate.NotAfter.After(last.NotAfter)) {
+			last = certificate
+		}
+	}
+	return last
+}

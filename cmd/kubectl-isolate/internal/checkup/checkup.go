@@ -1,0 +1,62 @@
+package checkup
+
+import (
+	"context"
+	"iter"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/utils/clock"
+
+	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+)
+
+// Level is how a check has ended.
+type Level string
+
+// The levels.
+const (
+	OK Level = "OK"
+	// Warning: a quarantine works, and something is to be done.
+	Warning Level = "WARNING"
+	// Unknown: the caller may not read what the check depends on.
+	Unknown Level = "UNKNOWN"
+	// Failed: a quarantine would not work.
+	Failed Level = "FAILED"
+)
+
+// Result is what one check has found, and what to do about it.
+type Result struct {
+	Level        Level
+	Text, Advice string
+}
+
+// checkup is one run of all checks.
+type checkup struct {
+	client    kubernetes.Interface
+	clock     clock.PassiveClock
+	namespace string
+	found     pods.Installation
+}
+
+// Run runs the checks, one after the other. Without an API server the first is the last.
+func Run(ctx context.Context, client kubernetes.Interface, local clock.PassiveClock, namespace string) iter.Seq[Result] {
+	c := &checkup{client: client, clock: local, namespace: namespace}
+	return func(yield func(Result) bool) {
+		version, err := client.Discovery().ServerVersion()
+		if err != nil {
+			yield(noServer(err))
+			return
+		}
+		if !yield(server(version.GitVersion)) {
+			return
+		}
+		c.found = (&pods.Cluster{Client: client, Clock: local}).Installation(ctx)
+		for _, check := range []func(context.Context) Result{
+			c.installed, c.version, c.policies, c.certificate, c.permission, c.answer, c.network,
+		} {
+			if !yield(check(ctx)) {
+				return
+			}
+		}
+	}
+}

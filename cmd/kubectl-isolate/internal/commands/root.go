@@ -1,0 +1,107 @@
+package commands
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/cli-runtime/pkg/genericiooptions"
+	cmdutil "k8s.io/kubectl/pkg/cmd/util"
+)
+
+// Exit codes, as --help and docs/plugin.md list them.
+const (
+	exitFailed = 1
+	// exitRefused: the API server, a policy or isolate refuses the write.
+	exitRefused = 3
+	// exitNotReached: the pod is quarantined, and what --wait names has not come about.
+	exitNotReached = 4
+)
+
+// completionProgram is the name by which kubectl asks a plugin to complete a word.
+const completionProgram = "kubectl_complete-isolate"
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	code int
+	error
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+// Main runs the plugin with these arguments, the program's own path first, and
+// returns the code to exit with.
+func Main(args []string, streams genericiooptions.IOStreams) int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	arguments := args[1:]
+	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completionProgram {
+		arguments = slices.Concat([]string{cobra.ShellCompRequestCmd}, arguments)
+	}
+	command := newCommand(streams)
+	command.SetArgs(arguments)
+	return report(command.ExecuteContext(ctx), streams)
+}
+
+// report prints an error as kubectl does, and returns the code to exit with.
+func report(err error, streams genericiooptions.IOStreams) int {
+	if err == nil {
+		return 0
+	}
+	code, status, own := exitFailed, (*apierrors.StatusError)(nil), exitError{}
+	switch {
+	case errors.As(err, &own):
+		code, err = own.code, own.error
+	case errors.As(err, &status):
+		err = status // kubectl begins with what the server says.
+		if isRefusal(err) {
+			code = exitRefused
+		}
+	}
+	cmdutil.BehaviorOnFatal(func(message string, _ int) { fmt.Fprintln(streams.ErrOut, strings.TrimRight(message, "\n")) })
+	cmdutil.CheckErr(err)
+	return code
+}
+
+// isRefusal reports whether the server has understood a write and won't store it.
+func isRefusal(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) }
+
+func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
+	s := newSession(streams)
+	o := newQuarantineOptions(s)
+	root := &cobra.Command{
+		Use:     "kubectl-isolate POD",
+		Short:   "Quarantine a pod, after showing what that would do",
+		Long:    longRoot,
+		Example: exampleRoot,
+		Args:    cobra.ArbitraryArgs,
+		RunE: func(command *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return command.Help()
+			}
+			return o.run(command, args)
+		},
+		Annotations: map[string]string{
+			cobra.CommandDisplayNameAnnotation: "kubectl isolate",
+		},
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	root.SetUsageTemplate(usageTemplate)
+	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes; see completionProgram.
+	root.SetOut(streams.Out)
+	root.SetErr(streams.ErrOut)
+	root.SetIn(streams.In)
+	s.flags.AddFlags(root.PersistentFlags())
+	o.addFlags(root)
+	root.AddCommand(newPlanCommand(s), newListCommand(s), newStatusCommand(s),
+		newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s), newDoctorCommand(s))
+	return root
+}

@@ -1,0 +1,42 @@
+package pods
+
+import (
+	"context"
+
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Names of what isolate's manifests install.
+const (
+	DefaultNamespace     = "isolate-system"
+	WebhookConfiguration = "isolate"
+	WebhookDeployment    = "isolate-webhook"
+)
+
+// Installation is where isolate is installed.
+type Installation struct {
+	// Namespace is isolate's own; the default where the configuration can't be read.
+	Namespace string
+
+	// Configuration is the webhook's, nil if it can't be read; Err says why.
+	Configuration *admissionregistrationv1.MutatingWebhookConfiguration
+	Err           error
+}
+
+// Installation looks for isolate.
+func (c *Cluster) Installation(ctx context.Context) Installation {
+	found := Installation{Namespace: DefaultNamespace}
+	configuration, err := c.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, WebhookConfiguration, metav1.GetOptions{})
+	if err != nil {
+		found.Err = err
+		return found
+	}
+	found.Configuration = configuration
+	for i := range configuration.Webhooks {
+		if service := configuration.Webhooks[i].ClientConfig.Service; service != nil {
+			found.Namespace = service.Namespace
+		}
+	}
+	return found
+}
