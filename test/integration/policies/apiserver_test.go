@@ -25,26 +25,26 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// apiServer is an API server of a test's own, and those who write to it.
+// apiServer is one test's API server, with clients of different users.
 type apiServer struct {
 	env *envtest.Environment
-	// admin may do everything.
+	// admin is the cluster's administrator.
 	admin client.Client
-	// editor may write pods in every way but delete none.
+	// editor can write pods in every way but not delete them.
 	editor client.Client
-	// owner may delete them besides.
+	// owner can also delete them.
 	owner client.Client
 }
 
-// startAPIServer starts an API server without anything of isolate's. As on
-// OpenShift, whoever changes a pod's owners must be allowed to delete it.
+// startAPIServer starts an API server without isolate. As on OpenShift, changing a
+// pod's owners requires permission to delete the pod.
 func startAPIServer(t *testing.T) *apiServer {
 	t.Helper()
 	s := &apiServer{env: &envtest.Environment{BinaryAssetsDirectory: assets}}
 	s.env.ControlPlane.GetAPIServer().Configure().
 		Append("enable-admission-plugins", "OwnerReferencesPermissionEnforcement").
-		// Without its cache of pods, which may lag, the API server admits each
-		// write once, so that admissions can be counted.
+		// With a watch cache the API server may admit a write twice, first on a stale
+		// pod. Without it, admissions can be counted.
 		Append("watch-cache-sizes", "pods#0")
 	config, err := s.env.Start()
 	t.Cleanup(func() {
@@ -65,8 +65,8 @@ func startAPIServer(t *testing.T) *apiServer {
 	return s
 }
 
-// addUser makes a user with a client certificate who may do so much to pods, and
-// waits until the API server has taken notice.
+// addUser creates a user with these permissions and waits until the authorizer
+// grants the verb on pods.
 func (s *apiServer) addUser(t *testing.T, name, verb string, rules ...rbacv1.PolicyRule) client.Client {
 	t.Helper()
 	role := &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}, Rules: rules}
@@ -79,7 +79,7 @@ func (s *apiServer) addUser(t *testing.T, name, verb string, rules ...rbacv1.Pol
 	user, err := s.env.AddUser(envtest.User{Name: name}, nil)
 	must(t, err)
 	c := newClient(t, user.Config())
-	eventually(t, "the role of "+name+" to count", func(ctx context.Context) (bool, error) {
+	eventually(t, "the API server authorizes "+name, func(ctx context.Context) (bool, error) {
 		review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 			ResourceAttributes: &authorizationv1.ResourceAttributes{Namespace: "default", Resource: "pods", Verb: verb},
 		}}
@@ -91,7 +91,7 @@ func (s *apiServer) addUser(t *testing.T, name, verb string, rules ...rbacv1.Pol
 
 func newClient(t *testing.T, config *rest.Config) client.Client {
 	t.Helper()
-	// No limit on the client's side: it would be measured along in the cost tests.
+	// A client-side rate limit would distort the cost tests.
 	config.QPS = -1
 	c, err := client.New(config, client.Options{})
 	must(t, err)
@@ -106,9 +106,9 @@ func base(t *testing.T) []*unstructured.Unstructured {
 	return objects
 }
 
-// install creates all of manifests/base, with the webhook, if any, in place of the
-// one in the cluster, and returns once the API server goes by it.
-func (s *apiServer) install(t *testing.T, webhook *standIn) {
+// install creates the objects of manifests/base, with the webhook, if any, in place
+// of the shipped Service, and returns once they are effective.
+func (s *apiServer) install(t *testing.T, webhook *fakeWebhook) {
 	t.Helper()
 	for _, object := range base(t) {
 		if object.GetKind() == "MutatingWebhookConfiguration" {
@@ -125,7 +125,7 @@ func (s *apiServer) install(t *testing.T, webhook *standIn) {
 	}
 }
 
-// waitForPolicies tries one write that each policy refuses, until all do.
+// waitForPolicies waits until each policy denies a write that it must deny.
 func (s *apiServer) waitForPolicies(t *testing.T) {
 	t.Helper()
 	dry := client.NewDryRunClient(s.admin)
@@ -141,23 +141,23 @@ func (s *apiServer) waitForPolicies(t *testing.T) {
 			return bind(ctx, dry, target.DeepCopy(), annotate(quarantine.ReasonKey, "probe"))
 		},
 	}
-	eventually(t, "the policies to refuse", func(ctx context.Context) (bool, error) {
+	eventually(t, "the policies are effective", func(ctx context.Context) (bool, error) {
 		return !slices.ContainsFunc(refused, func(write func(context.Context) error) bool { return write(ctx) == nil }), nil
 	})
 }
 
-func (s *apiServer) waitForWebhook(t *testing.T, webhook *standIn) {
+func (s *apiServer) waitForWebhook(t *testing.T, webhook *fakeWebhook) {
 	t.Helper()
 	target := s.create(t, newPod("default"))
-	eventually(t, "the webhook to be asked", func(ctx context.Context) (bool, error) {
-		before := webhook.asked()
+	eventually(t, "the API server calls the webhook", func(ctx context.Context) (bool, error) {
+		before := webhook.calls()
 		err := mergePatch(ctx, client.NewDryRunClient(s.admin), target.DeepCopy(), annotate(quarantine.ReasonKey, "probe"))
-		return webhook.asked() > before, err
+		return webhook.calls() > before, err
 	})
 }
 
-// subresources are those of pods that are written with a whole pod, as far as the API server has
-// them: pods/resize came with Kubernetes 1.32.
+// subresources returns the subresources that take a whole pod and that this API server
+// has: pods/resize came with Kubernetes 1.32.
 func (s *apiServer) subresources(t *testing.T) map[string]write {
 	t.Helper()
 	core, err := discovery.NewDiscoveryClientForConfigOrDie(s.env.Config).ServerResourcesForGroupVersion("v1")
@@ -169,7 +169,7 @@ func (s *apiServer) subresources(t *testing.T) map[string]write {
 	return writes
 }
 
-// asWebhookConfiguration reads an object of the manifests, strictly.
+// asWebhookConfiguration converts an object of the manifests and fails on unknown fields.
 func asWebhookConfiguration(t *testing.T, object *unstructured.Unstructured) *admissionregistrationv1.MutatingWebhookConfiguration {
 	t.Helper()
 	typed := &admissionregistrationv1.MutatingWebhookConfiguration{}
@@ -190,7 +190,7 @@ func (s *apiServer) read(t *testing.T, pod *corev1.Pod) *corev1.Pod {
 	return stored
 }
 
-// eventually waits for a condition; an error ends the wait.
+// eventually waits until the condition holds; an error ends the wait.
 func eventually(t *testing.T, what string, condition wait.ConditionWithContextFunc) {
 	t.Helper()
 	waiting.Poll(t, condition, "%s", what)

@@ -12,13 +12,13 @@ import (
 
 const longAgo = "2000-01-01T00:00:00Z"
 
-// forgedRecord is complete, and its time has long been up.
+// forgedRecord is complete and expired long ago.
 var forgedRecord = all(
 	annotate(quarantine.QuarantinedAtKey, longAgo), annotate(quarantine.ExpiresAtKey, longAgo),
 	annotate(quarantine.QuarantinedByKey, "someone else"), annotate(quarantine.RecordKey, `{"labels":{"app":"other"}}`),
 )
 
-// attacks are what somebody may try on a pod, in whatever state it is.
+// attacks are changes that someone may try on a pod in any state.
 var attacks = map[string]change{
 	"quarantine":                            trigger,
 	"quarantine with force":                 all(trigger, annotate(quarantine.ForceKey, quarantine.True)),
@@ -53,7 +53,7 @@ var attacks = map[string]change{
 	"a word of isolate that does not exist": annotate(quarantine.Domain+"quarentine", quarantine.True),
 }
 
-// worst are the attacks that are tried where none comes through anyway.
+// worst are the attacks to try where no attack can get through.
 var worst = []string{"quarantine with a forged record", "labels that a Service selects", "trigger and hold taken away"}
 
 func addOwner(pod *corev1.Pod) {
@@ -67,10 +67,10 @@ func wipe(pod *corev1.Pod) {
 	maps.DeleteFunc(pod.Annotations, func(key, _ string) bool { return strings.HasPrefix(key, quarantine.Domain) })
 }
 
-// features are what an attack comes to on one pod: what the rules look at.
+// features describe what an attack changes on a pod. The rules match on them.
 type features struct {
 	triggers, withdrawsHold, releases bool
-	keys, record, labels, removes     bool // isolate's keys, those of its record, any label; any but requests removed
+	keys, record, labels, removes     bool // isolate's keys, the record's keys, any label, anything but requests removed
 	selected, owner, invalid          bool
 }
 
@@ -101,12 +101,12 @@ func featuresOf(before, after *corev1.Pod) features {
 	}
 	tooLong := func(key string) bool { return was[key] != is[key] && is[key] == "31d" }
 	ttlKept := labelWas != "" && was[quarantine.TTLKey] != is[quarantine.TTLKey] && is[quarantine.TTLKey] != ""
-	ttlKept = ttlKept && was[quarantine.RecordKey] != "" // a damaged pod is none that is quarantined
+	ttlKept = ttlKept && was[quarantine.RecordKey] != "" // a pod with a damaged record is not quarantined
 	f.invalid = tooLong(quarantine.TTLKey) || tooLong(quarantine.ExtendKey) || ttlKept
 	return f
 }
 
-// isolates are the keys that count; a misspelt one is an annotation like any other.
+// isolates are the keys that isolate reads. A misspelt key is an ordinary annotation.
 var isolates = map[string]bool{
 	quarantine.TriggerKey: true, quarantine.TTLKey: true, quarantine.ExtendKey: true, quarantine.HoldKey: true,
 	quarantine.ReasonKey: true, quarantine.ForceKey: true, quarantine.RecheckKey: true,

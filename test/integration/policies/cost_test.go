@@ -18,21 +18,20 @@ import (
 )
 
 const (
-	// rounds is how often each write is measured, by turns with isolate and without;
-	// the quickest counts, for what else the machine does only makes it slower.
+	// rounds is the number of measurements per write, alternating with and without
+	// isolate. The fastest counts, because other load only makes a write slower.
 	rounds = 2
-	// timesAsMuch and mayCost are how much longer a write of the largest pods may take
-	// with isolate installed, together. An expression that iterates over a pod's maps
-	// takes forty times as long.
+	// timesAsMuch and mayCost together bound the additional time of a write with isolate
+	// installed. An expression that iterates over a pod's maps takes forty times as long.
 	timesAsMuch = 4
 	mayCost     = time.Second
-	// many is how many annotations or labels a pod can be stored with: annotations
-	// must have no more than 256 KiB, and the whole object 1.5 MiB.
+	// many is the number of annotations or labels that a stored pod can have: all
+	// annotations are limited to 256 KiB, and the object to 1.5 MiB.
 	many = 80_000
 )
 
-// shapes are pods as large as the API server takes them. Anyone who may create
-// pods may create these.
+// shapes are pods as large as the API server accepts. Anyone who can create pods can
+// create these.
 var shapes = map[string]change{
 	"many annotations with a prefix": func(pod *corev1.Pod) {
 		for key := range entries(20_000, "") {
@@ -59,7 +58,7 @@ var shapes = map[string]change{
 	"many annotations, held": all(hold, func(pod *corev1.Pod) { maps.Copy(pod.Annotations, entries(many, "")) }),
 }
 
-// entries makes so many entries with keys as short as they can be.
+// entries returns n entries with keys as short as possible.
 func entries(n int, value string) map[string]string {
 	const letters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	m := make(map[string]string, n)
@@ -69,12 +68,12 @@ func entries(n int, value string) map[string]string {
 	return m
 }
 
-// costs are the shortest times of the writes, by shape and write.
+// costs are the shortest durations, by shape and write.
 type costs map[string]time.Duration
 
 func TestLargePodsStayWithinCELCost(t *testing.T) {
 	without, with := startAPIServer(t), startAPIServer(t)
-	with.install(t, startStandIn(t))
+	with.install(t, startFakeWebhook(t))
 	before, after := costs{}, costs{}
 	for shape, c := range shapes {
 		for range rounds {
@@ -90,7 +89,7 @@ func TestLargePodsStayWithinCELCost(t *testing.T) {
 	}
 }
 
-// measure writes a pod of the shape in the ways that an expression looks at.
+// measure times writes of a pod that the expressions are evaluated for.
 func measure(t *testing.T, s *apiServer, into costs, shape string, large change) {
 	t.Helper()
 	pod := newPod("default", func(pod *corev1.Pod) { pod.ManagedFields = []metav1.ManagedFieldsEntry{{}} }, large)

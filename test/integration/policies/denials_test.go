@@ -10,7 +10,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 )
 
-// refusal is what the API server answers for a policy.
+// refusal is the denial of a policy.
 type refusal struct {
 	policy   string
 	code     int32
@@ -30,7 +30,7 @@ func notSeen(pod *corev1.Pod) refusal {
 			"then: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine=true", pod.Name, pod.Namespace)}
 }
 
-func labelNotOurs(*corev1.Pod) refusal {
+func labelReserved(*corev1.Pod) refusal {
 	return refusal{"isolate-pods", http.StatusUnprocessableEntity,
 		"only isolate sets the label isolate.example.io/quarantined, and isolate's webhook did not see this write; nothing was changed. " +
 			"Leave the label out; to quarantine a pod that exists: kubectl annotate pod POD isolate.example.io/quarantine=true"}
@@ -43,33 +43,33 @@ func notReleased(pod *corev1.Pod) refusal {
 			"then, to release the pod: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine-", pod.Name, pod.Namespace)}
 }
 
-func recordNotOurs(pod *corev1.Pod) refusal {
+func recordReserved(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods", http.StatusUnprocessableEntity, fmt.Sprintf(
 		"only isolate writes its record of a quarantine, and isolate's webhook did not see this write; nothing was changed. "+
 			"To quarantine the pod: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine=true. "+
 			"To keep it longer: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/extend=24h", pod.Name, pod.Namespace)}
 }
 
-func closedToStatus(pod *corev1.Pod) refusal {
+func statusDenied(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods-status", http.StatusForbidden, fmt.Sprintf(
 		"isolate's labels and annotations can't be changed through pods/status; nothing was changed. "+
 			"Write to the pod itself, for example: kubectl annotate pod -n %s %s isolate.example.io/quarantine=true", pod.Namespace, pod.Name)}
 }
 
-func labelsClosedToStatus(pod *corev1.Pod) refusal {
+func statusLabelsDenied(pod *corev1.Pod) refusal {
 	return refusal{"isolate-pods-status", http.StatusForbidden, fmt.Sprintf(
 		"pod %[1]s is quarantined, so its labels can't be changed through pods/status; nothing was changed. "+
 			"Leave them as they are, or write to the pod itself: kubectl label pod -n %[2]s %[1]s KEY=VALUE", pod.Name, pod.Namespace)}
 }
 
-func closedToBindings(pod *corev1.Pod) refusal {
+func bindingDenied(pod *corev1.Pod) refusal {
 	return refusal{"isolate-bindings", http.StatusForbidden, fmt.Sprintf(
 		"a Binding can't carry isolate's labels and annotations; nothing was changed. "+
 			"Bind pod %[1]s without them, then write to the pod itself, "+
 			"for example: kubectl annotate pod -n %[2]s %[1]s isolate.example.io/quarantine=true", pod.Name, pod.Namespace)}
 }
 
-// expect fails the test unless the error is this one refusal, to the letter.
+// expect fails the test unless the error is exactly this denial.
 func (r refusal) expect(t *testing.T, err error) {
 	t.Helper()
 	var status apierrors.APIStatus

@@ -1,4 +1,4 @@
-// Package policies tests the shipped manifests on a real API server, without
-// controllers and without nodes. It holds tests only: who is asked about a write,
-// which writes the policies refuse and with what sentence, and what they cost.
+// Package policies tests the shipped admission manifests on a real API server without
+// controllers or nodes: which writes reach the webhook, which writes the policies
+// deny and with what message, and what the expressions cost.
 package policies

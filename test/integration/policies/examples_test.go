@@ -17,11 +17,11 @@ import (
 	"isolate.example.io/test/framework/manifests"
 )
 
-// With the role of an example a tool may quarantine, and do nothing else to
-// pods but what quarantining takes.
+// A tool with an example's role can quarantine pods, and has no other permission on
+// pods than that requires.
 func TestExampleRolesAllowQuarantine(t *testing.T) {
 	s := startAPIServer(t)
-	s.install(t, startStandIn(t))
+	s.install(t, startFakeWebhook(t))
 	for _, name := range []string{"falco-talon", "kyverno", "alertmanager"} {
 		t.Run(name, func(t *testing.T) {
 			objects, err := manifests.Build(t.Context(), filepath.Join(assets, "kubectl"), filepath.Join(root, "manifests"), "examples/"+name)

@@ -19,7 +19,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// An expression that forgets a key lets writes of it through unseen.
+// If an expression misses a key, nothing checks writes of that key.
 func TestExpressionsCoverEveryKey(t *testing.T) {
 	declared := declaredKeys(t)
 	expressions := map[string]string{}
@@ -38,7 +38,7 @@ func TestExpressionsCoverEveryKey(t *testing.T) {
 	}
 }
 
-// A policy that isn't evaluated refuses nothing.
+// A policy whose match conditions miss a key denies nothing.
 func TestPolicyMatchesEveryKeyItValidates(t *testing.T) {
 	spec := policy(t, "isolate-pods").Spec
 	var looksAt []string
@@ -56,7 +56,7 @@ func TestPolicyMatchesEveryKeyItValidates(t *testing.T) {
 	}
 }
 
-// keysIn are the keys that an expression names, in order.
+// keysIn returns the keys in an expression, sorted.
 func keysIn(expression string) []string {
 	named := regexp.MustCompile(`'isolate\.example\.io/[^']*'`).FindAllString(expression, -1)
 	for i := range named {
@@ -66,8 +66,8 @@ func keysIn(expression string) []string {
 	return slices.Compact(named)
 }
 
-// What the policy refuses and what the webhook isn't asked about must be one and
-// the same: a request that is neither could change the record unseen.
+// The webhook skips exactly the writes that the policy denies. A write that is neither
+// could change the record unchecked.
 func TestWebhookSkipsWhatThePolicyDenies(t *testing.T) {
 	conditions := webhookConfiguration(t).Webhooks[0].MatchConditions
 	condition := conditions[slices.IndexFunc(conditions, func(c admissionregistrationv1.MatchCondition) bool {
@@ -78,7 +78,7 @@ func TestWebhookSkipsWhatThePolicyDenies(t *testing.T) {
 	}
 }
 
-// declaredKeys reads the keys of a pod from the source: a new one can't be forgotten here.
+// declaredKeys reads the keys from the source, so that a new key is never missed.
 func declaredKeys(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "quarantine", "keys.go"), nil, 0)

@@ -20,20 +20,18 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// standIn answers in place of isolate's webhook. It counts the reviews, so that a
-// test can tell exactly who is asked, and answers a quarantine as the real one
-// does in the two things that the API server looks at: label and record come, the owners go;
-// at a release the label goes.
-type standIn struct {
+// fakeWebhook is a fake of isolate's webhook that counts the reviews. It answers like the
+// real one as far as the policies can tell: a quarantine adds the label and the record
+// and removes the owners, a release removes the label.
+type fakeWebhook struct {
 	server  *httptest.Server
 	reviews atomic.Int64
 }
 
-// startWebhook starts a stand-in that answers with the operations that the
-// function returns.
-func startWebhook(t *testing.T, answer func(before, after *corev1.Pod) []jsonpatch.Operation) *standIn {
+// startWebhook starts a fake that responds with the function's JSON patch.
+func startWebhook(t *testing.T, answer func(before, after *corev1.Pod) []jsonpatch.Operation) *fakeWebhook {
 	t.Helper()
-	s := &standIn{}
+	s := &fakeWebhook{}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.reviews.Add(1)
 		review := &admissionv1.AdmissionReview{}
@@ -75,8 +73,8 @@ func respond(req *admissionv1.AdmissionRequest, answer func(before, after *corev
 	return response, err
 }
 
-// startStandIn starts what stands in for isolate's webhook.
-func startStandIn(t *testing.T) *standIn {
+// startFakeWebhook starts a fake of isolate's webhook.
+func startFakeWebhook(t *testing.T) *fakeWebhook {
 	t.Helper()
 	return startWebhook(t, func(before, after *corev1.Pod) []jsonpatch.Operation {
 		const key = quarantine.TriggerKey
@@ -101,12 +99,11 @@ func startStandIn(t *testing.T) *standIn {
 	})
 }
 
-// asked is how many reviews have come so far.
-func (s *standIn) asked() int64 { return s.reviews.Load() }
+// calls returns the number of reviews so far.
+func (s *fakeWebhook) calls() int64 { return s.reviews.Load() }
 
-// answerFor has the API server ask the stand-in instead of what the configuration
-// names. Nothing else in it changes.
-func (s *standIn) answerFor(t *testing.T, configuration *unstructured.Unstructured) {
+// answerFor points the configuration at the fake and changes nothing else in it.
+func (s *fakeWebhook) answerFor(t *testing.T, configuration *unstructured.Unstructured) {
 	t.Helper()
 	typed := asWebhookConfiguration(t, configuration)
 	for i := range typed.Webhooks {
@@ -119,7 +116,7 @@ func (s *standIn) answerFor(t *testing.T, configuration *unstructured.Unstructur
 	configuration.SetKind("MutatingWebhookConfiguration")
 }
 
-func (s *standIn) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
+func (s *fakeWebhook) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {
 	return admissionregistrationv1.WebhookClientConfig{
 		URL:      new(s.server.URL + path),
 		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.server.Certificate().Raw}),

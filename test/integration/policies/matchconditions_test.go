@@ -12,37 +12,37 @@ import (
 
 func TestMatchConditions(t *testing.T) {
 	s := startAPIServer(t)
-	webhook := startStandIn(t)
+	webhook := startFakeWebhook(t)
 	s.install(t, webhook)
-	t.Run("not about other writes of any pod", func(t *testing.T) { notAskedAboutOtherWrites(t, s, webhook) })
-	t.Run("not about metadata that isn't isolate's", func(t *testing.T) { notAskedAboutOtherMetadata(t, s, webhook) })
-	t.Run("about every key", func(t *testing.T) { askedAboutEveryKey(t, s, webhook) })
-	t.Run("about metadata of a quarantined pod", func(t *testing.T) { askedAboutQuarantined(t, s, webhook) })
+	t.Run("not about other writes of any pod", func(t *testing.T) { notCalledForOtherWrites(t, s, webhook) })
+	t.Run("not about metadata that isn't isolate's", func(t *testing.T) { notCalledForOtherMetadata(t, s, webhook) })
+	t.Run("about every key", func(t *testing.T) { calledForEveryKey(t, s, webhook) })
+	t.Run("about metadata of a quarantined pod", func(t *testing.T) { calledForQuarantined(t, s, webhook) })
 }
 
-// wantAsked does a write of which the webhook must be asked, once.
-func wantAsked(t *testing.T, webhook *standIn, write func() error) {
+// wantCalled performs a write for which the API server must call the webhook once.
+func wantCalled(t *testing.T, webhook *fakeWebhook, write func() error) {
 	t.Helper()
 	wantReviews(t, webhook, 1, write)
 }
 
-func wantNotAsked(t *testing.T, webhook *standIn, write func() error) {
+func wantNotCalled(t *testing.T, webhook *fakeWebhook, write func() error) {
 	t.Helper()
 	wantReviews(t, webhook, 0, write)
 }
 
-func wantReviews(t *testing.T, webhook *standIn, want int64, write func() error) {
+func wantReviews(t *testing.T, webhook *fakeWebhook, want int64, write func() error) {
 	t.Helper()
-	before := webhook.asked()
+	before := webhook.calls()
 	must(t, write())
-	if got := webhook.asked() - before; got != want {
-		t.Errorf("the webhook was asked %d times, want %d", got, want)
+	if got := webhook.calls() - before; got != want {
+		t.Errorf("the webhook was called %d times, want %d", got, want)
 	}
 }
 
-// What controllers, kubelets and the scheduler write on any pod costs no call and
-// goes on when the webhook is gone.
-func notAskedAboutOtherWrites(t *testing.T, s *apiServer, webhook *standIn) {
+// Writes of controllers, kubelets and the scheduler never call the webhook, so they
+// keep working during an outage.
+func notCalledForOtherWrites(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	pods := map[string]func(...change) *corev1.Pod{
 		"free":        func(changes ...change) *corev1.Pod { return s.free(t, changes...) },
 		"quarantined": func(changes ...change) *corev1.Pod { return s.quarantined(t, append(changes, hold)...) },
@@ -74,81 +74,81 @@ func notAskedAboutOtherWrites(t *testing.T, s *apiServer, webhook *standIn) {
 		for _, state := range c.states {
 			t.Run(c.name+" of a pod "+state, func(t *testing.T) {
 				pod := pods[state]()
-				wantNotAsked(t, webhook, func() error { return c.write(t.Context(), s.admin, pod, c.change) })
+				wantNotCalled(t, webhook, func() error { return c.write(t.Context(), s.admin, pod, c.change) })
 			})
 		}
 	}
 }
 
-// A misspelt key is an annotation like any other, and so is a key in the wrong map.
-func notAskedAboutOtherMetadata(t *testing.T, s *apiServer, webhook *standIn) {
+// A misspelt key is an ordinary annotation, and so is a key in the wrong map.
+func notCalledForOtherMetadata(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	misspelt := annotate(quarantine.Domain+"quarentine", "true")
 	wrongMap := all(label(quarantine.TriggerKey, "true"), annotate(quarantine.QuarantinedLabel, "true"))
 	for name, write := range ways {
 		t.Run(name, func(t *testing.T) {
 			pod := s.free(t)
-			wantNotAsked(t, webhook, func() error { return write(t.Context(), s.admin, pod, misspelt) })
-			wantNotAsked(t, webhook, func() error { return write(t.Context(), s.admin, pod, wrongMap) })
+			wantNotCalled(t, webhook, func() error { return write(t.Context(), s.admin, pod, misspelt) })
+			wantNotCalled(t, webhook, func() error { return write(t.Context(), s.admin, pod, wrongMap) })
 		})
 	}
 	t.Run("CREATE", func(t *testing.T) {
-		wantNotAsked(t, webhook, func() error { return s.admin.Create(t.Context(), newPod("default", misspelt, wrongMap)) })
+		wantNotCalled(t, webhook, func() error { return s.admin.Create(t.Context(), newPod("default", misspelt, wrongMap)) })
 	})
 	t.Run("CREATE without metadata", func(t *testing.T) {
 		bare := func(pod *corev1.Pod) { pod.Labels, pod.Annotations, pod.OwnerReferences = nil, nil, nil }
 		pod := newPod("default", bare)
-		wantNotAsked(t, webhook, func() error { return s.admin.Create(t.Context(), pod) })
-		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "web")) })
-		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, bare) })
+		wantNotCalled(t, webhook, func() error { return s.admin.Create(t.Context(), pod) })
+		wantNotCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "web")) })
+		wantNotCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, bare) })
 	})
 	t.Run("labels and owners of a free pod", func(t *testing.T) {
 		pod := s.free(t)
-		wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api"), dropOwners) })
+		wantNotCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api"), dropOwners) })
 	})
 }
 
-func askedAboutEveryKey(t *testing.T, s *apiServer, webhook *standIn) {
+func calledForEveryKey(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	for _, key := range declaredKeys(t) {
 		if key == quarantine.QuarantinedLabel {
 			continue
 		}
 		t.Run(key, func(t *testing.T) {
 			born := newPod("default", annotate(key, "1"))
-			wantAsked(t, webhook, func() error { return s.admin.Create(t.Context(), born) })
+			wantCalled(t, webhook, func() error { return s.admin.Create(t.Context(), born) })
 			pod := s.free(t)
 			if slices.Contains(recordKeys, key) {
-				wantAsked(t, webhook, func() error {
-					recordNotOurs(pod).expect(t, mergePatch(t.Context(), s.admin, pod.DeepCopy(), annotate(key, "1")))
+				wantCalled(t, webhook, func() error {
+					recordReserved(pod).expect(t, mergePatch(t.Context(), s.admin, pod.DeepCopy(), annotate(key, "1")))
 					return nil
 				})
 				return
 			}
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "1")) })
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "2")) })
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api")) })
-			wantNotAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, newImage) })
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, dropAnnotation(key)) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "1")) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(key, "2")) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, label("app", "api")) })
+			wantNotCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, newImage) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, dropAnnotation(key)) })
 		})
 	}
 	t.Run(quarantine.QuarantinedLabel, func(t *testing.T) {
-		wantAsked(t, webhook, func() error {
-			labelNotOurs(nil).expect(t, s.admin.Create(t.Context(), newPod("default", setLabel)))
+		wantCalled(t, webhook, func() error {
+			labelReserved(nil).expect(t, s.admin.Create(t.Context(), newPod("default", setLabel)))
 			return nil
 		})
 		pod := s.free(t)
-		wantAsked(t, webhook, func() error {
-			labelNotOurs(nil).expect(t, mergePatch(t.Context(), s.admin, pod, setLabel))
+		wantCalled(t, webhook, func() error {
+			labelReserved(nil).expect(t, mergePatch(t.Context(), s.admin, pod, setLabel))
 			return nil
 		})
 		pod = s.quarantined(t)
-		wantAsked(t, webhook, func() error {
+		wantCalled(t, webhook, func() error {
 			notReleased(pod).expect(t, mergePatch(t.Context(), s.admin, pod.DeepCopy(), dropLabel))
 			return nil
 		})
 	})
 }
 
-func askedAboutQuarantined(t *testing.T, s *apiServer, webhook *standIn) {
+func calledForQuarantined(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	adopt := func(pod *corev1.Pod) { pod.OwnerReferences = newPod("default").OwnerReferences }
 	changes := map[string]change{
 		"a label":      label("app", "api"),
@@ -162,8 +162,8 @@ func askedAboutQuarantined(t *testing.T, s *apiServer, webhook *standIn) {
 		t.Run(name, func(t *testing.T) {
 			pod := s.quarantined(t)
 			dry := client.NewDryRunClient(s.admin)
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), dry, pod.DeepCopy(), change) })
-			wantAsked(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, change) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), dry, pod.DeepCopy(), change) })
+			wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, change) })
 		})
 	}
 }

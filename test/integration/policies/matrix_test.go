@@ -16,18 +16,18 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// matrix is an API server with isolate's own webhook and policies, and what can be
-// combined on it.
+// matrix is an API server with isolate's real webhook and policies, with everything
+// that attempts combine.
 type matrix struct {
 	server *apiServer
-	doors  map[string]door
+	paths  map[string]writePath
 	users  map[string]user
 	states map[string]func() *corev1.Pod
 	tried  atomic.Int64
 }
 
-// damagedPods is how many pods carry the label without a record. They are from
-// before isolate was installed: nobody could make them since.
+// damagedPods is the number of pods with the label but without a record. They are
+// created before isolate is installed: afterwards nobody can create them.
 const damagedPods = 300
 
 func newMatrix(t *testing.T) *matrix {
@@ -49,9 +49,9 @@ func newMatrix(t *testing.T) *matrix {
 		known, err := watcher.Namespace("default")
 		return err == nil && known.Lookup(quarantine.KindService, "web") != nil, err
 	})
-	s.install(t, s.startOurs(t, watcher))
+	s.install(t, s.startIsolate(t, watcher))
 	return &matrix{
-		server: s, doors: doors(s, t), users: users(s, t),
+		server: s, paths: writePaths(s, t), users: users(s, t),
 		states: map[string]func() *corev1.Pod{
 			"free":        func() *corev1.Pod { return s.free(t) },
 			"quarantined": func() *corev1.Pod { return s.quarantined(t) },
@@ -70,7 +70,7 @@ func newMatrix(t *testing.T) *matrix {
 	}
 }
 
-// withoutBudgets has any number of pods be quarantined at a time.
+// withoutBudgets removes the limits on quarantined pods.
 func (s *apiServer) withoutBudgets(t *testing.T) {
 	t.Helper()
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "default"}}
@@ -78,7 +78,7 @@ func (s *apiServer) withoutBudgets(t *testing.T) {
 		[]byte(`{"metadata":{"annotations":{"`+quarantine.ControllerBudgetKey+`":"0","`+quarantine.NamespaceBudgetKey+`":"0"}}}`))))
 }
 
-// applyMetadata applies isolate's annotations, and of labels and owners what is new.
+// applyMetadata applies isolate's annotations and the new labels and owners.
 func applyMetadata(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	return applied(ctx, c, pod, nil, nil, changes...)
 }

@@ -13,14 +13,14 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// A cluster where the policies are installed and the webhook's configuration isn't.
+// The policies are installed, but the webhook configuration is missing.
 func TestWebhookConfigurationMissing(t *testing.T) {
 	s := startAPIServer(t)
 	record := all(dropOwners, setLabel, trigger, hold, forgedRecord)
 	held := s.create(t, newPod("default", record))
 	labelled := s.create(t, newPod("default", setLabel))
 	s.install(t, nil)
-	t.Run("a quarantined pod", func(t *testing.T) { unseenOnAQuarantinedPod(t, s, held, labelled) })
+	t.Run("a quarantined pod", func(t *testing.T) { onQuarantinedPod(t, s, held, labelled) })
 	for way, write := range ways {
 		t.Run("quarantine by "+way, func(t *testing.T) {
 			pod := s.free(t)
@@ -34,9 +34,9 @@ func TestWebhookConfigurationMissing(t *testing.T) {
 	}
 	t.Run("the label", func(t *testing.T) {
 		forged := all(setLabel, annotate(quarantine.ExpiresAtKey, "2000-01-01T00:00:00Z"))
-		labelNotOurs(nil).expect(t, s.owner.Create(t.Context(), newPod("default", forged)))
-		labelNotOurs(nil).expect(t, s.owner.Create(t.Context(), newPod("default", forged, trigger)))
-		labelNotOurs(nil).expect(t, mergePatch(t.Context(), s.owner, s.free(t), forged))
+		labelReserved(nil).expect(t, s.owner.Create(t.Context(), newPod("default", forged)))
+		labelReserved(nil).expect(t, s.owner.Create(t.Context(), newPod("default", forged, trigger)))
+		labelReserved(nil).expect(t, mergePatch(t.Context(), s.owner, s.free(t), forged))
 		pod := s.free(t)
 		notSeen(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), trigger, label(quarantine.QuarantinedLabel, "false")))
 		needsDelete(pod).expect(t, mergePatch(t.Context(), s.editor, pod.DeepCopy(), trigger, forged))
@@ -44,7 +44,7 @@ func TestWebhookConfigurationMissing(t *testing.T) {
 	t.Run("the record of a free pod", func(t *testing.T) {
 		for _, key := range recordKeys {
 			pod := s.free(t)
-			recordNotOurs(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), annotate(key, longAgo)))
+			recordReserved(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), annotate(key, longAgo)))
 		}
 	})
 	t.Run("nothing else is refused", func(t *testing.T) {
@@ -57,8 +57,8 @@ func TestWebhookConfigurationMissing(t *testing.T) {
 	})
 }
 
-// Pods that are quarantined already when the configuration is taken away.
-func unseenOnAQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.Pod) {
+// The pods were quarantined before the configuration was deleted.
+func onQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.Pod) {
 	for name, c := range map[string]struct {
 		change change
 		want   func(*corev1.Pod) refusal
@@ -66,18 +66,18 @@ func unseenOnAQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.
 		"trigger and hold taken away":     {all(release, dropAnnotation(quarantine.HoldKey)), notReleased},
 		"trigger turned false":            {annotate(quarantine.TriggerKey, quarantine.False), notReleased},
 		"the label taken away":            {dropLabel, notReleased},
-		"the label turned false":          {label(quarantine.QuarantinedLabel, quarantine.False), recordNotOurs},
-		"an earlier end":                  {annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z"), recordNotOurs},
-		"an end that is no time":          {annotate(quarantine.ExpiresAtKey, "~"), recordNotOurs},
-		"an end in another format":        {annotate(quarantine.ExpiresAtKey, "2030-01-01T00:00:00+12:00"), recordNotOurs},
-		"no end":                          {dropAnnotation(quarantine.ExpiresAtKey), recordNotOurs},
-		"another beginning":               {annotate(quarantine.QuarantinedAtKey, "1999-01-01T00:00:00Z"), recordNotOurs},
-		"another requester":               {annotate(quarantine.QuarantinedByKey, "nobody"), recordNotOurs},
-		"no record":                       {dropAnnotation(quarantine.RecordKey), recordNotOurs},
-		"the hold withdrawn, by an owner": {all(dropAnnotation(quarantine.HoldKey), annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z")), recordNotOurs},
+		"the label turned false":          {label(quarantine.QuarantinedLabel, quarantine.False), recordReserved},
+		"an earlier end":                  {annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z"), recordReserved},
+		"an end that is no time":          {annotate(quarantine.ExpiresAtKey, "~"), recordReserved},
+		"an end in another format":        {annotate(quarantine.ExpiresAtKey, "2030-01-01T00:00:00+12:00"), recordReserved},
+		"no end":                          {dropAnnotation(quarantine.ExpiresAtKey), recordReserved},
+		"another beginning":               {annotate(quarantine.QuarantinedAtKey, "1999-01-01T00:00:00Z"), recordReserved},
+		"another requester":               {annotate(quarantine.QuarantinedByKey, "nobody"), recordReserved},
+		"no record":                       {dropAnnotation(quarantine.RecordKey), recordReserved},
+		"the hold withdrawn, by an owner": {all(dropAnnotation(quarantine.HoldKey), annotate(quarantine.ExpiresAtKey, "1999-01-01T00:00:00Z")), recordReserved},
 	} {
 		for way, write := range ways {
-			if way == "server-side apply" { // it can't take away what others own
+			if way == "server-side apply" { // it can't remove fields of other managers
 				continue
 			}
 			t.Run(name+" by "+way, func(t *testing.T) {
@@ -87,7 +87,7 @@ func unseenOnAQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.
 	}
 	t.Run("a record completed on a pod that had only the label", func(t *testing.T) {
 		for _, key := range recordKeys {
-			recordNotOurs(labelled).expect(t, mergePatch(t.Context(), s.editor, labelled.DeepCopy(), annotate(key, longAgo)))
+			recordReserved(labelled).expect(t, mergePatch(t.Context(), s.editor, labelled.DeepCopy(), annotate(key, longAgo)))
 		}
 		needsDelete(labelled).expect(t, mergePatch(t.Context(), s.editor, labelled.DeepCopy(), trigger, forgedRecord))
 	})
@@ -101,14 +101,14 @@ func unseenOnAQuarantinedPod(t *testing.T, s *apiServer, held, labelled *corev1.
 	})
 }
 
-// misfires marks the pods that the later webhook quarantines.
+// misfires is the annotation of pods that the later webhook quarantines.
 const misfires = "example.com/misfires"
 
-// A webhook ordered after isolate's sets the trigger, in a write of which isolate's
-// was not asked. The API server doesn't ask it then either.
+// A webhook that runs after isolate's sets the trigger in a write that didn't call
+// isolate's. The API server then doesn't call isolate's webhook at all.
 func TestLaterWebhookSetsTheTrigger(t *testing.T) {
 	s := startAPIServer(t)
-	ours := startStandIn(t)
+	ours := startFakeWebhook(t)
 	s.install(t, ours)
 	later := startWebhook(t, func(_, after *corev1.Pod) []jsonpatch.Operation {
 		if _, ok := after.Annotations[misfires]; !ok || after.Annotations[quarantine.TriggerKey] == quarantine.True {
@@ -125,7 +125,7 @@ func TestLaterWebhookSetsTheTrigger(t *testing.T) {
 	})
 	t.Run("unseen", func(t *testing.T) {
 		pod := s.free(t)
-		wantNotAsked(t, ours, func() error {
+		wantNotCalled(t, ours, func() error {
 			notSeen(pod).expect(t, mergePatch(t.Context(), s.owner, pod.DeepCopy(), annotate(misfires, "")))
 			return nil
 		})
@@ -142,9 +142,9 @@ func TestLaterWebhookSetsTheTrigger(t *testing.T) {
 	})
 }
 
-func laterConfiguration(webhook *standIn) *admissionregistrationv1.MutatingWebhookConfiguration {
+func laterConfiguration(webhook *fakeWebhook) *admissionregistrationv1.MutatingWebhookConfiguration {
 	return &admissionregistrationv1.MutatingWebhookConfiguration{
-		// Configurations are called in the order of their names.
+		// The API server calls configurations in the order of their names.
 		ObjectMeta: metav1.ObjectMeta{Name: "later"},
 		Webhooks: []admissionregistrationv1.MutatingWebhook{{
 			Name:                    "later.example.com",

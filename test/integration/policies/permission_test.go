@@ -11,13 +11,13 @@ import (
 
 func TestDeletePermission(t *testing.T) {
 	s := startAPIServer(t)
-	webhook := startStandIn(t)
+	webhook := startFakeWebhook(t)
 	s.install(t, webhook)
 	t.Run("what schedules a deletion needs delete", func(t *testing.T) { needsDeletePermission(t, s, webhook) })
 	t.Run("the rest needs no more than update", func(t *testing.T) { needsNoDeletePermission(t, s, webhook) })
 }
 
-func needsDeletePermission(t *testing.T, s *apiServer, webhook *standIn) {
+func needsDeletePermission(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	held := func() *corev1.Pod { return s.quarantined(t, hold) }
 	free := func() *corev1.Pod { return s.free(t) }
 	cases := map[string]struct {
@@ -38,29 +38,29 @@ func needsDeletePermission(t *testing.T, s *apiServer, webhook *standIn) {
 		for way, write := range ways {
 			t.Run(name+" by "+way, func(t *testing.T) {
 				pod := c.pod()
-				before := webhook.asked()
+				before := webhook.calls()
 				needsDelete(pod).expect(t, write(t.Context(), client.NewDryRunClient(s.editor), pod.DeepCopy(), c.change))
 				needsDelete(pod).expect(t, write(t.Context(), s.editor, pod.DeepCopy(), c.change))
-				if got := webhook.asked() - before; got != 0 {
-					t.Errorf("the webhook was asked %d times about a write that is refused", got)
+				if got := webhook.calls() - before; got != 0 {
+					t.Errorf("the webhook was called %d times about a write that is refused", got)
 				}
 				if stored := s.read(t, pod); stored.ResourceVersion != pod.ResourceVersion {
 					t.Error("the pod was changed")
 				}
-				wantAsked(t, webhook, func() error {
+				wantCalled(t, webhook, func() error {
 					return write(t.Context(), client.NewDryRunClient(s.owner), pod.DeepCopy(), c.change)
 				})
-				wantAsked(t, webhook, func() error { return write(t.Context(), s.owner, pod, c.change) })
+				wantCalled(t, webhook, func() error { return write(t.Context(), s.owner, pod, c.change) })
 			})
 		}
 	}
 }
 
-func needsNoDeletePermission(t *testing.T, s *apiServer, webhook *standIn) {
+func needsNoDeletePermission(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	free := func() *corev1.Pod { return s.free(t) }
 	quarantined := func() *corev1.Pod { return s.quarantined(t) }
 	held := func() *corev1.Pod { return s.quarantined(t, hold) }
-	// What is being deleted is said by the stored pod, not by what is sent.
+	// The stored pod, not the request, decides whether a pod is terminating.
 	undelete := func(pod *corev1.Pod) { pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = nil, nil }
 	cases := map[string]struct {
 		pod    func() *corev1.Pod
@@ -83,12 +83,12 @@ func needsNoDeletePermission(t *testing.T, s *apiServer, webhook *standIn) {
 		for way, write := range ways {
 			t.Run(name+" by "+way, func(t *testing.T) {
 				pod := c.pod()
-				wantAsked(t, webhook, func() error { return write(t.Context(), s.editor, pod, c.change) })
+				wantCalled(t, webhook, func() error { return write(t.Context(), s.editor, pod, c.change) })
 			})
 		}
 	}
 	t.Run("a new pod", func(t *testing.T) {
 		pod := newPod("default", trigger)
-		wantAsked(t, webhook, func() error { return s.editor.Create(t.Context(), pod) })
+		wantCalled(t, webhook, func() error { return s.editor.Create(t.Context(), pod) })
 	})
 }

@@ -10,13 +10,13 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// testFinalizer keeps a pod that is being deleted in place.
+// testFinalizer keeps a terminating pod.
 const testFinalizer = "example.com/keep"
 
-// change is what a write does to a pod.
+// change modifies a pod.
 type change func(*corev1.Pod)
 
-// newPod is a pod of a ReplicaSet.
+// newPod returns a pod of a ReplicaSet.
 func newPod(namespace string, changes ...change) *corev1.Pod {
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
@@ -61,7 +61,7 @@ func label(key, value string) change {
 	}
 }
 
-// all does several changes in one write.
+// all combines changes into one.
 func all(changes ...change) change {
 	return func(pod *corev1.Pod) {
 		for _, c := range changes {
@@ -85,8 +85,8 @@ var (
 	}
 )
 
-// free creates a pod and does the changes, with each annotation owned by the
-// field manager of the tests' server-side apply, which can then take it back.
+// free creates a pod and applies the changes server-side, so that the tests' field
+// manager owns the annotations and can remove them later.
 func (s *apiServer) free(t *testing.T, changes ...change) *corev1.Pod {
 	t.Helper()
 	pod := s.create(t, newPod("default"))
@@ -94,18 +94,18 @@ func (s *apiServer) free(t *testing.T, changes ...change) *corev1.Pod {
 	return s.read(t, pod)
 }
 
-// quarantined creates a pod, quarantines it, and does the changes.
+// quarantined creates a pod, quarantines it and applies the changes.
 func (s *apiServer) quarantined(t *testing.T, changes ...change) *corev1.Pod {
 	t.Helper()
 	pod := s.free(t, trigger)
 	if pod.Labels[quarantine.QuarantinedLabel] != quarantine.QuarantinedValue {
-		t.Fatal("the stand-in did not quarantine the pod")
+		t.Fatal("the fake webhook did not quarantine the pod")
 	}
 	must(t, serverSideApply(t.Context(), s.admin, pod, all(changes...)))
 	return s.read(t, pod)
 }
 
-// deleting creates a pod, does the changes, and deletes it; a finalizer keeps it.
+// deleting creates a pod, applies the changes and deletes it; a finalizer keeps it.
 func (s *apiServer) deleting(t *testing.T, changes ...change) *corev1.Pod {
 	t.Helper()
 	pod := s.create(t, newPod("default", finalize))
@@ -114,7 +114,7 @@ func (s *apiServer) deleting(t *testing.T, changes ...change) *corev1.Pod {
 	return s.read(t, pod)
 }
 
-// remove deletes a large pod, so that the next ones don't share memory with it.
+// remove deletes a pod.
 func (s *apiServer) remove(t *testing.T, pod client.Object) {
 	t.Helper()
 	must(t, s.admin.Delete(t.Context(), pod))

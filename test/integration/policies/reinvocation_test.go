@@ -26,13 +26,12 @@ import (
 	"isolate.example.io/webhook/budget"
 )
 
-// startOurs starts isolate's own webhook in this process, with what the watcher
-// knows.
-func (s *apiServer) startOurs(t *testing.T, watcher *selectors.Watcher) *standIn {
+// startIsolate starts isolate's own webhook in this process, with this watcher.
+func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fakeWebhook {
 	t.Helper()
 	meta, err := metadata.NewForConfig(s.env.Config)
 	must(t, err)
-	ours := &standIn{}
+	ours := &fakeWebhook{}
 	config := quarantine.DefaultConfig()
 	metrics, err := webhook.NewMetrics(prometheus.NewRegistry())
 	must(t, err)
@@ -68,13 +67,13 @@ func newWatcher(t *testing.T, s *apiServer) *selectors.Watcher {
 	return selectors.NewWatcher(c).WithNetworkPolicies(c)
 }
 
-// watch has the watcher watch until the test ends.
+// watch runs the watcher until the test ends.
 func watch(t *testing.T, watcher *selectors.Watcher) {
 	t.Helper()
 	run(t, watcher.Start)
 }
 
-// run runs what the webhook's manager would, until the test ends.
+// run runs a component of the webhook until the test ends.
 func run(t *testing.T, start func(context.Context) error) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -98,15 +97,15 @@ func selects(name string, selector map[string]string) *corev1.Service {
 	}
 }
 
-// The second webhook changes what ours has written, as a mesh's or a policy's
-// might: ours is asked again, with its own answer, and has the last word.
+// The second webhook changes the pod after isolate's, like a service mesh or a policy
+// engine. The API server then calls isolate's webhook again, with its own result.
 func TestReinvocationAfterAnotherWebhook(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)
 	watch(t, watcher)
 	waitReady(t, watcher)
 	s.withoutBudgets(t)
-	ours := s.startOurs(t, watcher)
+	ours := s.startIsolate(t, watcher)
 	s.install(t, ours)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
 	must(t, s.admin.Create(t.Context(), selects("canary", map[string]string{"track": "canary"})))
@@ -135,9 +134,9 @@ func TestReinvocationAfterAnotherWebhook(t *testing.T) {
 	for way, write := range ways {
 		t.Run(way, func(t *testing.T) {
 			pod := s.free(t)
-			before := ours.asked()
+			before := ours.calls()
 			must(t, write(t.Context(), s.owner, pod.DeepCopy(), all(trigger, annotate(quarantine.TTLKey, "1h"), annotate(quarantine.ForceKey, "true"))))
-			require.Equal(t, int64(2), ours.asked()-before, "ours is asked again")
+			require.Equal(t, int64(2), ours.calls()-before, "ours is asked again")
 			stored := s.read(t, pod)
 			status := quarantine.StatusOf(stored.Labels, stored.Annotations)
 			require.Equal(t, quarantine.Quarantined, status.State, "%v", status.Problem)
@@ -158,13 +157,13 @@ func TestReinvocationAfterAnotherWebhook(t *testing.T) {
 	}
 }
 
-// A webhook that has not read everything yet decides nothing.
+// Until its caches are synced, the webhook denies every quarantine.
 func TestRequestsAreDeniedUntilSelectorsAreSynced(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)
 	for _, object := range base(t) {
 		if object.GetKind() == "MutatingWebhookConfiguration" {
-			s.startOurs(t, watcher).answerFor(t, object)
+			s.startIsolate(t, watcher).answerFor(t, object)
 		}
 		must(t, s.admin.Create(t.Context(), object))
 	}
@@ -188,7 +187,7 @@ func TestRequestsAreDeniedUntilSelectorsAreSynced(t *testing.T) {
 	require.Equal(t, quarantine.QuarantinedValue, pod.Labels[quarantine.QuarantinedLabel])
 }
 
-// A kind that can't be listed is an error that names it, and no more once it can.
+// A kind that the webhook can't list is an error that names it, until it can.
 func TestForbiddenKindIsReported(t *testing.T) {
 	s := startAPIServer(t)
 	reading := []rbacv1.PolicyRule{
@@ -215,7 +214,7 @@ func TestForbiddenKindIsReported(t *testing.T) {
 	waitReady(t, watcher)
 }
 
-// What the cluster has, the index has, and what it no longer has it forgets.
+// The index follows objects as they are created, changed and deleted.
 func TestIndexFollowsTheCluster(t *testing.T) {
 	s := startAPIServer(t)
 	watcher := newWatcher(t, s)

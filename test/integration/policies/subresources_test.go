@@ -10,10 +10,10 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// multusKey is where Multus tells through pods/status which networks a pod has.
+// multusKey is the annotation that Multus writes through pods/status.
 const multusKey = "k8s.v1.cni.cncf.io/network-status"
 
-// setKey writes one of isolate's keys where it belongs.
+// setKey sets one of isolate's keys, as a label or an annotation.
 func setKey(key, value string) change {
 	if key == quarantine.QuarantinedLabel {
 		return label(key, value)
@@ -23,41 +23,41 @@ func setKey(key, value string) change {
 
 func TestSubresources(t *testing.T) {
 	s := startAPIServer(t)
-	s.install(t, startStandIn(t))
-	t.Run("pods/status", func(t *testing.T) { statusIsClosed(t, s) })
-	t.Run("pods/status stays open to others", func(t *testing.T) { statusStaysOpen(t, s) })
-	t.Run("bindings", func(t *testing.T) { bindingsAreClosed(t, s) })
-	t.Run("bindings stay open to others", func(t *testing.T) { bindingsStayOpen(t, s) })
+	s.install(t, startFakeWebhook(t))
+	t.Run("pods/status", func(t *testing.T) { statusIsDenied(t, s) })
+	t.Run("other writes to pods/status", func(t *testing.T) { otherStatusIsAllowed(t, s) })
+	t.Run("bindings", func(t *testing.T) { bindingsAreDenied(t, s) })
+	t.Run("other bindings", func(t *testing.T) { otherBindingsAreAllowed(t, s) })
 	t.Run("subresources that take no metadata", func(t *testing.T) { othersTakeNoMetadata(t, s) })
 }
 
-func statusIsClosed(t *testing.T, s *apiServer) {
+func statusIsDenied(t *testing.T, s *apiServer) {
 	for way, write := range map[string]write{"patch": writeStatus, "PUT": putStatus} {
 		for _, key := range declaredKeys(t) {
 			t.Run(key+" by "+way, func(t *testing.T) {
 				pod := s.free(t)
 				for _, value := range []string{"true", ""} {
-					closedToStatus(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), becomeReady, setKey(key, value)))
+					statusDenied(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), becomeReady, setKey(key, value)))
 				}
 				pod = s.quarantined(t)
 				if !slices.Contains(recordKeys, key) {
 					pod = s.quarantined(t, setKey(key, "true"))
 				}
-				closedToStatus(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), setKey(key, "false")))
+				statusDenied(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), setKey(key, "false")))
 				drop := func(pod *corev1.Pod) { delete(pod.Labels, key); delete(pod.Annotations, key) }
-				closedToStatus(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), drop))
+				statusDenied(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), drop))
 			})
 		}
 		t.Run("labels of a quarantined pod by "+way, func(t *testing.T) {
 			pod := s.quarantined(t)
 			for _, c := range []change{label("app", "api"), label("new", "x"), func(pod *corev1.Pod) { delete(pod.Labels, "app") }} {
-				labelsClosedToStatus(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), becomeReady, c))
+				statusLabelsDenied(pod).expect(t, write(t.Context(), s.owner, pod.DeepCopy(), becomeReady, c))
 			}
 		})
 	}
 }
 
-func statusStaysOpen(t *testing.T, s *apiServer) {
+func otherStatusIsAllowed(t *testing.T, s *apiServer) {
 	for way, write := range map[string]write{"patch": writeStatus, "PUT": putStatus} {
 		for state, pod := range map[string]*corev1.Pod{
 			"quarantined": s.quarantined(t, hold),
@@ -76,16 +76,16 @@ func statusStaysOpen(t *testing.T, s *apiServer) {
 	}
 }
 
-// bindings are the doors by which a Binding comes to a pod.
+// bindings are the two ways to create a Binding.
 var bindings = map[string]write{"pods/binding": bind, "bindings": bindOldStyle}
 
-func bindingsAreClosed(t *testing.T, s *apiServer) {
-	for door, write := range bindings {
+func bindingsAreDenied(t *testing.T, s *apiServer) {
+	for way, write := range bindings {
 		for _, key := range declaredKeys(t) {
-			t.Run(key+" by "+door, func(t *testing.T) {
+			t.Run(key+" by "+way, func(t *testing.T) {
 				pod := s.free(t)
-				closedToBindings(pod).expect(t, write(t.Context(), s.owner, pod, setKey(key, "true")))
-				closedToBindings(pod).expect(t, write(t.Context(), client.NewDryRunClient(s.owner), pod, setKey(key, "")))
+				bindingDenied(pod).expect(t, write(t.Context(), s.owner, pod, setKey(key, "true")))
+				bindingDenied(pod).expect(t, write(t.Context(), client.NewDryRunClient(s.owner), pod, setKey(key, "")))
 				if stored := s.read(t, pod); stored.ResourceVersion != pod.ResourceVersion {
 					t.Error("the pod was changed")
 				}
@@ -94,10 +94,10 @@ func bindingsAreClosed(t *testing.T, s *apiServer) {
 	}
 }
 
-// It shows too that the door is one: what a Binding carries comes to the pod.
-func bindingsStayOpen(t *testing.T, s *apiServer) {
-	for door, write := range bindings {
-		t.Run(door, func(t *testing.T) {
+// The test also proves that the API server copies a Binding's metadata onto the pod.
+func otherBindingsAreAllowed(t *testing.T, s *apiServer) {
+	for way, write := range bindings {
+		t.Run(way, func(t *testing.T) {
 			must(t, write(t.Context(), s.editor, s.quarantined(t)))
 			pod := s.free(t)
 			must(t, write(t.Context(), s.editor, pod, annotate("example.com/zone", "a")))

@@ -16,13 +16,13 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// fieldManager owns what server-side apply writes.
+// fieldManager is the manager of the tests' server-side apply.
 const fieldManager = "tests"
 
-// write sends a change of a pod; the pod then holds the API server's answer.
+// write sends changes of a pod and updates the pod with the API server's response.
 type write func(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error
 
-// ways are those in which people and tools write a pod's metadata.
+// ways are the ways in which people and tools write a pod's metadata.
 var ways = map[string]write{
 	"merge patch":           mergePatch,
 	"strategic merge patch": strategicPatch,
@@ -69,7 +69,7 @@ func put(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...chang
 	return c.Update(ctx, pod)
 }
 
-// serverSideApply applies isolate's annotations, and no other field.
+// serverSideApply applies only isolate's annotations.
 func serverSideApply(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	all(changes...)(pod)
 	annotations := maps.Clone(pod.Annotations)
@@ -85,26 +85,26 @@ func serverSideApply(ctx context.Context, c client.Client, pod *corev1.Pod, chan
 	return c.Patch(ctx, pod, client.RawPatch(types.ApplyPatchType, applied), client.FieldOwner(fieldManager), client.ForceOwnership)
 }
 
-// writeStatus is what kubelets do, and network plugins.
+// writeStatus patches the status, like kubelets and network plugins.
 func writeStatus(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	before := pod.DeepCopy()
 	all(changes...)(pod)
 	return c.Status().Patch(ctx, pod, client.StrategicMergeFrom(before))
 }
 
-// putStatus is what older ones do.
+// putStatus updates the status, like older kubelets.
 func putStatus(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	all(changes...)(pod)
 	return c.Status().Update(ctx, pod)
 }
 
-// bind binds the pod to a node as the scheduler does. The changes are done to the
-// metadata of the Binding, which starts without any.
+// bind binds the pod to a node like the scheduler. The changes apply to the Binding's
+// metadata, which is empty otherwise.
 func bind(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	return c.SubResource("binding").Create(ctx, pod, binding(pod, changes...))
 }
 
-// bindOldStyle does the same by the resource of that name.
+// bindOldStyle does the same through the resource bindings.
 func bindOldStyle(ctx context.Context, c client.Client, pod *corev1.Pod, changes ...change) error {
 	return c.Create(ctx, binding(pod, changes...))
 }

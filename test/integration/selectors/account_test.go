@@ -18,13 +18,13 @@ import (
 	"isolate.example.io/test/framework/manifests"
 )
 
-// account is a ServiceAccount with a role of its own.
+// account is a ServiceAccount with its own ClusterRole.
 type account struct {
 	name string
 	role *rbacv1.ClusterRole
 }
 
-// newAccount may do what these rules say, but for some verbs on a resource.
+// newAccount creates an account with these rules, except some verbs on a resource.
 func newAccount(t *testing.T, rules []rbacv1.PolicyRule, but schema.GroupResource, verbs ...string) *account {
 	t.Helper()
 	namespace := newNamespace(t)
@@ -42,8 +42,8 @@ func newAccount(t *testing.T, rules []rbacv1.PolicyRule, but schema.GroupResourc
 	return a
 }
 
-// shippedRules are what the webhook may do, as kubectl would apply it, without the
-// metadata that it reads besides: that of pods and namespaces.
+// shippedRules returns the rules of the webhook's shipped ClusterRole, except those on
+// pods and namespaces, of which it reads only metadata.
 func shippedRules(t *testing.T) []rbacv1.PolicyRule {
 	t.Helper()
 	objects, err := manifests.Build(t.Context(), filepath.Join(server.BinaryAssetsDirectory, "kubectl"), "../../../manifests", "base")
@@ -59,21 +59,21 @@ func shippedRules(t *testing.T) []rbacv1.PolicyRule {
 	return without(rules, schema.GroupResource{Resource: "namespaces"}, role.Rules[0].Verbs)
 }
 
-// config is that of a client of the account.
+// config returns the config of a client of the account.
 func (a *account) config() *rest.Config {
 	c := rest.CopyConfig(config)
 	c.Impersonate.UserName = a.name
 	return c
 }
 
-// allow has the account do what these rules say.
+// allow replaces the account's rules.
 func (a *account) allow(t *testing.T, rules []rbacv1.PolicyRule) {
 	t.Helper()
 	a.role.Rules = rules
 	require.NoError(t, admin.Update(t.Context(), a.role))
 }
 
-// waitFor waits until the API server goes by the account's role.
+// waitFor waits until the authorizer knows the account's rules.
 func (a *account) waitFor(t *testing.T, rules []rbacv1.PolicyRule, allowed bool) {
 	t.Helper()
 	for _, rule := range rules {
@@ -96,14 +96,14 @@ func (a *account) may(t *testing.T, group, resource, verb string, want bool) err
 	return nil
 }
 
-// forbidden knows the error of an account that may not do this.
+// forbidden returns a matcher for the 403 of this verb and resource.
 func (a *account) forbidden(resource schema.GroupResource, verb string) func(error) bool {
 	want := fmt.Sprintf("reading %s: %s is forbidden: User %q cannot %s resource %q in API group %q at the cluster scope",
 		resource.Resource, resource, a.name, verb, resource.Resource, resource.Group)
 	return func(err error) bool { return apierrors.IsForbidden(err) && err.Error() == want }
 }
 
-// without are the rules but for these verbs on a resource.
+// without returns the rules without these verbs on a resource.
 func without(rules []rbacv1.PolicyRule, resource schema.GroupResource, verbs []string) []rbacv1.PolicyRule {
 	var left []rbacv1.PolicyRule
 	for _, rule := range rules {

@@ -12,13 +12,13 @@ import (
 	"k8s.io/client-go/util/connrotation"
 )
 
-// connection is a client's way to the API server.
+// connection is a client's connection to the API server.
 type connection struct {
 	*connrotation.Dialer
 	refused atomic.Bool
 }
 
-// connect has a client go over a connection of its own.
+// connect gives a client its own connection.
 func connect(config *rest.Config) *connection {
 	c := &connection{}
 	c.Dialer = connrotation.NewDialer(func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -31,7 +31,7 @@ func connect(config *rest.Config) *connection {
 	return c
 }
 
-// cut ends what is open, and refuses what is new.
+// cut closes open connections and refuses new ones.
 func (c *connection) cut() {
 	c.refused.Store(true)
 	c.CloseAll()

@@ -1,6 +1,6 @@
-// Package selectors tries the watcher of package isolate.example.io/selectors
-// against a real API server: what it knows of each kind as objects come, change
-// and go, and that it says so when it can't know.
+// Package selectors tests the watcher of package isolate.example.io/selectors against
+// a real API server: that it follows every selecting kind, and that it reports an
+// error when it can't.
 //
-// No controllers run. The tests write the statuses that controllers would.
+// No controllers run. The tests write the status in their place.
 package selectors

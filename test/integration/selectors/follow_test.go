@@ -34,7 +34,7 @@ func TestEveryKindIsFollowed(t *testing.T) {
 				scaled.desired, scaled.available = 3, 2
 				example.scale(first)
 				require.NoError(t, admin.Update(t.Context(), first))
-				example.scale(first) // The answer came without the status.
+				example.scale(first) // The response to the create has no status.
 				require.NoError(t, admin.Status().Update(t.Context(), first))
 				waitMatching(t, watcher, namespace, blue, scaled)
 			}
@@ -79,7 +79,7 @@ func TestExistingObjectsAreKnownOnceReady(t *testing.T) {
 	})
 }
 
-// Whether it came through the watch or was there before: those go different ways.
+// The object may exist before the watch or arrive through it: the code paths differ.
 func TestControllersAreKnown(t *testing.T) {
 	namespace := newNamespace(t)
 	watcher := start(t, config)

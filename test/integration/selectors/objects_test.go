@@ -14,21 +14,21 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// example is one of the kinds that bind pods.
+// example is an object of a selecting kind.
 type example struct {
 	kind schema.GroupKind
 
-	// object selects pods with these labels.
+	// object returns an object that selects pods with these labels.
 	object func(meta metav1.ObjectMeta, selected labels) client.Object
 
-	// desired is how many pods a new object wants.
+	// desired is the number of pods that a new object wants.
 	desired int32
 
-	// scale has the object want three pods, of which two are available, in its spec
-	// and its status; nil for a kind that has no such number.
+	// scale sets three desired and two available pods, in spec and status; nil for a
+	// kind without replicas.
 	scale func(client.Object)
 
-	// selectOther changes the selector; nil where the API server refuses that.
+	// selectOther changes the selector; nil if it is immutable.
 	selectOther func(object client.Object, selected labels)
 }
 
@@ -117,8 +117,8 @@ var examples = []example{
 	},
 }
 
-// createEach creates an object of each kind that selects blue pods, with these
-// owners, in the order in which matches are named.
+// createEach creates an object of each kind that selects blue pods, with these owners.
+// It returns them in the order of the matches.
 func createEach(t *testing.T, namespace, name string, owners ...metav1.OwnerReference) (objects []client.Object, known []match) {
 	t.Helper()
 	for _, example := range examples {

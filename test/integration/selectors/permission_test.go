@@ -10,7 +10,7 @@ import (
 
 var jobs = schema.GroupResource{Group: "batch", Resource: "jobs"}
 
-// One rule for each resource, so that each is left out once.
+// The test omits each resource once.
 func TestForbiddenListIsAnErrorUntilAllowed(t *testing.T) {
 	t.Parallel()
 	shipped := shippedRules(t)

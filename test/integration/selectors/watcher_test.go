@@ -18,12 +18,12 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// labels are those of a pod, or what selects it.
+// labels are the labels of a pod or of a selector.
 type labels = map[string]string
 
 var blue, green = labels{"app": "blue"}, labels{"app": "green"}
 
-// match is an object that selects a pod, as the watcher knows it.
+// match is an object that selects a pod, as the watcher sees it.
 type match struct {
 	object             string
 	uid                types.UID
@@ -51,7 +51,7 @@ func start(t *testing.T, config *rest.Config) *selectors.Watcher {
 	return watch(t, newWatcher(t, config))
 }
 
-// watch has the watcher watch until the test ends.
+// watch runs the watcher until the test ends.
 func watch(t *testing.T, watcher *selectors.Watcher) *selectors.Watcher {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -69,8 +69,8 @@ func waitReady(t *testing.T, watcher *selectors.Watcher) {
 	eventually(t, "all kinds to be read", func() error { return watcher.Ready(nil) })
 }
 
-// waitFailing waits until the watcher is not ready for this reason, and as long
-// answers for no namespace.
+// waitFailing waits until the watcher is not ready for this reason and returns the
+// same error for a namespace.
 func waitFailing(t *testing.T, watcher *selectors.Watcher, because func(error) bool) {
 	t.Helper()
 	for what, answer := range map[string]func() error{
@@ -89,7 +89,7 @@ func waitFailing(t *testing.T, watcher *selectors.Watcher, because func(error) b
 	}
 }
 
-// waitMatching waits until these objects, and no others, select such a pod.
+// waitMatching waits until exactly these objects select such a pod.
 func waitMatching(t *testing.T, watcher *selectors.Watcher, namespace string, pod labels, want ...match) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("%v to select %v", want, pod), func() error {
@@ -117,7 +117,7 @@ func matching(watcher *selectors.Watcher, namespace string, pod labels) ([]match
 	return found, nil
 }
 
-// eventually waits until the condition is no error any more.
+// eventually waits until the condition returns nil.
 func eventually(t *testing.T, what string, condition func() error) {
 	t.Helper()
 	waiting.NoError(t, condition, "%s", what)
@@ -130,6 +130,6 @@ func create(t *testing.T, object client.Object) {
 
 func remove(t *testing.T, object client.Object) {
 	t.Helper()
-	// Some kinds would otherwise wait for a garbage collector, which doesn't run.
+	// With foreground propagation some kinds wait for the garbage collector, which doesn't run.
 	require.NoError(t, admin.Delete(t.Context(), object, client.PropagationPolicy(metav1.DeletePropagationBackground)))
 }
