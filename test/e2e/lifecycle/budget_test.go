@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 const (
@@ -23,7 +24,7 @@ const (
 // many were quarantined.
 func (n *namespace) quarantineAtOnce() int {
 	n.Helper()
-	n.create(deployment("web", misfire, web))
+	n.create(gen.Deployment("web", misfire, web))
 	pods := n.running("app=web", misfire)
 	errs := make([]error, len(pods))
 	var group sync.WaitGroup

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // tells waits for an event about an object and returns it.
@@ -41,8 +42,8 @@ func (n *namespace) tells(about, reason string) eventsv1.Event {
 func TestEventsOfAPod(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(service("web", web))
-	n.create(replicaSet("web", 2, web))
+	n.create(gen.Service("web", web))
+	n.create(gen.ReplicaSet("web", 2, web))
 	pods := n.running("app=web", 2)
 	expiring, released := pods[0].Name, pods[1].Name
 
@@ -88,11 +89,11 @@ func TestMissingReplacementEventHasTheReason(t *testing.T) {
 		after func(n *namespace)
 		says  string
 	}{
-		{name: "quota", owner: replicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1, quota: 1, says: "exceeded quota: pods"},
-		{name: "no room", owner: withHostPort(replicaSet("web", nodes, web)), about: "ReplicaSet/web", pods: nodes, says: "can't be scheduled: 0/3 nodes are available"},
-		{name: "crash loop", owner: replicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1,
+		{name: "quota", owner: gen.ReplicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1, quota: 1, says: "exceeded quota: pods"},
+		{name: "no room", owner: withHostPort(gen.ReplicaSet("web", nodes, web)), about: "ReplicaSet/web", pods: nodes, says: "can't be scheduled: 0/3 nodes are available"},
+		{name: "crash loop", owner: gen.ReplicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1,
 			after: func(n *namespace) { n.crashing(n.running("app=web", 1)[0].Name) }, says: "is in CrashLoopBackOff"},
-		{name: "name taken", owner: statefulSet("web", web), about: "StatefulSet/web", pods: 1, says: "no replacement can start until pod web-0 is gone"},
+		{name: "name taken", owner: gen.StatefulSet("web", web), about: "StatefulSet/web", pods: 1, says: "no replacement can start until pod web-0 is gone"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

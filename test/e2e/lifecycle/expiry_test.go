@@ -11,12 +11,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 func TestExpiredPodIsDeletedUnlessHeld(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(replicaSet("web", 2, web))
+	n.create(gen.ReplicaSet("web", 2, web))
 	pods := n.running("app=web", 2)
 	const ttl = quarantine.TTLKey + "=3s"
 	expiring, _ := n.quarantine(pods[0].Name, ttl)
@@ -39,8 +40,8 @@ const crowd = 200
 func TestManyPodsExpireAtOnce(t *testing.T) {
 	n := newNamespace(t)
 	n.annotate(map[string]string{quarantine.ControllerBudgetKey: "0", quarantine.NamespaceBudgetKey: "0"})
-	n.create(service("web", web))
-	n.create(deployment("web", crowd, web))
+	n.create(gen.Service("web", web))
+	n.create(gen.Deployment("web", crowd, web))
 	pods := n.running("app=web", crowd)
 
 	var group sync.WaitGroup

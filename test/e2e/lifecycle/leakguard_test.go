@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // escapes returns a channel with the time at which the pod's app label changes.
@@ -42,24 +43,24 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 	t.Parallel()
 	for name, selects := range map[string]func(n *namespace){
 		"service that appears": func(n *namespace) {
-			n.create(service("late", map[string]string{"app": "quarantined-web"}))
+			n.create(gen.Service("late", map[string]string{"app": "quarantined-web"}))
 		},
 		"service that changes": func(n *namespace) {
-			n.create(service("late", map[string]string{"app": "other"}))
+			n.create(gen.Service("late", map[string]string{"app": "other"}))
 			_, err := admin.CoreV1().Services(n.name).Patch(n.Context(), "late", types.MergePatchType,
 				[]byte(`{"spec": {"selector": {"app": "quarantined-web"}}}`), metav1.PatchOptions{})
 			require.NoError(n, err)
 		},
 		"replica set": func(n *namespace) {
-			n.create(replicaSet("late", 1, map[string]string{"app": "quarantined-web", "release": "quarantined-stable"}))
+			n.create(gen.ReplicaSet("late", 1, map[string]string{"app": "quarantined-web", "release": "quarantined-stable"}))
 			n.running("app=quarantined-web", 1)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			n.create(service("web", web))
-			n.create(replicaSet("web", 1, web))
+			n.create(gen.Service("web", web))
+			n.create(gen.ReplicaSet("web", 1, web))
 			before := n.running("app=web", 1)[0]
 			n.quarantine(before.Name)
 
@@ -89,10 +90,10 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 // the leak until the Service is deleted.
 func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n := newNamespace(t)
-	n.create(barePod("web", web))
+	n.create(gen.Pod("web", gen.Labels(web)))
 	n.running("app=web", 1)
 	n.quarantine("web")
-	n.create(service("catch-all", map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}))
+	n.create(gen.Service("catch-all", map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}))
 	told := n.tells("Pod/web", "Leaked")
 	require.Equal(t, corev1.EventTypeWarning, told.Type)
 	require.Contains(t, told.Note, "Service/catch-all selects this quarantined pod, and it could not be taken out.")
@@ -111,14 +112,14 @@ func TestServiceCreatedDuringQuarantine(t *testing.T) {
 		return map[string]string{"app": "web-" + strconv.Itoa(i), "round": "any"}
 	}
 	for i := range rounds {
-		n.create(service("early-"+strconv.Itoa(i), map[string]string{"app": app(i)["app"]}))
-		n.create(barePod(app(i)["app"], app(i)))
+		n.create(gen.Service("early-"+strconv.Itoa(i), map[string]string{"app": app(i)["app"]}))
+		n.create(gen.Pod(app(i)["app"], gen.Labels(app(i))))
 	}
 	n.running("round=any", rounds)
 	for i := range rounds {
 		var made sync.WaitGroup
 		made.Go(func() {
-			late := service("late-"+strconv.Itoa(i), map[string]string{"app": "quarantined-" + app(i)["app"]})
+			late := gen.Service("late-"+strconv.Itoa(i), map[string]string{"app": "quarantined-" + app(i)["app"]})
 			_, err := admin.CoreV1().Services(n.name).Create(n.Context(), late, metav1.CreateOptions{})
 			assert.NoError(t, err)
 		})
@@ -137,8 +138,8 @@ func TestServiceCreatedDuringQuarantine(t *testing.T) {
 func TestPodRelabelledByBindingIsDetachedAgain(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(service("web", web))
-	pending := barePod("web", web)
+	n.create(gen.Service("web", web))
+	pending := gen.Pod("web", gen.Labels(web))
 	pending.Spec.SchedulerName = "another"
 	n.create(pending)
 	n.quarantine("web")

@@ -18,6 +18,7 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/kubectl"
 	"isolate.example.io/test/framework/waiting"
+	"isolate.example.io/test/gen"
 )
 
 // namespace is the namespace of one test, with helpers.
@@ -52,7 +53,7 @@ func (n *namespace) create(object any) {
 	case *corev1.Pod:
 		for i := range o.OwnerReferences { // The owner must exist, or the garbage collector deletes the pod.
 			var owner *corev1.ConfigMap
-			owner, err = admin.CoreV1().ConfigMaps(n.name).Create(ctx, &corev1.ConfigMap{ObjectMeta: named(o.OwnerReferences[i].Name)}, options)
+			owner, err = admin.CoreV1().ConfigMaps(n.name).Create(ctx, &corev1.ConfigMap{ObjectMeta: gen.Meta(o.OwnerReferences[i].Name)}, options)
 			require.NoError(n, err)
 			o.OwnerReferences[i].UID = owner.UID
 		}

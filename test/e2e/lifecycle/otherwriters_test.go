@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // hinderNobody writes to a quarantined pod like kubelets, network plugins, controllers
@@ -46,7 +47,7 @@ func (n *namespace) deleted() {
 func TestQuarantineDoesNotBlockOtherWriters(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(deployment("web", 2, web))
+	n.create(gen.Deployment("web", 2, web))
 	pods := n.running("app=web", 2)
 	evicted, _ := n.quarantine(pods[0].Name)
 	n.quarantine(pods[1].Name, quarantine.HoldKey+"=true")
@@ -58,7 +59,7 @@ func TestQuarantineDoesNotBlockOtherWriters(t *testing.T) {
 func TestQuarantinedPodCanBePreempted(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	class := &schedulingv1.PriorityClass{ObjectMeta: named(n.name), Value: 1000}
+	class := &schedulingv1.PriorityClass{ObjectMeta: gen.Meta(n.name), Value: 1000}
 	_, err := admin.SchedulingV1().PriorityClasses().Create(t.Context(), class, metav1.CreateOptions{})
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -76,7 +77,7 @@ func TestQuarantinedPodCanBePreempted(t *testing.T) {
 
 // largePod returns a pod that needs more than half of a node's CPU.
 func largePod(name, priorityClass string) *corev1.Pod {
-	pod := barePod(name, map[string]string{"app": name})
+	pod := gen.Pod(name, gen.Labels(map[string]string{"app": name}))
 	pod.Spec.PriorityClassName = priorityClass
 	pod.Spec.NodeSelector = map[string]string{corev1.LabelHostname: "node-2"}
 	pod.Spec.Containers[0].Resources.Requests = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("600")}

@@ -11,19 +11,20 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // Not parallel: no other test can quarantine a pod while this one runs.
 func TestWebhookOutageStopsQuarantineOnly(t *testing.T) {
 	n := newNamespace(t)
-	n.create(service("web", web))
-	n.create(deployment("web", 2, web))
+	n.create(gen.Service("web", web))
+	n.create(gen.Deployment("web", 2, web))
 	pods := n.running("app=web", 2)
 	quarantined, _ := n.quarantine(pods[0].Name, quarantine.TTLKey+"=1h")
 	expiring, _ := n.quarantine(pods[1].Name, quarantine.TTLKey+"=1s")
 	free := n.running("app=web", 2)
 	doomed := newNamespace(t)
-	doomed.create(barePod("held", web))
+	doomed.create(gen.Pod("held", gen.Labels(web)))
 	doomed.running("app=web", 1)
 	doomed.quarantine("held", quarantine.HoldKey+"=true")
 
@@ -81,7 +82,7 @@ func (n *namespace) patchStatus(pod *corev1.Pod) error {
 }
 
 func (n *namespace) evict(pod *corev1.Pod) error {
-	return admin.CoreV1().Pods(n.name).EvictV1(n.Context(), &policyv1.Eviction{ObjectMeta: named(pod.Name)})
+	return admin.CoreV1().Pods(n.name).EvictV1(n.Context(), &policyv1.Eviction{ObjectMeta: gen.Meta(pod.Name)})
 }
 
 func (n *namespace) gone(pod string) {

@@ -13,13 +13,14 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // ownedByService creates a Service that selects none of the pods and returns an
 // ownerReference to it.
 func (n *namespace) ownedByService(name string) metav1.OwnerReference {
 	n.Helper()
-	n.create(service(name, map[string]string{"app": "other"}))
+	n.create(gen.Service(name, map[string]string{"app": "other"}))
 	owner, err := admin.CoreV1().Services(n.name).Get(n.Context(), name, metav1.GetOptions{})
 	require.NoError(n, err)
 	return metav1.OwnerReference{APIVersion: "v1", Kind: "Service", Name: name, UID: owner.UID, BlockOwnerDeletion: new(true)}
@@ -46,7 +47,7 @@ func (n *namespace) own(pod string, owners ...metav1.OwnerReference) {
 func (n *namespace) collects(absent ...metav1.OwnerReference) {
 	n.Helper()
 	for i := range 2 {
-		sentinel := barePod("sentinel-"+strconv.Itoa(i), nil)
+		sentinel := gen.Pod("sentinel-" + strconv.Itoa(i))
 		sentinel.OwnerReferences = absent
 		_, err := admin.CoreV1().Pods(n.name).Create(n.Context(), sentinel, metav1.CreateOptions{})
 		require.NoError(n, err)
@@ -62,9 +63,9 @@ func (n *namespace) collects(absent ...metav1.OwnerReference) {
 func TestReleaseRestoresExistingOwnersOnly(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(replicaSet("web", 2, web))
+	n.create(gen.ReplicaSet("web", 2, web))
 	pods := n.running("app=web", 2)
-	unknown := barePod("unknown", nil)
+	unknown := gen.Pod("unknown")
 	unknown.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "settings"}}
 	n.create(unknown) // Its ConfigMap is created too, and stays.
 	settings := n.pod("unknown").OwnerReferences[0]

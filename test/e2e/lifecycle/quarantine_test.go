@@ -15,6 +15,7 @@ import (
 	corev1apply "k8s.io/client-go/applyconfigurations/core/v1"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // ways are all ways to set an annotation on an existing pod.
@@ -62,8 +63,8 @@ func TestEveryWayToAnnotateQuarantines(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			n.create(service("web", web))
-			n.create(replicaSet("web", 1, web))
+			n.create(gen.Service("web", web))
+			n.create(gen.ReplicaSet("web", 1, web))
 			broken := n.running("app=web", 1)[0]
 			annotate(n, broken.Name)
 			n.requireOut(n.pod(broken.Name))
@@ -75,8 +76,8 @@ func TestEveryWayToAnnotateQuarantines(t *testing.T) {
 func TestServerSideDryRun(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(service("web", web))
-	n.create(replicaSet("web", 1, web))
+	n.create(gen.Service("web", web))
+	n.create(gen.ReplicaSet("web", 1, web))
 	before := n.running("app=web", 1)[0]
 
 	shown, screen := n.quarantine(before.Name, "--dry-run=server")
@@ -91,7 +92,7 @@ func TestServerSideDryRun(t *testing.T) {
 func TestOtherFieldsAreUnchanged(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	pod := barePod("web", web)
+	pod := gen.Pod("web", gen.Labels(web))
 	pod.Annotations = map[string]string{"other/annotation": "stays"}
 	pod.Finalizers = []string{"other.example.com/finalizer"}
 	n.create(pod)
@@ -112,7 +113,7 @@ func TestOtherFieldsAreUnchanged(t *testing.T) {
 func TestNewPodsAreNotQuarantined(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	triggered := deployment("web", 2, web)
+	triggered := gen.Deployment("web", 2, web)
 	triggered.Spec.Template.Annotations = map[string]string{quarantine.TriggerKey: "true", "other/annotation": "stays"}
 	n.create(triggered)
 	for _, pod := range n.running("app=web", 2) {
@@ -130,7 +131,7 @@ func TestNewPodsAreNotQuarantined(t *testing.T) {
 func TestInvalidValueIsDeniedWithTheField(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(barePod("web", web))
+	n.create(gen.Pod("web", gen.Labels(web)))
 	for annotation, want := range map[string]string{
 		quarantine.TriggerKey + "=yes":                               `metadata.annotations[isolate.example.io/quarantine]: Invalid value: "yes"`,
 		quarantine.TTLKey + "=tomorrow":                              `metadata.annotations[isolate.example.io/ttl]: Invalid value: "tomorrow"`,

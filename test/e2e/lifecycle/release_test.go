@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // release releases a pod with kubectl and returns what it prints.
@@ -57,10 +58,10 @@ func (n *namespace) limitPods(count int) {
 	n.Helper()
 	limit := corev1.ResourceList{corev1.ResourcePods: *resource.NewQuantity(int64(count), resource.DecimalSI)}
 	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(n.Context(),
-		&corev1.ResourceQuota{ObjectMeta: named("pods"), Spec: corev1.ResourceQuotaSpec{Hard: limit}}, metav1.CreateOptions{})
+		&corev1.ResourceQuota{ObjectMeta: gen.Meta("pods"), Spec: corev1.ResourceQuotaSpec{Hard: limit}}, metav1.CreateOptions{})
 	require.NoError(n, err)
 	n.until(func() bool {
-		_, err := admin.CoreV1().Pods(n.name).Create(n.Context(), barePod("probe", nil), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := admin.CoreV1().Pods(n.name).Create(n.Context(), gen.Pod("probe"), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return apierrors.IsForbidden(err)
 	}, "the API server enforces the quota")
 }
@@ -72,6 +73,11 @@ func (n *namespace) exists(pod *corev1.Pod) bool {
 		require.NoError(n, err)
 	}
 	return err == nil && stored.UID == pod.UID && stored.DeletionTimestamp == nil
+}
+
+// ownedByConfigMap returns a pod whose controller is of a kind that isolate doesn't know.
+func ownedByConfigMap(name string, labels map[string]string) *corev1.Pod {
+	return gen.Pod(name, gen.Labels(labels), gen.Controller("v1", "ConfigMap", "settings", ""))
 }
 
 // free selects the pods of these tests that are not quarantined.
@@ -91,74 +97,74 @@ func TestReleasePredictsTheController(t *testing.T) {
 		quota  int    // of pods, set before the pod is quarantined
 		short  int    // pods that are not replaced
 	}{
-		{name: "replica set, not Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 2,
+		{name: "replica set, not Ready", owner: gen.ReplicaSet("web", 2, web), pods: 2, stays: "no", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
 			says:   "ReplicaSet/web has one pod too many: it will delete this pod at once."},
-		{name: "replica set, Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "maybe", left: 2,
+		{name: "replica set, Ready", owner: gen.ReplicaSet("web", 2, web), pods: 2, stays: "maybe", left: 2,
 			says: "ReplicaSet/web has one pod too many and deletes one, maybe this one."},
-		{name: "replication controller, not Ready", owner: replicationController("web", 2, web), pods: 2, stays: "no", left: 2,
+		{name: "replication controller, not Ready", owner: gen.ReplicationController("web", 2, web), pods: 2, stays: "no", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
 			says:   "ReplicationController/web has one pod too many: it will delete this pod at once."},
-		{name: "replica set, gone", owner: replicaSet("web", 1, web), pods: 1, stays: "yes", left: 1,
+		{name: "replica set, gone", owner: gen.ReplicaSet("web", 1, web), pods: 1, stays: "yes", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				require.NoError(n, admin.AppsV1().ReplicaSets(n.name).Delete(n.Context(), "web", metav1.DeleteOptions{}))
 				n.running("app=web", 0)
 			},
 			says: "ReplicaSet/web is gone, so nothing controls this pod"},
-		{name: "replica set, the replacement isn't Ready", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2,
+		{name: "replica set, the replacement isn't Ready", owner: gen.ReplicaSet("web", 2, web), pods: 2, stays: "yes", left: 2,
 			before: func(n *namespace, pod *corev1.Pod) { n.unreadyOthers("ReplicaSet/web", pod) },
 			says:   "ReplicaSet/web has one pod too many and deletes pods that are not Ready first."},
-		{name: "replica set, no replacement", owner: replicaSet("web", 2, web), pods: 2, stays: "yes", left: 2, quota: 2,
+		{name: "replica set, no replacement", owner: gen.ReplicaSet("web", 2, web), pods: 2, stays: "yes", left: 2, quota: 2,
 			says: "ReplicaSet/web adopts it."},
-		{name: "replica set, scaled down", owner: replicaSet("web", 2, web), pods: 2, stays: "no", left: 0,
+		{name: "replica set, scaled down", owner: gen.ReplicaSet("web", 2, web), pods: 2, stays: "no", left: 0,
 			before: func(n *namespace, _ *corev1.Pod) { n.scale("replicaset", "web", 0) },
 			says:   "ReplicaSet/web is scaled to zero: it will delete this pod at once."},
-		{name: "deployment, no longer its current replica set", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
+		{name: "deployment, no longer its current replica set", owner: gen.Deployment("web", 1, web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "set", "image", "deployment/web", "web=web:2")
 				require.NoError(n, err)
 				n.running("app=web", 1)
 			},
 			says: " is scaled to zero: it will delete this pod at once."},
-		{name: "deployment, gone", owner: deployment("web", 1, web), pods: 1, stays: "yes", left: 1,
+		{name: "deployment, gone", owner: gen.Deployment("web", 1, web), pods: 1, stays: "yes", left: 1,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "delete", "deployment", "web")
 				require.NoError(n, err)
 				n.running("app=web", 0)
 			},
 			says: " is gone, so nothing controls this pod"},
-		{name: "deployment, made again", owner: deployment("web", 1, web), pods: 1, stays: "no", left: 1,
+		{name: "deployment, made again", owner: gen.Deployment("web", 1, web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, pod *corev1.Pod) {
 				_, err := n.kubectl(nil, "delete", "deployment", "web")
 				require.NoError(n, err)
 				n.running("app=web", 0)
-				n.create(deployment("web", 1, web))
+				n.create(gen.Deployment("web", 1, web))
 				n.running("app=web", 1)
 				n.unready(pod.Name)
 			},
 			says: " has one pod too many: it will delete this pod at once."},
-		{name: "daemon set", owner: daemonSet("web", web), pods: nodes, stays: "yes", left: nodes,
+		{name: "daemon set", owner: gen.DaemonSet("web", web), pods: nodes, stays: "yes", left: nodes,
 			says: "DaemonSet/web adopts it and deletes the replacement."},
-		{name: "job", owner: job("web", web), pods: 1, stays: "yes", left: 1,
+		{name: "job", owner: gen.Job("web", web), pods: 1, stays: "yes", left: 1,
 			says: "Job/web adopts it and deletes the replacement."},
-		{name: "job, not Ready", owner: job("web", web), pods: 1, stays: "no", left: 1,
+		{name: "job, not Ready", owner: gen.Job("web", web), pods: 1, stays: "no", left: 1,
 			before: func(n *namespace, pod *corev1.Pod) { n.unready(pod.Name) },
 			says:   "Job/web has one pod too many: it will delete this pod at once."},
-		{name: "job, suspended", owner: job("web", web), pods: 1, stays: "no", left: 0,
+		{name: "job, suspended", owner: gen.Job("web", web), pods: 1, stays: "no", left: 0,
 			before: func(n *namespace, _ *corev1.Pod) {
 				_, err := n.kubectl(nil, "patch", "job", "web", "--patch", `{"spec": {"suspend": true}}`)
 				require.NoError(n, err)
 				n.running(free, 0)
 			},
 			says: "Job/web is scaled to zero: it will delete this pod at once."},
-		{name: "stateful set", owner: statefulSet("web", web), pods: 1, stays: "yes", left: 1, short: 1,
+		{name: "stateful set", owner: gen.StatefulSet("web", web), pods: 1, stays: "yes", left: 1, short: 1,
 			says: "StatefulSet/web adopts it."},
-		{name: "stateful set, scaled down", owner: statefulSet("web", web), pods: 1, stays: "no", left: 0, short: 1,
+		{name: "stateful set, scaled down", owner: gen.StatefulSet("web", web), pods: 1, stays: "no", left: 0, short: 1,
 			before: func(n *namespace, _ *corev1.Pod) { n.scale("statefulset", "web", 0) },
 			says:   "StatefulSet/web is scaled to zero: it will delete this pod at once."},
 		{name: "a kind nobody knows", owner: ownedByConfigMap("web", web), pods: 1, stays: "yes", left: 1, short: 1,
 			says: "ConfigMap/settings is not known to isolate: check whether it takes the pod back."},
-		{name: "no controller", owner: barePod("web", web), pods: 1, stays: "yes", left: 1, short: 1, says: "Releases the pod: restores its labels"},
+		{name: "no controller", owner: gen.Pod("web", gen.Labels(web)), pods: 1, stays: "yes", left: 1, short: 1, says: "Releases the pod: restores its labels"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -206,8 +212,8 @@ func TestReleasePredictsTheController(t *testing.T) {
 func TestQuarantineHoldExtendRelease(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(service("web", web))
-	n.create(replicaSet("web", 1, web))
+	n.create(gen.Service("web", web))
+	n.create(gen.ReplicaSet("web", 1, web))
 	pod := n.running("app=web", 1)[0].Name
 	n.quarantine(pod, quarantine.TTLKey+"=1h")
 	annotate := func(annotations ...string) (string, error) {
@@ -243,10 +249,10 @@ func TestQuarantineHoldExtendRelease(t *testing.T) {
 func TestAdoptionByControllerSucceeds(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(barePod("broken", web))
+	n.create(gen.Pod("broken", gen.Labels(web)))
 	stored, _ := n.quarantine("broken")
 	labels := map[string]string{"app": stored.Labels["app"], "release": stored.Labels["release"]}
-	n.create(replicaSet("adopter", 2, labels))
+	n.create(gen.ReplicaSet("adopter", 2, labels))
 	n.running("app="+labels["app"], 2)
 	n.until(func() bool { return len(n.selecting(n.pod("broken").Labels)) == 0 }, "the pod is out again")
 	n.requireOut(n.pod("broken"))
@@ -255,7 +261,7 @@ func TestAdoptionByControllerSucceeds(t *testing.T) {
 func TestStatefulSetPodNeedsForce(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(statefulSet("web", web))
+	n.create(gen.StatefulSet("web", web))
 	n.running("app=web", 1)
 	screen, err := n.kubectl(nil, "annotate", "pod", "web-0", quarantine.TriggerKey+"=true")
 	require.Error(t, err)

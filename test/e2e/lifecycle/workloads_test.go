@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 var web = map[string]string{"app": "web", "release": "stable"}
@@ -26,18 +27,18 @@ func TestPodOfAnyControllerIsReplaced(t *testing.T) {
 		starts  string // the controller that the warning names as starting a replacement
 		without bool   // a pod without a controller is not replaced
 	}{
-		{name: "deployment", owner: deployment("web", 2, web), pods: 2, starts: "ReplicaSet/web-"},
-		{name: "replica set", owner: replicaSet("web", 2, web), pods: 2, starts: "ReplicaSet/web"},
-		{name: "replication controller", owner: replicationController("web", 2, web), pods: 2, starts: "ReplicationController/web"},
-		{name: "daemon set", owner: daemonSet("web", web), pods: nodes, starts: "DaemonSet/web"},
-		{name: "job", owner: job("web", web), pods: 1, starts: "Job/web"},
-		{name: "no controller", owner: barePod("web", web), pods: 1, without: true},
+		{name: "deployment", owner: gen.Deployment("web", 2, web), pods: 2, starts: "ReplicaSet/web-"},
+		{name: "replica set", owner: gen.ReplicaSet("web", 2, web), pods: 2, starts: "ReplicaSet/web"},
+		{name: "replication controller", owner: gen.ReplicationController("web", 2, web), pods: 2, starts: "ReplicationController/web"},
+		{name: "daemon set", owner: gen.DaemonSet("web", web), pods: nodes, starts: "DaemonSet/web"},
+		{name: "job", owner: gen.Job("web", web), pods: 1, starts: "Job/web"},
+		{name: "no controller", owner: gen.Pod("web", gen.Labels(web)), pods: 1, without: true},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			n.create(service("web", web))
+			n.create(gen.Service("web", web))
 			n.create(test.owner)
 			broken := n.running("app=web", test.pods)[0]
 			n.serves("web", test.pods, "")
@@ -69,13 +70,13 @@ func TestPodLeavesEveryService(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	labels := map[string]string{"app": "web", "release": "stable", "track": "canary", "metrics": "scraped", "team": "a"}
-	n.create(service("by-app", map[string]string{"app": "web"}))
-	n.create(service("by-two", map[string]string{"app": "web", "release": "stable"}))
-	n.create(headless("by-track", map[string]string{"track": "canary"}))
-	n.create(service("by-metrics", map[string]string{"metrics": "scraped"}))
-	n.create(service("by-nothing", nil))
-	n.create(service("other", map[string]string{"app": "other"}))
-	n.create(deployment("web", 3, labels))
+	n.create(gen.Service("by-app", map[string]string{"app": "web"}))
+	n.create(gen.Service("by-two", map[string]string{"app": "web", "release": "stable"}))
+	n.create(gen.HeadlessService("by-track", map[string]string{"track": "canary"}))
+	n.create(gen.Service("by-metrics", map[string]string{"metrics": "scraped"}))
+	n.create(gen.Service("by-nothing", nil))
+	n.create(gen.Service("other", map[string]string{"app": "other"}))
+	n.create(gen.Deployment("web", 3, labels))
 	broken := n.running("app=web", 3)[0]
 	services := []string{"by-app", "by-two", "by-track", "by-metrics"}
 	for _, name := range services {
@@ -95,8 +96,8 @@ func TestPodLeavesEveryService(t *testing.T) {
 func TestUnselectedLabelsAreKept(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(service("web", map[string]string{"app": "web"}))
-	n.create(barePod("web", map[string]string{"app": "web", "team": "payments"}))
+	n.create(gen.Service("web", map[string]string{"app": "web"}))
+	n.create(gen.Pod("web", gen.Labels(map[string]string{"app": "web", "team": "payments"})))
 
 	stored, _ := n.quarantine("web")
 
@@ -112,20 +113,20 @@ func TestSelectorExpressions(t *testing.T) {
 		labels      map[string]string
 		expressions []metav1.LabelSelectorRequirement
 	}{
-		{"in", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{requires("app", metav1.LabelSelectorOpIn, "web", "api")}},
-		{"exists", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{requires("app", metav1.LabelSelectorOpExists)}},
+		{"in", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{gen.Requirement("app", metav1.LabelSelectorOpIn, "web", "api")}},
+		{"exists", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{gen.Requirement("app", metav1.LabelSelectorOpExists)}},
 		{"in and notin", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{
-			requires("app", metav1.LabelSelectorOpIn, "web"), requires("track", metav1.LabelSelectorOpNotIn, "canary"),
+			gen.Requirement("app", metav1.LabelSelectorOpIn, "web"), gen.Requirement("track", metav1.LabelSelectorOpNotIn, "canary"),
 		}},
 		{"in and doesNotExist", map[string]string{"app": "web"}, []metav1.LabelSelectorRequirement{
-			requires("app", metav1.LabelSelectorOpIn, "web"), requires("canary", metav1.LabelSelectorOpDoesNotExist),
+			gen.Requirement("app", metav1.LabelSelectorOpIn, "web"), gen.Requirement("canary", metav1.LabelSelectorOpDoesNotExist),
 		}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			n.create(replicaSet("web", 2, test.labels, test.expressions...))
+			n.create(gen.ReplicaSet("web", 2, test.labels, test.expressions...))
 			broken := n.running("app=web", 2)[0]
 			stored, _ := n.quarantine(broken.Name)
 			n.requireOut(stored)
@@ -141,13 +142,13 @@ func TestSelectorExpressions(t *testing.T) {
 func TestSelectorsThatMatchRewrittenLabels(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(replicaSet("web", 1, web))
+	n.create(gen.ReplicaSet("web", 1, web))
 	broken := n.running("app=web", 1)[0]
 	// Both select pods whose app label is not one of theirs.
 	notIn := map[string]string{"app": "late", "release": "quarantined-stable"}
-	n.create(replicaSet("late", 0, notIn,
-		requires("app", metav1.LabelSelectorOpNotIn, "web"), requires("release", metav1.LabelSelectorOpExists)))
-	n.create(service("caught", map[string]string{"app": "quarantined-web"}))
+	n.create(gen.ReplicaSet("late", 0, notIn,
+		gen.Requirement("app", metav1.LabelSelectorOpNotIn, "web"), gen.Requirement("release", metav1.LabelSelectorOpExists)))
+	n.create(gen.Service("caught", map[string]string{"app": "quarantined-web"}))
 
 	stored, _ := n.quarantine(broken.Name)
 
@@ -160,8 +161,8 @@ func TestSelectorsThatMatchRewrittenLabels(t *testing.T) {
 func TestBudgetForAllPodsIsReported(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.create(&policyv1.PodDisruptionBudget{ObjectMeta: named("all"), Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}}})
-	n.create(barePod("web", web))
+	n.create(&policyv1.PodDisruptionBudget{ObjectMeta: gen.Meta("all"), Spec: policyv1.PodDisruptionBudgetSpec{Selector: &metav1.LabelSelector{}}})
+	n.create(gen.Pod("web", gen.Labels(web)))
 	stored, screen := n.quarantine("web")
 	n.requireOut(stored)
 	require.Contains(t, screen, "PodDisruptionBudget/all")
@@ -172,8 +173,8 @@ func TestLongLabelValuesAreRewrittenToValidOnes(t *testing.T) {
 	n := newNamespace(t)
 	long, longest := strings.Repeat("a", 55), strings.Repeat("b", 63)
 	labels := map[string]string{"app": "web", "long": long, "longest": longest, "empty": ""}
-	n.create(replicaSet("web", 1, labels))
-	n.create(service("web", labels))
+	n.create(gen.ReplicaSet("web", 1, labels))
+	n.create(gen.Service("web", labels))
 	broken := n.running("app=web", 1)[0]
 
 	stored, _ := n.quarantine(broken.Name)

@@ -2,23 +2,14 @@ package plugin
 
 import (
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/test/gen"
 )
 
 // web are the labels of the application that the tests quarantine.
 var web = map[string]string{"app": "web", "release": "stable"}
-
-func named(name string) metav1.ObjectMeta { return metav1.ObjectMeta{Name: name} }
-
-func spec() corev1.PodSpec {
-	return corev1.PodSpec{Containers: []corev1.Container{{Name: "web", Image: "web:1"}}}
-}
-
-func barePod(name string, labels map[string]string) *corev1.Pod {
-	return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: labels}, Spec: spec()}
-}
 
 // deployWeb creates the application: a Deployment and two Services that select it by
 // different labels. It returns the name of one of its pods.
@@ -27,10 +18,7 @@ func (n *namespace) deployWeb(replicas int) string {
 	for name, key := range map[string]string{"web": "app", "web-metrics": "release"} {
 		n.createService(name, map[string]string{key: web[key]})
 	}
-	_, err := admin.AppsV1().Deployments(n.name).Create(n.Context(), &appsv1.Deployment{ObjectMeta: named("web"), Spec: appsv1.DeploymentSpec{
-		Replicas: new(int32(replicas)), Selector: &metav1.LabelSelector{MatchLabels: web},
-		Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: spec()},
-	}}, metav1.CreateOptions{})
+	_, err := admin.AppsV1().Deployments(n.name).Create(n.Context(), gen.Deployment("web", replicas, web), metav1.CreateOptions{})
 	require.NoError(n, err)
 	pod := n.running("app=web", replicas)[0].Name
 	n.until(func() bool {
@@ -51,9 +39,7 @@ func (n *namespace) deployWeb(replicas int) string {
 
 func (n *namespace) createService(name string, selector map[string]string) {
 	n.Helper()
-	_, err := admin.CoreV1().Services(n.name).Create(n.Context(), &corev1.Service{ObjectMeta: named(name), Spec: corev1.ServiceSpec{
-		Selector: selector, Ports: []corev1.ServicePort{{Port: 80}},
-	}}, metav1.CreateOptions{})
+	_, err := admin.CoreV1().Services(n.name).Create(n.Context(), gen.Service(name, selector), metav1.CreateOptions{})
 	require.NoError(n, err)
 }
 

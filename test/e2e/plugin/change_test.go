@@ -7,12 +7,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 func TestExtendAndHoldChangeOneAnnotation(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("web", web))
+	n.createPod(gen.Pod("web", gen.Labels(web)))
 	n.quarantine("web", quarantine.TTLKey+"=1h")
 	before := n.pod("web").Annotations[quarantine.ExpiresAtKey]
 
@@ -37,7 +38,7 @@ func TestExtendAndHoldChangeOneAnnotation(t *testing.T) {
 func TestAPodThatIsNotQuarantinedIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("free", web))
+	n.createPod(gen.Pod("free", gen.Labels(web)))
 	for _, args := range [][]string{{"extend", "free", "2d"}, {"hold", "free"}, {"unhold", "free"}, {"release", "free"}} {
 		require.Equal(t, result{code: 1, errOut: "error: pod/free is not quarantined, and nothing was changed. To see the pods that are: kubectl isolate list -n shop\n"},
 			n.isolate(args...))
@@ -48,7 +49,7 @@ func TestAPodThatIsNotQuarantinedIsLeftAlone(t *testing.T) {
 func TestRemovingTheHoldOfAPodWhoseTimeIsUpAsksFirst(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("web", web))
+	n.createPod(gen.Pod("web", gen.Labels(web)))
 	n.quarantine("web", quarantine.TTLKey+"=1s", quarantine.HoldKey+"=true")
 	n.until(func() bool { return strings.Contains(n.done("list"), "Expired") }, "the pod's time is up")
 	expired := n.pod("web").Annotations[quarantine.ExpiresAtKey]
@@ -84,7 +85,7 @@ func TestAReleaseThatMayDeleteThePodAsksFirst(t *testing.T) {
 		require.Contains(t, n.general(said), "Warning: "+line)
 	}
 
-	n.createPod(barePod("alone", nil))
+	n.createPod(gen.Pod("alone"))
 	n.quarantine("alone")
 	require.Equal(t, "pod/alone released\n", n.done("release", "alone"), "nobody could delete it")
 	require.Empty(t, n.pod("alone").Annotations)

@@ -11,6 +11,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/gen"
 )
 
 // checks are the lines of doctor, without what differs from run to run.
@@ -46,7 +47,7 @@ func TestDoctorSaysThatAQuarantineWouldWork(t *testing.T) {
 	}, checks(n.done("doctor")))
 
 	_, err := admin.NetworkingV1().NetworkPolicies(n.name).Create(t.Context(), &networkingv1.NetworkPolicy{
-		ObjectMeta: named("isolate-quarantined"), Spec: networkingv1.NetworkPolicySpec{
+		ObjectMeta: gen.Meta("isolate-quarantined"), Spec: networkingv1.NetworkPolicySpec{
 			PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}},
 			PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
 		},
@@ -58,7 +59,7 @@ func TestDoctorSaysThatAQuarantineWouldWork(t *testing.T) {
 func TestDoctorSaysWhatTheCallerMayNotDoOrSee(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("web", web))
+	n.createPod(gen.Pod("web", gen.Labels(web)))
 	r := n.as("reads-pods", may("", "pods", "get", "list")).isolate("doctor")
 	require.Equal(t, 1, r.code)
 	require.Equal(t, "error: a quarantine would not work in namespace shop: see FAILED above\n", r.errOut)
@@ -73,7 +74,7 @@ func TestDoctorSaysWhatTheCallerMayNotDoOrSee(t *testing.T) {
 // Not parallel: it takes away what the other tests need, and puts it back.
 func TestDoctorSaysWhatIsBroken(t *testing.T) {
 	n := newNamespace(t)
-	n.createPod(barePod("web", web))
+	n.createPod(gen.Pod("web", gen.Labels(web)))
 	failing := func(want string) {
 		t.Helper()
 		n.until(func() bool {

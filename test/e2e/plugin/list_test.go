@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/waiting"
+	"isolate.example.io/test/gen"
 )
 
 var span = regexp.MustCompile(`^[0-9]+[dhms]([0-9]+[hms])?$`)
@@ -40,7 +42,7 @@ func TestListShowsOwnerRequesterReasonTimeLeftHoldAndState(t *testing.T) {
 	replicaSet := "ReplicaSet/" + n.pod(pod).OwnerReferences[0].Name
 	n.quarantine(pod, quarantine.ReasonKey+"=logins hang", quarantine.HoldKey+"=true")
 	n.running("app=web", 2)
-	n.createPod(barePod("alone", map[string]string{"app": "alone"}))
+	n.createPod(gen.Pod("alone", gen.Labels(map[string]string{"app": "alone"})))
 	n.quarantine("alone", quarantine.TTLKey+"=48h")
 	n.until(func() bool { return strings.Contains(n.done("list"), "Replaced") }, "the pod is replaced")
 
@@ -93,7 +95,7 @@ func TestTheStateOfAPodIsTheFirstThatApplies(t *testing.T) {
 		return ""
 	}
 	pod := n.deployWeb(1)
-	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(t.Context(), &corev1.ResourceQuota{ObjectMeta: named("full"),
+	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(t.Context(), &corev1.ResourceQuota{ObjectMeta: gen.Meta("full"),
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	n.quarantine(pod)
@@ -111,9 +113,9 @@ func TestTheStateOfAPodIsTheFirstThatApplies(t *testing.T) {
 func TestListWatchPrintsEveryChangeUntilInterrupted(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("one", map[string]string{"app": "one"}))
-	n.createPod(barePod("two", map[string]string{"app": "two"}))
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	n.createPod(gen.Pod("one", gen.Labels(map[string]string{"app": "one"})))
+	n.createPod(gen.Pod("two", gen.Labels(map[string]string{"app": "two"})))
+	ctx, cancel := context.WithTimeout(t.Context(), waiting.Patience)
 	defer cancel()
 	cmd := n.command(ctx, "list", "--watch")
 	out, err := cmd.StdoutPipe()

@@ -1,31 +1,21 @@
 package plugin
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
-	"github.com/go-logr/logr"
 	"k8s.io/client-go/kubernetes"
-	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/suite"
 )
 
-const (
-	// patience bounds every wait.
-	patience = time.Minute
-	// interval is how often a condition is checked.
-	interval = 25 * time.Millisecond
-)
-
-// The control plane of all tests here, with isolate on it, who may do everything,
-// and the folder of the plugin. Each test keeps to a namespace of its own.
+// The tests share a control plane with isolate installed, a client of the cluster's
+// administrator, and the folder with the plugin. Each test uses its own namespace.
 var (
 	cluster  *controlplane.ControlPlane
 	isolated *installation.Installation
@@ -34,54 +24,27 @@ var (
 )
 
 func TestMain(m *testing.M) {
-	code, err := run(m)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	suite.Main(m, func(s *suite.Suite) (err error) {
+		bin = filepath.Join(s.Dir, "bin")
+		if err := buildPlugin(s); err != nil {
+			return err
+		}
+		cluster, isolated, err = s.Isolated(installation.Options{SweeperFlags: []string{"--replacement-timeout=3s"}})
+		if err != nil {
+			return err
+		}
+		admin, err = kubernetes.NewForConfig(cluster.Config())
+		return err
+	})
 }
 
-func run(m *testing.M) (code int, err error) {
-	log.SetLogger(logr.Discard())
-	ctx := context.Background()
-	binaries, programs, err := installation.BuildAll(ctx, os.Stderr)
-	if err != nil {
-		return 1, err
-	}
-	dir, err := os.MkdirTemp("", "isolate-plugin-")
-	if err != nil {
-		return 1, err
-	}
-	defer os.RemoveAll(dir)
-	bin = filepath.Join(dir, "bin")
-	if err := buildPlugin(ctx); err != nil {
-		return 1, err
-	}
-	cluster, err = controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(dir, "control-plane"), Binaries: binaries})
-	if err != nil {
-		return 1, err
-	}
-	defer cluster.Stop()
-	isolated, err = installation.Install(ctx, cluster, installation.Options{Dir: filepath.Join(dir, "isolate"), Programs: programs,
-		SweeperFlags: []string{"--replacement-timeout=3s"}})
-	if err != nil {
-		return 1, err
-	}
-	defer isolated.Stop()
-	if admin, err = kubernetes.NewForConfig(cluster.Config()); err != nil {
-		return 1, err
-	}
-	return m.Run(), nil
-}
-
-// buildPlugin builds the plugin from its own module, beside the kubectl that finds it.
-func buildPlugin(ctx context.Context) error {
+// buildPlugin builds the plugin from its own module.
+func buildPlugin(s *suite.Suite) error {
 	root, err := controlplane.Root()
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", filepath.Join(bin, "kubectl-isolate"), ".")
+	cmd := exec.CommandContext(s.Context, "go", "build", "-trimpath", "-o", filepath.Join(bin, "kubectl-isolate"), ".")
 	cmd.Dir = filepath.Join(root, "cmd", "kubectl-isolate")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {

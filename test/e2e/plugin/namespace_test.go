@@ -14,11 +14,11 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/waiting"
 )
 
 // namespace is one test's own, and whoever runs the plugin there.
@@ -87,7 +87,7 @@ func (n *namespace) command(ctx context.Context, args ...string) *exec.Cmd {
 
 func (n *namespace) isolate(args ...string) result {
 	n.Helper()
-	ctx, cancel := context.WithTimeout(n.Context(), patience)
+	ctx, cancel := context.WithTimeout(n.Context(), waiting.Patience)
 	defer cancel()
 	var out, errOut bytes.Buffer
 	cmd := n.command(ctx, args...)
@@ -120,8 +120,7 @@ func (n *namespace) kubectl(args ...string) string {
 
 func (n *namespace) until(condition func() bool, format string, args ...any) {
 	n.Helper()
-	err := wait.PollUntilContextTimeout(n.Context(), interval, patience, true, func(context.Context) (bool, error) { return condition(), nil })
-	require.NoErrorf(n, err, "waiting until "+format, args...)
+	waiting.Until(n, condition, format, args...)
 }
 
 // running waits until a selector has so many Ready pods, and returns them.

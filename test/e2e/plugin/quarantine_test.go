@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 var elapsed = regexp.MustCompile(`after [0-9.]+m?s`)
@@ -45,21 +46,21 @@ func TestAQuarantineReportsEachStepWithItsTime(t *testing.T) {
 func TestWhatIsWaitedForDependsOnTheOwner(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("alone", nil))
+	n.createPod(gen.Pod("alone"))
 	require.Equal(t, "pod/alone quarantined\n  written after SPAN\n  no EndpointSlice had the pod\n  no replacement: no controller owned the pod\n",
 		untimed(n.done("alone", "-y")))
-	_, err := admin.AppsV1().StatefulSets(n.name).Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: named("db"), Spec: appsv1.StatefulSetSpec{
-		Selector: &metav1.LabelSelector{MatchLabels: web}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: spec()},
+	_, err := admin.AppsV1().StatefulSets(n.name).Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: gen.Meta("db"), Spec: appsv1.StatefulSetSpec{
+		Selector: gen.Matching(web), Template: gen.Template(web),
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	n.running("app=web", 1)
 	require.Contains(t, n.done("db-0", "-y", "--force"), "  no replacement yet: StatefulSet/db can't start one until this pod is deleted, because its name is taken\n")
 
-	n.createPod(barePod("out", nil))
+	n.createPod(gen.Pod("out"))
 	require.Equal(t, "pod/out quarantined\n  written after SPAN\n  no EndpointSlice had the pod\n", untimed(n.done("out", "-y", "--wait=out")))
-	n.createPod(barePod("none", nil))
+	n.createPod(gen.Pod("none"))
 	require.Equal(t, "pod/none quarantined\n  written after SPAN\n", untimed(n.done("none", "-y", "--wait=none")))
-	n.createPod(barePod("name", nil))
+	n.createPod(gen.Pod("name"))
 	r := n.isolate("name", "-y", "--wait=none", "-o", "name")
 	require.Equal(t, "pod/name\n", r.out)
 	require.Contains(t, untimed(r.errOut), "  written after SPAN\n")
@@ -70,7 +71,7 @@ func TestAReplacementThatDoesNotStartIsReportedWithItsOwnExitCode(t *testing.T) 
 	n := newNamespace(t)
 	pod := n.deployWeb(1)
 	owner := n.pod(pod).OwnerReferences[0].Name
-	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(t.Context(), &corev1.ResourceQuota{ObjectMeta: named("full"),
+	_, err := admin.CoreV1().ResourceQuotas(n.name).Create(t.Context(), &corev1.ResourceQuota{ObjectMeta: gen.Meta("full"),
 		Spec: corev1.ResourceQuotaSpec{Hard: corev1.ResourceList{corev1.ResourcePods: resource.MustParse("0")}}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	r := n.isolate(pod, "-y", "--timeout=1500ms")
@@ -83,7 +84,7 @@ func TestAReplacementThatDoesNotStartIsReportedWithItsOwnExitCode(t *testing.T) 
 func TestWithoutATerminalNothingIsDoneUnasked(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("web", web))
+	n.createPod(gen.Pod("web", gen.Labels(web)))
 	require.Equal(t, result{code: 1, errOut: "error: nothing was changed: this would ask first, and standard input is no terminal; to go ahead without being asked: --yes\n"},
 		n.isolate("web"))
 	for flag, message := range map[string]string{
@@ -100,8 +101,8 @@ func TestWithoutATerminalNothingIsDoneUnasked(t *testing.T) {
 func TestARefusalHasItsOwnExitCodeAndTheServersWords(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	_, err := admin.AppsV1().StatefulSets(n.name).Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: named("db"), Spec: appsv1.StatefulSetSpec{
-		Selector: &metav1.LabelSelector{MatchLabels: web}, Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: spec()},
+	_, err := admin.AppsV1().StatefulSets(n.name).Create(t.Context(), &appsv1.StatefulSet{ObjectMeta: gen.Meta("db"), Spec: appsv1.StatefulSetSpec{
+		Selector: gen.Matching(web), Template: gen.Template(web),
 	}}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	n.running("app=web", 1)
@@ -128,7 +129,7 @@ func TestPlanIsAPictureOfWhatWouldBeStored(t *testing.T) {
 	owner := n.pod(pod).OwnerReferences[0].Name
 	hash := n.pod(pod).Labels["pod-template-hash"]
 	_, err := admin.NetworkingV1().NetworkPolicies(n.name).Create(t.Context(), &networkingv1.NetworkPolicy{
-		ObjectMeta: named("web-only"), Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
+		ObjectMeta: gen.Meta("web-only"), Spec: networkingv1.NetworkPolicySpec{PodSelector: metav1.LabelSelector{MatchLabels: map[string]string{"app": "web"}}},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	n.kubectl("annotate", "namespace", n.name, quarantine.ControllerBudgetKey+"=2")

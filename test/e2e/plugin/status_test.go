@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 var (
@@ -85,7 +86,7 @@ func TestStatusTellsThePodsStory(t *testing.T) {
 func TestStatusOfAPodThatIsNotQuarantined(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
-	n.createPod(barePod("free", nil))
+	n.createPod(gen.Pod("free"))
 	require.Equal(t, "pod/free is not quarantined. To see what a quarantine would do: kubectl isolate plan -n shop free\n", n.done("status", "free"))
 	require.Equal(t, result{code: 1, errOut: "Error from server (NotFound): pods \"nobody\" not found\n"}, n.isolate("status", "nobody"))
 	require.Equal(t, result{code: 1, errOut: "error: isolate quarantines pods, not deployment/web: name a pod. To see the pods: kubectl get pods\n"},

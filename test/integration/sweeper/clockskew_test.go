@@ -7,15 +7,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"isolate.example.io/test/gen"
 )
 
 func TestClockSkewDeletesNothingEarly(t *testing.T) {
-	inAWhile := func() change { return expires(time.Now().Add(long / 2)) }
-	aWhileAgo := func() change { return expires(time.Now().Add(-long / 2)) }
+	inAWhile := func() gen.Option { return gen.Expires(time.Now().Add(long / 2)) }
+	aWhileAgo := func() gen.Option { return gen.Expires(time.Now().Add(-long / 2)) }
 	for _, test := range []struct {
 		name    string
 		prepare func(*running, *manager.Options)
-		kept    change
+		kept    gen.Option
 		skew    float64
 	}{
 		{"the local clock is ahead", localClock(long), inAWhile(), -3600},
@@ -42,7 +44,7 @@ func TestClockSkewDeletesNothingEarly(t *testing.T) {
 func TestCorrectedLocalClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
-	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
+	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
 	settle(t, namespace)
 	requireAlive(t, pod)
 	sweeper.local.set(0)
@@ -54,7 +56,7 @@ func TestCorrectedLocalClockEnqueuesExpiredPods(t *testing.T) {
 func TestCorrectedServerClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, serverClock(-long))
-	pod := create(t, namespace, "web", expires(time.Now().Add(-time.Second)))
+	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
 	settle(t, namespace)
 	requireAlive(t, pod)
 	sweeper.ticker.ticks <- time.Now() // Notes by how much the clocks differ.
@@ -75,7 +77,7 @@ func TestLocalClockStepsWhilePodWaits(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t)
 			sweeper := start(t, namespace)
-			pod := create(t, namespace, "web", expires(time.Now().Add(long/2)))
+			pod := create(t, namespace, "web", gen.Expires(time.Now().Add(long/2)))
 			settle(t, namespace)
 			sweeper.local.set(ahead)
 			sweeper.ticker.ticks <- time.Now()

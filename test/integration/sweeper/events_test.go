@@ -9,9 +9,11 @@ import (
 	"github.com/stretchr/testify/require"
 	corev1 "k8s.io/api/core/v1"
 	eventsv1 "k8s.io/api/events/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // told are the reasons of the events of a pod, in the order of the alphabet.
@@ -45,15 +47,15 @@ func waitTold(t *testing.T, pod *corev1.Pod, reasons ...string) {
 }
 
 // quarantinedFor has a pod quarantined so long ago.
-func quarantinedFor(d time.Duration) change {
-	return annotate(quarantine.QuarantinedAtKey, stamp(time.Now().Add(-d)))
+func quarantinedFor(d time.Duration) gen.Option {
+	return gen.Annotation(quarantine.QuarantinedAtKey, gen.Stamp(time.Now().Add(-d)))
 }
 
 // Its end is told by every leader that sees it near, and is one event.
 func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 	namespace := newNamespace(t)
-	pod := create(t, namespace, "web", quarantinedFor(long/2), expires(time.Now().Add(2*time.Minute)))
-	damaged := create(t, namespace, "damaged", drop(quarantine.RecordKey))
+	pod := create(t, namespace, "web", quarantinedFor(long/2), gen.Expires(time.Now().Add(2*time.Minute)))
+	damaged := create(t, namespace, "damaged", gen.Without(quarantine.RecordKey))
 	for range 3 {
 		leader := start(t, namespace, replica(namespace))
 		<-leader.elected
@@ -71,19 +73,19 @@ func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 func TestExtendedPodGetsAnotherExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	start(t, namespace)
-	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)))
+	pod := create(t, namespace, "web", quarantinedFor(2*long), gen.Expires(time.Now().Add(2*time.Minute)))
 	waitTold(t, pod, "ExpiresSoon")
-	require.NoError(t, patch(t.Context(), pod, expires(time.Now().Add(4*time.Minute))))
+	require.NoError(t, patch(t.Context(), pod, gen.Expires(time.Now().Add(4*time.Minute))))
 	waitTold(t, pod, "ExpiresSoon", "ExpiresSoon")
 }
 
 func TestClockStepDoesNotRepeatExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
-	pod := create(t, namespace, "web", quarantinedFor(2*long), expires(time.Now().Add(2*time.Minute)), held)
+	pod := create(t, namespace, "web", quarantinedFor(2*long), gen.Expires(time.Now().Add(2*time.Minute)), held)
 	settle(t, namespace)
 	sweeper.local.set(0)
-	require.NoError(t, patch(t.Context(), pod, annotate(quarantine.HoldKey, quarantine.False)))
+	require.NoError(t, patch(t.Context(), pod, gen.Annotation(quarantine.HoldKey, quarantine.False)))
 	waitTold(t, pod, "ExpiresSoon")
 	sweeper.local.set(-long)
 	sweeper.ticker.ticks <- time.Now()
@@ -96,7 +98,7 @@ func TestClockStepDoesNotRepeatExpiryWarning(t *testing.T) {
 func TestClockStepForwardPublishesExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
-	pod := create(t, namespace, "web", quarantinedFor(long), expires(time.Now().Add(2*time.Minute)))
+	pod := create(t, namespace, "web", quarantinedFor(long), gen.Expires(time.Now().Add(2*time.Minute)))
 	waitTold(t, pod, "Quarantined") // In the same look that has it wait for its end.
 	sweeper.local.set(0)
 	sweeper.ticker.ticks <- time.Now()
@@ -111,12 +113,12 @@ func TestDeletionIsPublished(t *testing.T) {
 	waitGone(t, expired)
 	waitTold(t, expired, "Expired")
 
-	released := create(t, namespace, "released", quarantinedFor(2*long), expires(time.Now().Add(long)))
+	released := create(t, namespace, "released", quarantinedFor(2*long), gen.Expires(time.Now().Add(long)))
 	settle(t, namespace)
-	require.NoError(t, patch(t.Context(), released, func(pod *corev1.Pod) { pod.Labels, pod.Annotations = nil, nil }))
+	require.NoError(t, patch(t.Context(), released, func(pod metav1.Object) { pod.SetLabels(nil); pod.SetAnnotations(nil) }))
 	waitTold(t, released, "Released")
 
-	deleted := create(t, namespace, "deleted", quarantinedFor(2*long), expires(time.Now().Add(long)))
+	deleted := create(t, namespace, "deleted", quarantinedFor(2*long), gen.Expires(time.Now().Add(long)))
 	settle(t, namespace)
 	require.NoError(t, admin.Delete(t.Context(), deleted, client.GracePeriodSeconds(0)))
 	settle(t, namespace)
@@ -130,24 +132,22 @@ func TestStuckPodIsReportedOnce(t *testing.T) {
 	pod := create(t, namespace, "web", withFinalizer, quarantinedFor(2*long))
 	waitTold(t, pod, "Expired")
 	sweeper.local.set(long)
-	require.NoError(t, patch(t.Context(), pod, annotate("example.com/touched", "yes")))
+	require.NoError(t, patch(t.Context(), pod, gen.Annotation("example.com/touched", "yes")))
 	waitTold(t, pod, "Expired", "StillTerminating")
 	sweeper.local.set(0)
 	settle(t, namespace)
 	require.Equal(t, once, sweeper.network.codes("web"))
-	require.NoError(t, patch(t.Context(), pod, func(pod *corev1.Pod) { pod.Finalizers = nil }))
+	require.NoError(t, patch(t.Context(), pod, func(pod metav1.Object) { pod.SetFinalizers(nil) }))
 }
 
-// What no cache of quarantined pods shows is found when a leader starts: page by
-// page, and nothing is done about it.
+// A new leader scans all pods, page by page, for what the cache of quarantined pods
+// doesn't hold. It only reports them.
 func TestStartupScanReportsOnce(t *testing.T) {
 	namespace := newNamespace(t)
-	unlabelled := create(t, namespace, "unlabelled", drop(quarantine.QuarantinedLabel))
-	triggered := newPod(namespace, "triggered", func(pod *corev1.Pod) {
-		pod.Labels, pod.Annotations = nil, map[string]string{quarantine.TriggerKey: quarantine.True}
-	})
+	unlabelled := create(t, namespace, "unlabelled", gen.Without(quarantine.QuarantinedLabel))
+	triggered := gen.Pod("triggered", gen.Namespace(namespace), gen.Annotation(quarantine.TriggerKey, quarantine.True))
 	require.NoError(t, admin.Create(t.Context(), triggered))
-	createMany(t, namespace, "free-", 150, func(pod *corev1.Pod) { pod.Labels, pod.Annotations = nil, nil })
+	createMany(t, namespace, "free-", 150, func(pod metav1.Object) { pod.SetLabels(nil); pod.SetAnnotations(nil) })
 
 	sweeper := start(t, namespace)
 	waitTold(t, triggered, "Ignored")

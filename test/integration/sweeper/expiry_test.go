@@ -7,10 +7,11 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 var once = []int{http.StatusOK}
@@ -19,7 +20,7 @@ func TestExpiredPodIsDeletedOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	at := seconds(1)
 	gone := watchDeletions(t, namespace)
-	pod := create(t, namespace, "web", expires(at))
+	pod := create(t, namespace, "web", gen.Expires(at))
 	sweeper := start(t, namespace)
 	when := gone.wait(t, 1, pod.Name)[pod.Name]
 	require.False(t, when.Before(at), "deleted %s early", at.Sub(when))
@@ -42,7 +43,7 @@ func TestHeldPodIsKeptUntilReleased(t *testing.T) {
 	require.InDelta(t, 1, sweeper.metric(t, "isolate_held_pods"), 0)
 	require.InDelta(t, 0, sweeper.metric(t, "isolate_overdue_pods"), 0)
 
-	require.NoError(t, patch(t.Context(), pod, annotate(quarantine.HoldKey, quarantine.False)))
+	require.NoError(t, patch(t.Context(), pod, gen.Annotation(quarantine.HoldKey, quarantine.False)))
 	waitGone(t, pod)
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
@@ -51,9 +52,9 @@ func TestExtendedPodIsKept(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	soon := seconds(1)
-	pod := create(t, namespace, "web", expires(soon))
-	other := create(t, namespace, "other", expires(soon))
-	require.NoError(t, patch(t.Context(), pod, expires(time.Now().Add(long))))
+	pod := create(t, namespace, "web", gen.Expires(soon))
+	other := create(t, namespace, "other", gen.Expires(soon))
+	require.NoError(t, patch(t.Context(), pod, gen.Expires(time.Now().Add(long))))
 	waitGone(t, other)
 	settle(t, namespace)
 	requireAlive(t, pod)
@@ -69,28 +70,28 @@ func TestTerminatingPodIsLeftAlone(t *testing.T) {
 		return pod.DeletionTimestamp != nil, err
 	})
 	for _, value := range []string{"a", "b", "c"} {
-		require.NoError(t, patch(t.Context(), pod, annotate("example.com/touched", value)))
+		require.NoError(t, patch(t.Context(), pod, gen.Annotation("example.com/touched", value)))
 	}
 	settle(t, namespace)
 	requireAlive(t, pod)
 	require.Equal(t, once, sweeper.network.codes("web"))
 	require.InDelta(t, 1, sweeper.metric(t, "isolate_terminating_pods"), 0)
 
-	require.NoError(t, patch(t.Context(), pod, func(pod *corev1.Pod) { pod.Finalizers = nil }))
+	require.NoError(t, patch(t.Context(), pod, func(pod metav1.Object) { pod.SetFinalizers(nil) }))
 	waitGone(t, pod)
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
 
 func TestDamagedRecordPreventsDeletion(t *testing.T) {
-	damages := map[string]change{
-		"no-expiry":     drop(quarantine.ExpiresAtKey),
-		"no-beginning":  drop(quarantine.QuarantinedAtKey),
-		"no-user":       drop(quarantine.QuarantinedByKey),
-		"no-record":     drop(quarantine.RecordKey),
-		"bad-expiry":    annotate(quarantine.ExpiresAtKey, "tomorrow"),
-		"empty-expiry":  annotate(quarantine.ExpiresAtKey, ""),
-		"bad-record":    annotate(quarantine.RecordKey, "{"),
-		"before-itself": annotate(quarantine.ExpiresAtKey, "0001-01-01T00:00:00Z"),
+	damages := map[string]gen.Option{
+		"no-expiry":     gen.Without(quarantine.ExpiresAtKey),
+		"no-beginning":  gen.Without(quarantine.QuarantinedAtKey),
+		"no-user":       gen.Without(quarantine.QuarantinedByKey),
+		"no-record":     gen.Without(quarantine.RecordKey),
+		"bad-expiry":    gen.Annotation(quarantine.ExpiresAtKey, "tomorrow"),
+		"empty-expiry":  gen.Annotation(quarantine.ExpiresAtKey, ""),
+		"bad-record":    gen.Annotation(quarantine.RecordKey, "{"),
+		"before-itself": gen.Annotation(quarantine.ExpiresAtKey, "0001-01-01T00:00:00Z"),
 	}
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
@@ -111,7 +112,7 @@ func TestOnlyQuarantinedPodsAreWatched(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	for name, value := range map[string]string{"no-label": "", "other-label": "yes"} {
-		create(t, namespace, name, func(pod *corev1.Pod) { pod.Labels[quarantine.QuarantinedLabel] = value })
+		create(t, namespace, name, gen.Label(quarantine.QuarantinedLabel, value))
 	}
 	settle(t, namespace)
 	found, err := names(t.Context(), namespace)

@@ -14,6 +14,8 @@ import (
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"isolate.example.io/test/gen"
 )
 
 // seed is when the sweeper is killed; a run that failed is tried again with its own.
@@ -54,8 +56,8 @@ func populate(t *testing.T, namespace string) *population {
 	}
 	p.last = p.first.Add(5 * time.Second)
 	createEach(t, namespace, p.due)
-	createMany(t, namespace, "held-", p.kept, expires(p.last), held)
-	createMany(t, namespace, "extended-", p.kept, expires(p.last.Add(long)))
+	createMany(t, namespace, "held-", p.kept, gen.Expires(p.last), held)
+	createMany(t, namespace, "extended-", p.kept, gen.Expires(p.last.Add(long)))
 	return p
 }
 
@@ -145,7 +147,7 @@ func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 	p := build(t, namespace)
 	at := seconds(4)
 	const pods = 100
-	createMany(t, namespace, "web-", pods, expires(at))
+	createMany(t, namespace, "web-", pods, gen.Expires(at))
 	process := p.start(t, "one", "--leader-elect=false")
 	pause(t.Context(), time.Until(at.Add(-time.Second)))
 	kept := map[string]*corev1.Pod{}
@@ -159,7 +161,7 @@ func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 		if admin.Get(t.Context(), client.ObjectKey{Namespace: namespace, Name: name}, pod) != nil {
 			continue
 		}
-		change := []change{held, expires(time.Now().Add(long))}[moments.IntN(2)]
+		change := []gen.Option{held, gen.Expires(time.Now().Add(long))}[moments.IntN(2)]
 		if held := pod.DeepCopy(); patchInto(t.Context(), held, change) == nil && held.DeletionTimestamp == nil {
 			kept[name] = held
 		}
@@ -173,7 +175,7 @@ func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 }
 
 // patchInto changes a stored pod, which is then what is stored.
-func patchInto(ctx context.Context, pod *corev1.Pod, change change) error {
+func patchInto(ctx context.Context, pod *corev1.Pod, change gen.Option) error {
 	before := pod.DeepCopy()
 	change(pod)
 	return admin.Patch(ctx, pod, client.MergeFrom(before))

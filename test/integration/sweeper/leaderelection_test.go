@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"isolate.example.io/test/framework/waiting"
+	"isolate.example.io/test/gen"
 )
 
 var crowd = flag.Int("pods", 300, "how many pods expire together")
@@ -22,7 +23,7 @@ func TestManyPodsExpireTogether(t *testing.T) {
 	sweeper := start(t, namespace, workers(32))
 	gone := watchDeletions(t, namespace)
 	at := seconds(3 + *crowd/50)
-	createMany(t, namespace, "web-", *crowd, expires(at))
+	createMany(t, namespace, "web-", *crowd, gen.Expires(at))
 	if late := time.Since(at); late > 0 { // On a busy machine: what follows still holds.
 		t.Logf("creating the pods took %s too long for the times below to mean anything", late)
 	}
@@ -49,8 +50,8 @@ func TestRestartDuringDeletions(t *testing.T) {
 	one := start(t, namespace)
 	gone := watchDeletions(t, namespace)
 	at := seconds(2)
-	createMany(t, namespace, "web-", 60, expires(at))
-	createMany(t, namespace, "later-", 10, expires(at.Add(time.Second)))
+	createMany(t, namespace, "web-", 60, gen.Expires(at))
+	createMany(t, namespace, "later-", 10, gen.Expires(at.Add(time.Second)))
 	createMany(t, namespace, "held-", 5, held)
 	gone.wait(t, 5, "web-")
 	one.stop()
@@ -86,7 +87,7 @@ func TestStandbyTakesOverFromPartitionedLeader(t *testing.T) {
 	two := start(t, namespace, replica(namespace))
 	gone := watchDeletions(t, namespace)
 	at := seconds(2)
-	createMany(t, namespace, "web-", 100, expires(at))
+	createMany(t, namespace, "web-", 100, gen.Expires(at))
 	createMany(t, namespace, "held-", 5, held)
 	gone.wait(t, 10, "web-")
 	one.network.fail()

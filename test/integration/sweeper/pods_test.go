@@ -14,15 +14,17 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/waiting"
+	"isolate.example.io/test/gen"
+)
+
+var (
+	held          = gen.Held()
+	withFinalizer = gen.Finalizer("test.isolate.example.io/keep")
 )
 
 // long is more than any test takes. It is also the skew of the clocks here.
 const long = time.Hour
-
-// change changes a pod.
-type change func(*corev1.Pod)
 
 func newNamespace(t testing.TB) string {
 	t.Helper()
@@ -31,31 +33,14 @@ func newNamespace(t testing.TB) string {
 	return namespace.Name
 }
 
-// newPod is a pod with a complete record, changed. It expired so long ago that no
-// clock here doubts it.
-func newPod(namespace, name string, changes ...change) *corev1.Pod {
-	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{
-			Namespace: namespace,
-			Name:      name,
-			Labels:    map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue},
-			Annotations: map[string]string{
-				quarantine.TriggerKey:       quarantine.True,
-				quarantine.QuarantinedAtKey: stamp(time.Now().Add(-3 * long)),
-				quarantine.ExpiresAtKey:     stamp(time.Now().Add(-2 * long)),
-				quarantine.QuarantinedByKey: "jane",
-				quarantine.RecordKey:        "{}",
-			},
-		},
-		Spec: corev1.PodSpec{Containers: []corev1.Container{{Name: "app", Image: "app"}}},
-	}
-	for _, change := range changes {
-		change(pod)
-	}
-	return pod
+// newPod returns a quarantined pod. Unless an option says otherwise, it expired so
+// long ago that every clock here agrees.
+func newPod(namespace, name string, options ...gen.Option) *corev1.Pod {
+	quarantined := gen.Quarantined(time.Now().Add(-3*long), time.Now().Add(-2*long))
+	return gen.Pod(name, append([]gen.Option{gen.Namespace(namespace), quarantined}, options...)...)
 }
 
-func create(t *testing.T, namespace, name string, changes ...change) *corev1.Pod {
+func create(t *testing.T, namespace, name string, changes ...gen.Option) *corev1.Pod {
 	t.Helper()
 	pod := newPod(namespace, name, changes...)
 	require.NoError(t, admin.Create(t.Context(), pod))
@@ -63,7 +48,7 @@ func create(t *testing.T, namespace, name string, changes ...change) *corev1.Pod
 }
 
 // createMany creates pods that are alike, named by number.
-func createMany(t testing.TB, namespace, prefix string, n int, changes ...change) {
+func createMany(t testing.TB, namespace, prefix string, n int, changes ...gen.Option) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(8)
@@ -79,39 +64,20 @@ func createEach(t *testing.T, namespace string, due map[string]time.Time) {
 	group, ctx := errgroup.WithContext(t.Context())
 	group.SetLimit(8)
 	for name, at := range due {
-		group.Go(func() error { return admin.Create(ctx, newPod(namespace, name, expires(at))) })
+		group.Go(func() error { return admin.Create(ctx, newPod(namespace, name, gen.Expires(at))) })
 	}
 	require.NoError(t, group.Wait())
 }
 
 // patch changes a stored pod. It is called while the sweeper is in the middle of
 // something, on a goroutine of its own, so it returns the error.
-func patch(ctx context.Context, pod *corev1.Pod, changes ...change) error {
+func patch(ctx context.Context, pod *corev1.Pod, changes ...gen.Option) error {
 	changed := pod.DeepCopy()
 	for _, change := range changes {
 		change(changed)
 	}
 	return admin.Patch(ctx, changed, client.MergeFrom(pod))
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func annotate(key, value string) change {
-	return func(pod *corev1.Pod) { pod.Annotations[key] = value }
-}
-
-func drop(key string) change {
-	return func(pod *corev1.Pod) {
-		delete(pod.Labels, key)
-		delete(pod.Annotations, key)
-	}
-}
-
-func expires(at time.Time) change { return annotate(quarantine.ExpiresAtKey, stamp(at)) }
-
-func held(pod *corev1.Pod) { annotate(quarantine.HoldKey, quarantine.True)(pod) }
-
-func withFinalizer(pod *corev1.Pod) { pod.Finalizers = []string{"test.isolate.example.io/keep"} }
 
 // seconds is the next whole second that is at least so many away, as stamps are.
 func seconds(n int) time.Time {

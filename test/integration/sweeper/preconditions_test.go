@@ -9,17 +9,18 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/gen"
 )
 
 // What happens between judging a pod and deleting it wins: the API server sees it
 // before the DELETE, which was sent for the pod as it had been.
 
 func TestChangeJustBeforeDeletionWins(t *testing.T) {
-	for name, change := range map[string]change{
+	for name, change := range map[string]gen.Option{
 		"held":     held,
-		"extended": expires(time.Now().Add(long)),
-		"released": drop(quarantine.QuarantinedLabel),
-		"damaged":  drop(quarantine.RecordKey),
+		"extended": gen.Expires(time.Now().Add(long)),
+		"released": gen.Without(quarantine.QuarantinedLabel),
+		"damaged":  gen.Without(quarantine.RecordKey),
 	} {
 		t.Run(name, func(t *testing.T) {
 			namespace := newNamespace(t)
@@ -56,7 +57,7 @@ func TestNewPodWithSameNameIsNotDeleted(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := newPod(namespace, "web")
-	replacement := newPod(namespace, "web", expires(time.Now().Add(long)))
+	replacement := newPod(namespace, "web", gen.Expires(time.Now().Add(long)))
 	sweeper.network.beforeDelete(first("web", func() error {
 		if err := admin.Delete(t.Context(), newPod(namespace, "web"), client.GracePeriodSeconds(0)); err != nil {
 			return err

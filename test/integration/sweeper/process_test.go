@@ -17,6 +17,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/gen"
 )
 
 // The program itself, as it is shipped, killed while pods expire.
@@ -32,7 +33,7 @@ func TestStandbyTakesOverFromKilledLeader(t *testing.T) {
 	p.start(t, "two")
 	gone := watchDeletions(t, namespace)
 	at := seconds(3)
-	createMany(t, namespace, "web-", 200, expires(at))
+	createMany(t, namespace, "web-", 200, gen.Expires(at))
 	createMany(t, namespace, "held-", 5, held)
 	gone.wait(t, 20, "web-")
 	leader.Kill()
