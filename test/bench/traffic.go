@@ -47,7 +47,7 @@ func (b *bench) traffic() error {
 		for i := range ways {
 			at := (i + round) % len(ways)
 			way := ways[at]
-			untilOut, untilReplaced, n, err := b.takeOut(c, fmt.Sprint("web-", at), way)
+			untilOut, untilReplaced, n, err := b.isolatePod(c, fmt.Sprint("web-", at), way)
 			if err != nil {
 				return fmt.Errorf("%s: %w", way, err)
 			}
@@ -94,10 +94,10 @@ func (c *cluster) deploy(ctx context.Context, name string) error {
 	return err
 }
 
-// takeOut takes one pod of an app out, in one of the ways, and says how many
+// isolatePod isolates one pod of an app, in one of the ways, and says how many
 // milliseconds passed until it was out and until it was replaced, counted from before
 // the first request, and how many requests it took.
-func (b *bench) takeOut(c *cluster, app, way string) (untilOut, untilReplaced float64, requests int, err error) {
+func (b *bench) isolatePod(c *cluster, app, way string) (untilOut, untilReplaced float64, requests int, err error) {
 	serving, err := b.serving(c, app)
 	if err != nil {
 		return 0, 0, 0, err

@@ -91,7 +91,7 @@ func (g *Goal) Of(f Figure) float64 {
 	return f.Ratio().Median()
 }
 
-// Reached is whether the figure is within the bound.
+// Reached reports whether the figure is within the bound.
 func (g *Goal) Reached(f Figure) bool {
 	if g.atLeast {
 		return g.Of(f) >= g.limit

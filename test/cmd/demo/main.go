@@ -1,5 +1,5 @@
 // Command demo plays an incident from beginning to end on a local control plane
-// with isolate: one broken pod among two is taken out of two Services, replaced,
+// with isolate: one broken pod of two leaves two Services, is replaced,
 // kept, and deleted when its time is up. It fails unless all of it happens.
 package main
 

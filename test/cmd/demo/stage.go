@@ -144,7 +144,7 @@ func (s *stage) servesAll(pods map[string]corev1.Pod) error {
 	return nil
 }
 
-// isOut is whether no Service has the pod.
+// isOut reports whether no Service has the pod.
 func (s *stage) isOut(pod corev1.Pod) (bool, error) {
 	for _, service := range services {
 		names, err := s.serving(service)

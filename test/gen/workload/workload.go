@@ -54,7 +54,7 @@ func (a App) Service() *corev1.Service {
 	}
 }
 
-// ReplicaSet is one revision of the app's Deployment. It wants no pods, so a
+// ReplicaSet is one revision of the app's Deployment. It is scaled to zero, so a
 // controller that sees it creates none.
 func (a App) ReplicaSet(revision int) *appsv1.ReplicaSet {
 	labels := a.Labels(revision)
