@@ -50,7 +50,7 @@ func play(ctx context.Context, c *controlplane.ControlPlane) error {
 			return err
 		}
 	}
-	fmt.Println("\nAll of this was checked, and happened.")
+	fmt.Println("\nThe demo checked all of this while it happened.")
 	return nil
 }
 
@@ -77,7 +77,7 @@ func (s *stage) before() (broken string, err error) {
 }
 
 func (s *stage) dryRun(broken string, trigger []string) error {
-	s.title("What would happen? A dry run shows it, and changes nothing.")
+	s.title("What would a quarantine do? A dry run shows it and changes nothing.")
 	before, err := s.pod(broken)
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (s *stage) dryRun(broken string, trigger []string) error {
 }
 
 func (s *stage) isolate(broken string, trigger []string) error {
-	s.title("Isolate it.")
+	s.title("Quarantine the broken pod.")
 	before, err := s.pods()
 	if err != nil {
 		return err
@@ -116,13 +116,13 @@ func (s *stage) isolate(broken string, trigger []string) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Printf("\nFrom pressing Enter, it was out of every EndpointSlice after %s, and its replacement was Ready and serving after %s.\n",
+	fmt.Printf("\nIt left every EndpointSlice %s after Enter was pressed, and its replacement was Ready and serving after %s.\n",
 		rounded(out), rounded(time.Since(start)))
 	return nil
 }
 
 func (s *stage) lookAt(broken string) error {
-	s.title("It runs on, for as long as it takes to find out what is wrong with it; two others serve.")
+	s.title("It keeps running while you find out what is wrong with it. Two other pods serve.")
 	if err := errors.Join(
 		s.kubectl("get", "pods", "-n", namespace, "--show-labels"),
 		s.kubectl("get", "endpointslices", "-n", namespace),
@@ -135,7 +135,7 @@ func (s *stage) lookAt(broken string) error {
 }
 
 func (s *stage) expire(broken string) error {
-	s.title("Nobody holds or extends it, so it is deleted when its time is up.")
+	s.title("Nobody holds or extends it, so isolate deletes it when it expires.")
 	pod, err := s.pod(broken)
 	if err != nil {
 		return err
@@ -149,7 +149,7 @@ func (s *stage) expire(broken string) error {
 	}
 	gone := time.Now()
 	if gone.Before(due) {
-		return fmt.Errorf("the pod was deleted at %s, before its time, %s", gone, due)
+		return fmt.Errorf("the pod was deleted at %s, before it expired at %s", gone, due)
 	}
 	if err := s.kubectl("get", "pods", "-n", namespace); err != nil {
 		return err
@@ -162,6 +162,6 @@ func (s *stage) expire(broken string) error {
 	if len(names) != replicas || slices.Contains(names, broken) {
 		return fmt.Errorf("there should be %d pods and not %s, but there are %s", replicas, broken, strings.Join(names, ", "))
 	}
-	fmt.Printf("\nIts time was up at %s; kubectl saw it gone %s later.\n", due.Format(time.TimeOnly), rounded(gone.Sub(due)))
+	fmt.Printf("\nIt expired at %s; kubectl saw it deleted %s later.\n", due.Format(time.TimeOnly), rounded(gone.Sub(due)))
 	return nil
 }
