@@ -81,6 +81,6 @@ func TestLinksResolve(t *testing.T) {
 }
 
 // Whoever opens the repository reads it to the end.
-func TestTheREADMEIsShort(t *testing.T) {
+func TestREADMELength(t *testing.T) {
 	require.Less(t, strings.Count(readPage(t, "README.md").text, "\n"), 120)
 }

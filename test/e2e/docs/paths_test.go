@@ -16,7 +16,7 @@ var (
 	namedTest   = regexp.MustCompile(`go test (\./\S+) -run (Test\w+)`)
 )
 
-func TestEveryPathThatADocumentNamesExists(t *testing.T) {
+func TestDocumentedPathsExist(t *testing.T) {
 	for _, page := range pages(t) {
 		for _, found := range namedPath.FindAllStringSubmatch(page.text, -1) {
 			matches, err := filepath.Glob(filepath.Join(root, found[1]))
@@ -26,7 +26,7 @@ func TestEveryPathThatADocumentNamesExists(t *testing.T) {
 	}
 }
 
-func TestEveryTargetThatADocumentNamesExists(t *testing.T) {
+func TestDocumentedTargetsExist(t *testing.T) {
 	makefile := readPage(t, "Makefile").text
 	for _, page := range pages(t) {
 		for _, found := range namedTarget.FindAllStringSubmatch(page.text, -1) {
@@ -35,7 +35,7 @@ func TestEveryTargetThatADocumentNamesExists(t *testing.T) {
 	}
 }
 
-func TestEveryTestThatADocumentNamesExists(t *testing.T) {
+func TestDocumentedTestsExist(t *testing.T) {
 	var tried int
 	for _, page := range pages(t) {
 		for _, found := range namedTest.FindAllStringSubmatch(page.text, -1) {

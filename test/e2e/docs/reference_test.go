@@ -27,15 +27,15 @@ var (
 	nameInCell = regexp.MustCompile("`([^`]+)`")
 )
 
-func TestTheReferenceListsEveryMetric(t *testing.T) {
+func TestReferenceListsMetrics(t *testing.T) {
 	require.ElementsMatch(t, declared(t, ".", metricDeclared), tableNames(t, "Metrics"))
 }
 
-func TestTheReferenceListsEveryKey(t *testing.T) {
+func TestReferenceListsKeys(t *testing.T) {
 	require.ElementsMatch(t, declared(t, "quarantine", keyDeclared), append(tableNames(t, "Keys on a pod"), tableNames(t, "Settings of a namespace")...))
 }
 
-func TestTheReferenceListsEveryFlag(t *testing.T) {
+func TestReferenceListsFlags(t *testing.T) {
 	for program, title := range map[string]string{"webhook": "Flags of the webhook", "sweeper": "Flags of the sweeper"} {
 		known := slices.Compact(slices.Sorted(slices.Values(flagsIn(t, filepath.Join(programs, program)))))
 		require.ElementsMatch(t, known, append(tableNames(t, title), tableNames(t, "Flags of both")...), program)
@@ -81,7 +81,7 @@ func tableNames(t *testing.T, title string) []string {
 	return names
 }
 
-func TestTheReferenceHasTheTableOfRefusals(t *testing.T) {
+func TestReferenceListsRefusals(t *testing.T) {
 	_, section, _ := strings.Cut(readPage(t, "docs/reference.md").text, "\n## Refusals\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	_, table, _ := strings.Cut(section, "|---|---|---|---|\n")
