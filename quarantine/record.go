@@ -200,3 +200,6 @@ func stamp(t time.Time) string { return t.UTC().Truncate(time.Second).Format(tim
 // stampUp formats a time for the record, rounded up to whole seconds, so that no pod
 // expires early.
 func stampUp(t time.Time) string { return stamp(t.Add(time.Second - time.Nanosecond)) }
+
+// errStampOrder says that the stamps of a record contradict each other.
+var errStampOrder = fmt.Errorf("annotation %s is before %s", ExpiresAtKey, QuarantinedAtKey)

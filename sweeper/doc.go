@@ -1,8 +1,16 @@
-// Package sweeper deletes quarantined pods when their time is up. It is the one
-// part of isolate that writes to the cluster by itself.
+// Package sweeper adds isolate's controllers to a manager. They delete quarantined pods
+// when they expire and are the only part of isolate that writes to the cluster by itself.
+// None of them quarantines, extends or releases a pod: only an admission does.
 //
-// What happens to a pod in an admission is decided elsewhere: nothing here
-// quarantines, extends or releases a pod. Package quarantine reads the pod's
-// record; [judge] says what follows from it at a given time, without a client, a
-// logger or a clock.
+// Each controller is a package that knows no other controller:
+//
+//   - expiration deletes expired pods
+//   - leakguard has the webhook detach a pod again that something comes to select
+//   - podevents publishes the life of each pod as events
+//   - replacement checks that a pod's former controller has all its pods again
+//   - startupscan finds what the cache of quarantined pods can't show
+//
+// What several of them need is a package that knows none of them: quarantinedpods (the
+// cache), clocks (when has a pod expired), deletions (which pods is isolate deleting) and
+// events (publishing). The verdict on a pod is in package quarantine, beside the record.
 package sweeper

@@ -1,182 +1,142 @@
 package sweeper
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"net/http"
+	"os"
 	"time"
 
-	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/discovery"
-	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/builder"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/controller"
-	crevent "sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
+	"isolate.example.io/sweeper/clocks"
+	"isolate.example.io/sweeper/deletions"
+	"isolate.example.io/sweeper/events"
+	"isolate.example.io/sweeper/expiration"
+	"isolate.example.io/sweeper/leakguard"
+	"isolate.example.io/sweeper/podevents"
+	"isolate.example.io/sweeper/quarantinedpods"
+	"isolate.example.io/sweeper/replacement"
+	"isolate.example.io/sweeper/startupscan"
 )
 
-const (
-	// A deletion that failed is tried again soon, and, once the API server is back,
-	// at once for everyone who waits.
-	retryFirst, retryLast = 100 * time.Millisecond, 30 * time.Second
-
-	askTimeout = 10 * time.Second
-)
-
-// Options are what the sweeper needs besides a manager. All must be set.
+// Options are what the caller of [Setup] chooses.
 type Options struct {
-	// Workers is how many pods are judged, and deleted, at the same time.
+	// Workers is how many pods are deleted at the same time.
 	Workers int
 
-	// ServerTime must wrap the manager's rest.Config.
-	ServerTime *ServerTime
-
-	// Selectors say what selects a pod, and Changes is told where one has changed.
-	Selectors Selectors
-	Changes   *Changes
-
-	// Local is this machine's clock.
-	Local clock.PassiveClock
-
-	// Elapsed measures how much time has passed, whatever Local is set to.
-	Elapsed clock.WithTicker
-
-	// ReplacementTimeout is how long after a quarantine the pod's former controller
-	// may be short of pods.
+	// ReplacementTimeout is how long after a quarantine the pod's former controller may be
+	// short of pods.
 	ReplacementTimeout time.Duration
 
-	// Instance names this replica in events.
-	Instance string
+	// SelectingResources are custom resources that select or manage pods.
+	SelectingResources []selectors.Resource
 
-	// Metrics is where the sweeper's metrics are registered.
+	// ServerTime must wrap the manager's rest.Config.
+	ServerTime *clocks.ServerTime
+
+	// The rest is for tests.
+
+	// Selectors knows what selects a pod. If it is nil, the API server is watched.
+	Selectors Selectors
+
+	// Local is this machine's clock, and Elapsed measures how much time has passed,
+	// whatever Local is set to. If they are nil, both are the real clock.
+	Local   clock.PassiveClock
+	Elapsed clock.WithTicker
+
+	// Metrics is where the metrics are registered, the manager's registry if it is nil.
 	Metrics prometheus.Registerer
 }
 
-// Setup adds the sweeper to a manager whose cache has [CacheOptions].
-func Setup(mgr manager.Manager, options Options) error {
-	metrics, err := newMetrics(options.Metrics)
+// Selectors knows what selects a pod.
+type Selectors interface {
+	// Namespace returns the selectors of a namespace. It fails while they could be
+	// incomplete.
+	Namespace(name string) (quarantine.Selectors, error)
+}
+
+// Setup adds the sweeper to a manager whose cache has [quarantinedpods.CacheOptions]. It
+// returns where other parts of the program publish events, so that all of isolate's
+// events take the same path.
+func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
+	options.setDefaults()
+	changes := leakguard.NewChanges()
+	if options.Selectors == nil {
+		watcher, err := watchSelectors(mgr, options, changes.Add)
+		if err != nil {
+			return nil, err
+		}
+		options.Selectors = watcher
+	}
+	deleted := deletions.NewTracker()
+	recorder, err := newRecorder(mgr, options, deleted)
 	if err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
+		return nil, err
 	}
-	events := newPublisher(mgr.GetClient(), options.Local, options.Instance, metrics.untold)
-	look := &ignored{live: mgr.GetAPIReader(), clock: options.Elapsed, events: events}
-	counted := &census{elected: mgr.Elected(), pods: mgr.GetCache(), local: options.Local, ignored: look}
-	if err := options.Metrics.Register(counted); err != nil {
-		return fmt.Errorf("registering metrics: %w", err)
-	}
-	if err := errors.Join(mgr.Add(events), mgr.Add(look)); err != nil {
-		return err
-	}
-	if err := checkReady(mgr); err != nil {
-		return err
-	}
-	discover, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
-	if err != nil {
-		return fmt.Errorf("making a client for the API server's time: %w", err)
-	}
-	pods, err := podClient(mgr)
-	if err != nil {
-		return err
-	}
-	clocks := &clocks{local: options.Local, server: options.ServerTime, skew: metrics.skew,
-		ask: func(ctx context.Context) error {
-			return discover.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
-		}}
-	leakMetrics, err := newLeakMetrics(options.Metrics)
-	if err != nil {
-		return err
-	}
-	stepped := newSteps(clocks, options.Elapsed, mgr.GetCache())
-	expiry := &expiry{reader: mgr.GetCache(), writer: pods, local: options.Local, clocks: clocks,
-		metrics: metrics, events: events, releases: newReleases(mgr.GetAPIReader(), events)}
-	leaks := &leaks{reader: mgr.GetCache(), writer: mgr.GetClient(), selectors: options.Selectors,
-		clock: options.Local, events: events, metrics: leakMetrics}
-	announcements := &announcements{reader: mgr.GetCache(), selectors: options.Selectors, local: options.Local, events: events}
-	replacements := &replacements{reader: mgr.GetCache(), live: mgr.GetAPIReader(), selectors: options.Selectors,
-		local: options.Local, events: events, timeout: options.ReplacementTimeout, gauge: metrics.missing}
-	return errors.Join(
-		follow(mgr, "expiry", options.Workers, expiry, nil, stepped),
-		follow(mgr, "leaks", options.Workers, leaks, leaks.forget, &woken{changes: options.Changes, pods: mgr.GetCache()}),
-		follow(mgr, "announcements", 1, announcements, func(types.NamespacedName) {}, stepped),
-		follow(mgr, "replacements", 1, replacements, replacements.forget, stepped),
+	return recorder, errors.Join(
+		mgr.AddHealthzCheck("ping", healthz.Ping),
+		mgr.Add(recorder),
+		quarantinedpods.AddReadyzCheck(mgr),
+		quarantinedpods.RegisterMetrics(mgr.GetCache(), mgr.Elected(), options.Local, options.Metrics),
+		addControllers(mgr, options, recorder, deleted, changes),
 	)
 }
 
-// podClient is for deletions. The manager's client decodes the whole pod that a
-// deletion answers with, encodes it again, and decodes that.
-func podClient(mgr manager.Manager) (corev1client.PodsGetter, error) {
-	config := rest.CopyConfig(mgr.GetConfig())
-	config.ContentType = runtime.ContentTypeProtobuf
-	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
-	client, err := corev1client.NewForConfigAndClient(config, mgr.GetHTTPClient())
+func (o *Options) setDefaults() {
+	if o.Local == nil {
+		o.Local = clock.RealClock{}
+	}
+	if o.Elapsed == nil {
+		o.Elapsed = clock.RealClock{}
+	}
+	if o.Metrics == nil {
+		o.Metrics = metrics.Registry
+	}
+}
+
+func newRecorder(mgr manager.Manager, options Options, gate events.Gate) (*events.Recorder, error) {
+	instance, err := os.Hostname()
 	if err != nil {
-		return nil, fmt.Errorf("making a client for deletions: %w", err)
+		return nil, fmt.Errorf("looking up the host name for events: %w", err)
 	}
-	return client, nil
+	return events.NewRecorder(mgr.GetClient(), options.Local, instance, gate, options.Metrics)
 }
 
-// follow has a reconciler called for every quarantined pod that appears or changes,
-// and for those that the sources wake. Of pods that have gone, gone is told, which
-// costs less when thousands go together; the reconciler is called if that is nil.
-func follow(mgr manager.Manager, name string, workers int, reconciler reconcile.Reconciler, gone func(types.NamespacedName), sources ...source.Source) error {
-	left := predicate.Funcs{DeleteFunc: func(e crevent.DeleteEvent) bool {
-		if gone != nil {
-			gone(client.ObjectKeyFromObject(e.Object))
-		}
-		return gone == nil
-	}}
-	following := builder.ControllerManagedBy(mgr).
-		Named(name).
-		For(newPod(), builder.WithPredicates(left)).
-		WithOptions(controller.Options{
-			MaxConcurrentReconciles: workers, RateLimiter: backoff(),
-			// No pod comes before another, and a plain queue takes less of the CPU.
-			UsePriorityQueue: new(false),
-		}).
-		WithLogConstructor(logs(mgr))
-	for _, s := range sources {
-		following = following.WatchesRawSource(s)
-	}
-	return following.Complete(reconciler)
-}
-
-func backoff() workqueue.TypedRateLimiter[reconcile.Request] {
-	return workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](retryFirst, retryLast)
-}
-
-// logs name the pod in every line.
-func logs(mgr manager.Manager) func(*reconcile.Request) logr.Logger {
-	return func(request *reconcile.Request) logr.Logger {
-		if request == nil {
-			return mgr.GetLogger()
-		}
-		return mgr.GetLogger().WithValues("namespace", request.Namespace, "pod", request.Name)
-	}
-}
-
-// checkReady has every replica read the pods, and say that it is ready once it
-// has: the one that takes over then begins at once.
-func checkReady(mgr manager.Manager) error {
-	pods, err := mgr.GetCache().GetInformer(context.Background(), newPod(), cache.BlockUntilSynced(false))
+func addControllers(mgr manager.Manager, options Options, publisher events.Publisher, deleted *deletions.Tracker, changes *leakguard.Changes) error {
+	client, err := deletions.NewClient(mgr)
 	if err != nil {
-		return fmt.Errorf("watching quarantined pods: %w", err)
+		return err
 	}
-	return mgr.AddReadyzCheck("pods", func(*http.Request) error {
-		if !pods.HasSynced() {
-			return errNotSynced
-		}
-		return nil
-	})
+	both, err := clocks.New(options.Local, options.ServerTime, client.AskTime, options.Metrics)
+	if err != nil {
+		return err
+	}
+	steps := clocks.NewStepSource(both, options.Elapsed, quarantinedpods.Lister(mgr.GetCache()))
+	return errors.Join(
+		expiration.Add(mgr, expiration.Options{
+			Workers: options.Workers, Client: client, Local: options.Local, Clocks: both, Steps: steps,
+			Deletions: deleted, Events: publisher, Metrics: options.Metrics,
+		}),
+		leakguard.Add(mgr, leakguard.Options{
+			Workers: options.Workers, Selectors: options.Selectors, Changes: changes,
+			Clock: options.Local, Events: publisher, Metrics: options.Metrics,
+		}),
+		podevents.Add(mgr, podevents.Options{
+			Selectors: options.Selectors, Clock: options.Local, Elapsed: options.Elapsed, Steps: steps,
+			Deletions: deleted, Events: publisher, Metrics: options.Metrics,
+		}),
+		replacement.Add(mgr, replacement.Options{
+			Timeout: options.ReplacementTimeout, Selectors: options.Selectors, Clock: options.Local, Steps: steps,
+			Events: publisher, Metrics: options.Metrics,
+		}),
+		startupscan.Add(mgr, startupscan.Options{
+			Elapsed: options.Elapsed, Deletions: deleted, Events: publisher, Metrics: options.Metrics,
+		}),
+	)
 }

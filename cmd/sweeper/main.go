@@ -1,4 +1,4 @@
-// Command sweeper deletes quarantined pods when their time is up.
+// Command sweeper deletes quarantined pods when they expire.
 package main
 
 import (
@@ -7,7 +7,7 @@ import (
 	"isolate.example.io/cmd/internal/command"
 )
 
-const purpose = "sweeper deletes quarantined pods when their time is up, tells of them by events, and sees that nothing selects them again."
+const purpose = "sweeper deletes quarantined pods when they expire, publishes events about them, and keeps everything from selecting them again."
 
 func main() {
 	os.Exit(command.Main("sweeper", purpose, &options{}, os.Args[1:], os.Stdout, os.Stderr))

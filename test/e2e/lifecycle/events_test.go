@@ -48,10 +48,10 @@ func TestEventsOfAPod(t *testing.T) {
 	expiring, released := pods[0].Name, pods[1].Name
 
 	n.quarantine(expiring, quarantine.TTLKey+"=3s")
-	require.Contains(t, n.tells("Pod/"+expiring, "Quarantined").Note, "Quarantined by kubernetes-admin, out of Service/web, ReplicaSet/web.")
-	require.Contains(t, n.tells("ReplicaSet/web", "Quarantined").Note, "Pod "+expiring+" left, as it is quarantined; replacement starting.")
+	require.Contains(t, n.tells("Pod/"+expiring, "Quarantined").Note, "Detached from Service/web, ReplicaSet/web")
+	require.Contains(t, n.tells("ReplicaSet/web", "Quarantined").Note, "Pod "+expiring+" was quarantined and is no longer controlled by this object; it is to start a replacement.")
 	require.Contains(t, n.tells("Pod/"+expiring, "ExpiresSoon").Note, "To keep it longer: kubectl annotate pod")
-	require.Contains(t, n.tells("Pod/"+expiring, "Expired").Note, "Deleted, as its time was up at")
+	require.Contains(t, n.tells("Pod/"+expiring, "Expired").Note, "Deleted: it expired at")
 	n.gone(expiring)
 
 	n.quarantine(released)

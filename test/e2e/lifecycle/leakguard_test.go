@@ -72,7 +72,7 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 			t.Logf("out again after %s", (<-escaped).Sub(began).Round(time.Millisecond))
 			pod := n.pod(before.Name)
 			n.requireOut(pod)
-			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late had come to select this quarantined pod, and it was taken out again.")
+			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late started to select this quarantined pod, and isolate detached the pod again.")
 			require.NotContains(t, pod.Annotations, quarantine.RecheckKey)
 			status := quarantine.StatusOf(pod.Labels, pod.Annotations)
 			require.Equal(t, "web", status.Record.Labels["app"], "a release restores the original")

@@ -17,6 +17,8 @@ import (
 
 	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
+	"isolate.example.io/sweeper/clocks"
+	"isolate.example.io/sweeper/quarantinedpods"
 )
 
 // lease is how long a leader counts here.
@@ -46,7 +48,7 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 		ended:   make(chan struct{}),
 	}
 	options := manager.Options{
-		Cache:      sweeper.CacheOptions(),
+		Cache:      quarantinedpods.CacheOptions(),
 		Metrics:    metricsserver.Options{BindAddress: "0"},
 		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 1},
 	}
@@ -54,23 +56,22 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	for _, p := range prepare {
 		p(r, &options)
 	}
-	serverTime := sweeper.NewServerTime(clock.RealClock{})
+	serverTime := clocks.NewServerTime(clock.RealClock{})
 	rest := unlimited(server.Config)
 	rest.Wrap(func(next http.RoundTripper) http.RoundTripper { return &link{next, r.network} })
 	rest.Wrap(serverTime.Wrap)
 	mgr, err := manager.New(rest, options)
 	require.NoError(t, err)
-	require.NoError(t, sweeper.Setup(mgr, sweeper.Options{
+	_, err = sweeper.Setup(mgr, sweeper.Options{
 		Workers:            options.Controller.MaxConcurrentReconciles,
 		ReplacementTimeout: time.Minute,
-		Instance:           "sweeper-1",
 		ServerTime:         serverTime,
 		Selectors:          selectors.NewIndex(),
-		Changes:            sweeper.NewChanges(),
 		Local:              r.local,
 		Elapsed:            r.ticker,
 		Metrics:            r.metrics,
-	}))
+	})
+	require.NoError(t, err)
 	r.elected = mgr.Elected()
 	r.run(t, mgr)
 	if !options.LeaderElection {

@@ -1,0 +1,50 @@
+package quarantine
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// Verdict is what a pod's metadata means for its deletion at a given time.
+type Verdict string
+
+const (
+	// VerdictFree pods carry no part of the record.
+	VerdictFree Verdict = "Free"
+	// VerdictTerminating pods already have a deletionTimestamp. A finalizer or a lost
+	// node can keep them for long; another delete does not help. (If the API server was
+	// interrupted between marking a pod without a node and removing it, Kubernetes' pod
+	// garbage collector removes it.)
+	VerdictTerminating Verdict = "Terminating"
+	// VerdictDamaged pods carry an incomplete or unreadable record.
+	VerdictDamaged Verdict = "Damaged"
+	// VerdictHeld pods are kept until the hold is withdrawn.
+	VerdictHeld Verdict = "Held"
+	// VerdictWaiting pods have not expired yet.
+	VerdictWaiting Verdict = "Waiting"
+	// VerdictExpired pods are to be deleted.
+	VerdictExpired Verdict = "Expired"
+)
+
+// VerdictOf returns the verdict on a pod at a time, and the status it rests on. Only a
+// complete record that is consistent leads to [VerdictExpired].
+func VerdictOf(pod *metav1.ObjectMeta, now time.Time) (Verdict, Status) {
+	status := StatusOf(pod.Labels, pod.Annotations)
+	if status.State == Quarantined && status.ExpiresAt.Before(status.QuarantinedAt) {
+		status.State, status.Problem = Damaged, errStampOrder
+	}
+	switch {
+	case status.State == Free:
+		return VerdictFree, status
+	case pod.DeletionTimestamp != nil:
+		return VerdictTerminating, status
+	case status.State != Quarantined:
+		return VerdictDamaged, status
+	case status.Held:
+		return VerdictHeld, status
+	case now.Before(status.ExpiresAt):
+		return VerdictWaiting, status
+	}
+	return VerdictExpired, status
+}

@@ -1,0 +1,11 @@
+package clocks
+
+import "github.com/prometheus/client_golang/prometheus"
+
+func newSkewGauge() prometheus.Gauge {
+	return prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "isolate_clock_skew_seconds",
+		Help: "How far the API server's clock is at least ahead of the local clock, negative if behind. " +
+			"If it is more than 2 seconds either way, pods are deleted when both clocks have reached the expiry.",
+	})
+}

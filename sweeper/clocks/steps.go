@@ -1,0 +1,110 @@
+package clocks
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/util/workqueue"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+)
+
+// stepInterval is how often the clocks are compared, and so how long a pod can be
+// overdue when a clock was set forward.
+const stepInterval = 10 * time.Second
+
+// StepSource is a source of every controller that sleeps until a time. It enqueues all
+// objects when a clock was set.
+//
+// A controller sleeps for the time that was left, and a timer does not follow a clock
+// that is set. If the clock goes back, the timer fires early and the object is checked
+// again. If the clock goes forward by an hour, the object would sleep an hour too long.
+// One ticker compares the time with the elapsed time, for all controllers together.
+type StepSource struct {
+	clocks  *Clocks
+	elapsed clock.WithTicker
+	list    func(context.Context) ([]types.NamespacedName, error)
+
+	start, base time.Time     // elapsed and local time at the beginning
+	handled     time.Duration // how far the clocks had been set when all objects were last enqueued
+
+	once   sync.Once
+	mu     sync.Mutex
+	queues []workqueue.TypedRateLimitingInterface[reconcile.Request]
+}
+
+// NewStepSource returns a source that enqueues the objects that list returns.
+func NewStepSource(clocks *Clocks, elapsed clock.WithTicker, list func(context.Context) ([]types.NamespacedName, error)) *StepSource {
+	return &StepSource{
+		clocks: clocks, elapsed: elapsed, list: list,
+		start: elapsed.Now(),
+		base:  clocks.local.Now().Round(0), // Without its monotonic reading, which does not step.
+	}
+}
+
+// Start implements [sigs.k8s.io/controller-runtime/pkg/source.Source]. Each controller
+// calls it, and all of them stop together.
+func (s *StepSource) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	s.addQueue(queue)
+	s.once.Do(func() { go s.run(ctx) })
+	return nil
+}
+
+func (s *StepSource) addQueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.queues = append(s.queues, queue)
+}
+
+func (s *StepSource) run(ctx context.Context) {
+	ticker := s.elapsed.NewTicker(stepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C():
+		}
+		if err := s.check(ctx); err != nil {
+			log.FromContext(ctx).Error(err, logUncomparable)
+		}
+	}
+}
+
+// check enqueues all objects if the clocks were set since it last did. Small steps add
+// up.
+func (s *StepSource) check(ctx context.Context) error {
+	now, err := s.clocks.Now(ctx)
+	if err != nil {
+		return fmt.Errorf("reading the API server's time: %w", err)
+	}
+	step := now.Sub(s.base) - s.elapsed.Since(s.start) - s.handled
+	if step.Abs() <= tolerance {
+		return nil
+	}
+	log.FromContext(ctx).Info(logStepped, "by", step.String())
+	if err := s.enqueueAll(ctx); err != nil {
+		return fmt.Errorf("listing the quarantined pods: %w", err)
+	}
+	s.handled += step
+	return nil
+}
+
+func (s *StepSource) enqueueAll(ctx context.Context) error {
+	names, err := s.list(ctx)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, queue := range s.queues {
+		for _, name := range names {
+			queue.Add(reconcile.Request{NamespacedName: name})
+		}
+	}
+	return nil
+}

@@ -1,0 +1,3 @@
+package events
+
+const logDropped = "Dropped an event that could not be published"

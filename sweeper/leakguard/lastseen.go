@@ -1,0 +1,47 @@
+package leakguard
+
+import (
+	"slices"
+	"sync"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+)
+
+// lastSeen remembers the detachments recorded for each pod. The leak guard does not find
+// every leak itself: a controller's write that adopts a pod passes the webhook, which
+// detaches the pod in that write. The record then names one more.
+type lastSeen struct {
+	mu   sync.Mutex
+	pods map[types.NamespacedName]seen
+}
+
+type seen struct {
+	uid          types.UID
+	detachedFrom []string
+}
+
+// newSince returns the detachments added since the last call: a record only grows. Those
+// that a pod is first seen with are the quarantine itself.
+func (l *lastSeen) newSince(pod *metav1.PartialObjectMetadata, detachedFrom []string) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pods == nil {
+		l.pods = map[types.NamespacedName]seen{}
+	}
+	name := client.ObjectKeyFromObject(pod)
+	last, known := l.pods[name]
+	l.pods[name] = seen{uid: pod.UID, detachedFrom: detachedFrom}
+	had := len(last.detachedFrom)
+	if !known || last.uid != pod.UID || len(detachedFrom) < had || !slices.Equal(detachedFrom[:had], last.detachedFrom) {
+		return nil
+	}
+	return detachedFrom[had:]
+}
+
+func (l *lastSeen) forget(pod types.NamespacedName) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.pods, pod)
+}

@@ -1,0 +1,91 @@
+package quarantinedpods
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"isolate.example.io/quarantine"
+)
+
+// scrapeTimeout bounds the wait for a cache that has not synced yet.
+const scrapeTimeout = 5 * time.Second
+
+var (
+	descQuarantined = prometheus.NewDesc("isolate_quarantined_pods", "Quarantined pods.", nil, nil)
+	descHeld        = prometheus.NewDesc("isolate_held_pods", "Quarantined pods that are held.", nil, nil)
+	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not terminating.", nil, nil)
+	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are terminating. A finalizer or a lost node can block them.", nil, nil)
+	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Quarantined pods with a damaged record. isolate does not delete them.", nil, nil)
+	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "Age of the oldest quarantine, 0 if there is none.", nil, nil)
+)
+
+// podCollector counts the quarantined pods in the cache at every scrape. Only the leader
+// counts, so a sum over the replicas is the number of pods.
+type podCollector struct {
+	elected <-chan struct{}
+	pods    client.Reader
+	clock   clock.PassiveClock
+}
+
+// RegisterMetrics registers the numbers of quarantined pods that are in the cache.
+// Elected is closed when this replica leads.
+func RegisterMetrics(pods client.Reader, elected <-chan struct{}, clk clock.PassiveClock, registry prometheus.Registerer) error {
+	return registry.Register(&podCollector{elected: elected, pods: pods, clock: clk})
+}
+
+// Describe implements [prometheus.Collector].
+func (c *podCollector) Describe(descs chan<- *prometheus.Desc) {
+	for desc := range count(nil, time.Time{}) {
+		descs <- desc
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (c *podCollector) Collect(metrics chan<- prometheus.Metric) {
+	select {
+	case <-c.elected:
+	default:
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	pods := NewList()
+	if err := c.pods.List(ctx, pods, client.UnsafeDisableDeepCopy); err != nil {
+		metrics <- prometheus.NewInvalidMetric(descQuarantined, err)
+		return
+	}
+	for desc, value := range count(pods.Items, c.clock.Now()) {
+		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
+	}
+}
+
+// count returns the values of all metrics.
+func count(pods []metav1.PartialObjectMetadata, now time.Time) map[*prometheus.Desc]float64 {
+	counts := map[*prometheus.Desc]float64{
+		descQuarantined: 0, descHeld: 0, descOverdue: 0, descTerminating: 0, descDamaged: 0, descOldest: 0,
+	}
+	for i := range pods {
+		verdict, status := quarantine.VerdictOf(&pods[i].ObjectMeta, now)
+		switch verdict {
+		case quarantine.VerdictHeld:
+			counts[descHeld]++
+		case quarantine.VerdictExpired:
+			counts[descOverdue]++
+		case quarantine.VerdictTerminating:
+			counts[descTerminating]++
+		case quarantine.VerdictDamaged:
+			counts[descDamaged]++
+		default: // Counted as quarantined below, or not at all.
+		}
+		if status.State == quarantine.Quarantined {
+			counts[descQuarantined]++
+			counts[descOldest] = max(counts[descOldest], now.Sub(status.QuarantinedAt).Seconds())
+		}
+	}
+	return counts
+}

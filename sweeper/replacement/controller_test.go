@@ -1,0 +1,97 @@
+package replacement
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
+	"isolate.example.io/sweeper/events"
+	"isolate.example.io/sweeper/internal/gen"
+)
+
+// cluster has one quarantined pod. Nothing says why its former controller is short.
+type cluster struct {
+	client.Reader
+	pod    *metav1.PartialObjectMetadata
+	events []events.Event
+}
+
+func (c *cluster) Get(_ context.Context, _ client.ObjectKey, into client.Object, _ ...client.GetOption) error {
+	c.pod.DeepCopyInto(into.(*metav1.PartialObjectMetadata))
+	return nil
+}
+
+func (c *cluster) List(context.Context, client.ObjectList, ...client.ListOption) error { return nil }
+
+// Publish implements [events.Publisher].
+func (c *cluster) Publish(event events.Event) { c.events = append(c.events, event) }
+
+var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
+
+func set(available int32) *quarantine.SelectingObject {
+	return &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", UID: "set-1", Desired: 3, Available: available}
+}
+
+func TestAControllerThatIsShortAfterTheTimeoutIsPublishedOnce(t *testing.T) {
+	c := &cluster{pod: gen.Pod(gen.OfReplicaSet())}
+	index := selectors.NewIndex()
+	index.Set("ah", set(2))
+	clk := clocktesting.NewFakePassiveClock(gen.Noon.Add(-time.Hour))
+	gauge, err := newMissingGauge(prometheus.NewRegistry())
+	require.NoError(t, err)
+	check := &controller{cache: c, live: c, selectors: index, clock: clk, events: c, timeout: 5 * time.Minute, gauge: gauge,
+		missing: map[types.NamespacedName]bool{}, complete: map[types.NamespacedName]types.UID{}}
+	for _, step := range []struct {
+		rule    string
+		after   time.Duration // the quarantine
+		set     int32
+		wait    time.Duration
+		events  int
+		missing float64
+	}{
+		{"the replacement has time to start", time.Minute, 2, 4 * time.Minute, 0, 0},
+		{"then the pod and its former controller have an event", 5 * time.Minute, 2, missingRetry, 2, 1},
+		{"which is published once", 6 * time.Minute, 2, missingRetry, 2, 1},
+		{"the metric follows the controller", 7 * time.Minute, 3, 0, 2, 0},
+		{"what happens to the controller later has nothing to do with the pod", 8 * time.Minute, 1, 0, 2, 0},
+	} {
+		clk.SetTime(gen.Noon.Add(-time.Hour + step.after))
+		index.Set("ah", set(step.set))
+		result, err := check.Reconcile(t.Context(), webPod)
+		require.NoError(t, err, step.rule)
+		require.Equal(t, reconcile.Result{RequeueAfter: step.wait}, result, step.rule)
+		require.Len(t, c.events, step.events, step.rule)
+		require.InDelta(t, step.missing, testutil.ToFloat64(gauge), 0, step.rule)
+	}
+	require.Equal(t, "Pod", c.events[0].Regarding.Kind)
+	require.Equal(t, "ReplicaSet", c.events[1].Regarding.Kind)
+}
+
+func TestTheNotesOfAMissingReplacement(t *testing.T) {
+	pod := gen.Pod()
+	for want, got := range map[string]string{
+		"ReplicaSet/web has 2 of 3 pods available, 5m0s after pod web-1 was quarantined: exceeded quota": missingEvent(
+			corev1.ObjectReference{}, "", pod, set(2), 5*time.Minute, "exceeded quota").Note,
+		"ReplicaSet/web has 2 of 3 pods available, 5m0s after pod web-1 was quarantined: see kubectl describe -n ah ReplicaSet/web": missingEvent(
+			corev1.ObjectReference{}, "", pod, set(2), 5*time.Minute, "").Note,
+		"no replacement can start until pod web-1 is deleted, because its name stays taken. " +
+			"To delete it now: kubectl delete pod -n ah web-1": nameTaken(pod),
+		"pod web-2 can't be scheduled: 0/3 nodes are available":                          unschedulable("web-2", "0/3 nodes are available"),
+		"container app of pod web-2 is in CrashLoopBackOff; see kubectl logs --previous": containerWaiting("web-2", "app", "CrashLoopBackOff"),
+		"pod web-2 is not Ready; see kubectl describe":                                   notReady("web-2"),
+	} {
+		require.Equal(t, want, got)
+	}
+}
