@@ -39,6 +39,11 @@ func (a adoption) mayDelete() bool {
 	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero}, a.effect)
 }
 
+// certain reports whether a controller adopts the released pod, as far as isolate knows.
+func (a adoption) certain() bool {
+	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero, deletesReplacement, adoptsPod}, a.effect)
+}
+
 // adoptionOf predicts the adoption of the pod with the labels that a release gives it.
 func adoptionOf(req Request, status Status, record Record, labels map[string]string) adoption {
 	former := controllerRef(record.OwnerReferences)

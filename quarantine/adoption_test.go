@@ -33,18 +33,19 @@ func TestReleaseSaysWhatTheControllerDoes(t *testing.T) {
 		selectors namespace
 		change    func(*Pod)
 		want      string
+		lost      bool // the controller does not adopt the pod again
 	}{
-		{"the pod is not Ready and the replacement is", incident(), unready, " has one pod too many: it will delete this pod at once."},
-		{"the pod and the replacement are Ready", incident(), ready, " has one pod too many and deletes one, maybe this one."},
-		{"neither the pod nor the replacement is Ready", counts(2, 2, 1), unready, " has one pod too many and deletes one, maybe this one."},
-		{"the pod is Ready and the replacement is not", counts(2, 2, 1), ready, " has one pod too many and deletes pods that are not Ready first."},
-		{"there is no replacement", counts(2, 1, 1), unready, " adopts it."},
-		{"the controller is scaled to zero", counts(0, 0, 0), ready, " is scaled to zero: it will delete this pod at once."},
-		{"the pod has finished", incident(), finished, " adopts no finished pods: delete this one when you are done."},
-		{"the controller is gone", incident()[:2], ready, " is gone, so nothing controls this pod: delete it when you are done."},
-		{"the controller was recreated with the same selector", with(func(s *SelectingObject) { s.UID = "new" }), unready, " has one pod too many: it will delete this pod at once."},
+		{"the pod is not Ready and the replacement is", incident(), unready, " has one pod too many: it will delete this pod at once.", false},
+		{"the pod and the replacement are Ready", incident(), ready, " has one pod too many and deletes one, maybe this one.", false},
+		{"neither the pod nor the replacement is Ready", counts(2, 2, 1), unready, " has one pod too many and deletes one, maybe this one.", false},
+		{"the pod is Ready and the replacement is not", counts(2, 2, 1), ready, " has one pod too many and deletes pods that are not Ready first.", false},
+		{"there is no replacement", counts(2, 1, 1), unready, " adopts it.", false},
+		{"the controller is scaled to zero", counts(0, 0, 0), ready, " is scaled to zero: it will delete this pod at once.", false},
+		{"the pod has finished", incident(), finished, " adopts no finished pods: delete this one when you are done.", true},
+		{"the controller is gone", incident()[:2], ready, " is gone, so nothing controls this pod: delete it when you are done.", true},
+		{"the controller was recreated with the same selector", with(func(s *SelectingObject) { s.UID = "new" }), unready, " has one pod too many: it will delete this pod at once.", false},
 		{"the controller's selector has changed", with(func(s *SelectingObject) { s.Requirements[0] = equals("x", "y") }), ready,
-			" no longer selects this pod, so nothing controls it: delete it when you are done."},
+			" no longer selects this pod, so nothing controls it: delete it when you are done.", true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,6 +54,9 @@ func TestReleaseSaysWhatTheControllerDoes(t *testing.T) {
 			tt.change(before)
 			decision := config.Decide(update(tt.selectors, before, without(TriggerKey)))
 			want := []string{warnReleased, warning("%s"+tt.want, pod().controllerRef())}
+			if tt.lost {
+				want = append(want, "The annotation isolate.example.io/unrestored keeps what is not restored.")
+			}
 			if decision.Action != ActionRelease || !cmp.Equal(decision.Warnings, want) {
 				t.Errorf("%s: %q, want %q", decision.Action, decision.Warnings, want)
 			}

@@ -100,17 +100,3 @@ func dropAnnotations(req Request, keys ...string) Decision {
 	}
 	return Decision{Action: ActionDropAnnotations, Warnings: warnings, Patch: changes.patch(req.New)}
 }
-
-// requestedLabels returns the stored labels overlaid with those that this write sets. A
-// label that equals the result of a rewrite counts as its original: the webhook wrote it
-// in an earlier call of the same admission. A label that the write removes is included.
-func (c *Config) requestedLabels(req Request) map[string]string {
-	labels := merged(req.New.Labels, nil)
-	delete(labels, QuarantinedLabel)
-	for key, was := range req.Old.Labels {
-		if now, ok := labels[key]; !ok || now == c.rewrittenValue(was) {
-			labels[key] = was
-		}
-	}
-	return labels
-}

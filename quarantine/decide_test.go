@@ -81,22 +81,22 @@ func TestDecide(t *testing.T) {
 		{
 			name: "T11: the same request changes a label that must be rewritten",
 			req:  update(incident(), pod(), trigger, label("release", "other")),
-			want: ActionDeny, reason: ReasonLabelConflict,
+			want: ActionQuarantine,
 		},
 		{
 			name: "T11: the same request removes a label that must be rewritten",
 			req:  update(incident(), pod(), trigger, withoutLabel("release")),
-			want: ActionDeny, reason: ReasonLabelConflict,
+			want: ActionQuarantine,
 		},
 		{
 			name: "T11: the same request adds a label that a selector matches",
 			req:  update(append(incident(), selects(KindService, "new", equals("new", "yes"))), pod(), trigger, label("new", "yes")),
-			want: ActionDeny, reason: ReasonLabelConflict,
+			want: ActionQuarantine,
 		},
 		{
 			name: "T11: the same request removes a label whose absence is selected",
 			req:  update(append(incident(), selects(KindReplicaSet, "bare", absent("team"))), pod(label("team", "x")), trigger, withoutLabel("team")),
-			want: ActionDeny, reason: ReasonInescapable,
+			want: ActionQuarantine,
 		},
 		{
 			name: "T11: the same request changes another label",
@@ -106,7 +106,7 @@ func TestDecide(t *testing.T) {
 		{
 			name: "T11: the same request adds an owner",
 			req:  update(incident(), pod(), trigger, owner("v1", "ConfigMap", "x")),
-			want: ActionDeny, reason: ReasonOwnerConflict,
+			want: ActionQuarantine,
 		},
 		{
 			name: "T12: the record is written on a free pod",

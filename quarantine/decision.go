@@ -95,18 +95,12 @@ const (
 	ReasonInvalidValue Reason = "InvalidValue"
 	// ReasonCreatedQuarantined: a pod can't be created with the label.
 	ReasonCreatedQuarantined Reason = "CreatedQuarantined"
-	// ReasonLabelConflict: the write changes a label that must be rewritten.
-	ReasonLabelConflict Reason = "LabelConflict"
-	// ReasonOwnerConflict: the write adds an ownerReference.
-	ReasonOwnerConflict Reason = "OwnerConflict"
 	// ReasonInescapable: a selector matches whatever the pod's labels are.
 	ReasonInescapable Reason = "Inescapable"
+	// ReasonAnnotationsTooLarge: with the record, the annotations exceed the API server's limit.
+	ReasonAnnotationsTooLarge Reason = "AnnotationsTooLarge"
 	// ReasonRecordProtected: only isolate writes the record.
 	ReasonRecordProtected Reason = "RecordProtected"
-	// ReasonReselected: the write changes labels so that a selector matches a quarantined pod.
-	ReasonReselected Reason = "Reselected"
-	// ReasonOwnerAdded: the write adds an owner to a quarantined pod.
-	ReasonOwnerAdded Reason = "OwnerAdded"
 	// ReasonHeld: the controller may delete the held pod once it is released.
 	ReasonHeld Reason = "Held"
 	// ReasonMirrorPod: the kubelet runs a static pod from a file and ignores its labels.

@@ -5,31 +5,72 @@ import (
 	"slices"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/validation/field"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
+
+// reinvocationWindow is the longest time between two calls of one admission. The API
+// server limits a request to a minute.
+const reinvocationWindow = time.Minute
 
 // quarantine (T11) detaches the pod from every selector and owner, and stamps when it
 // expires: labels, ownerReferences and record change in one patch.
 //
-// Everything follows from the stored pod and from what this write changes, never from
-// what an earlier call of the webhook wrote, so that deciding again changes nothing.
+// Everything follows from the stored pod and from what this write changes. An earlier call
+// of the same admission counts only where its output stands for what it removed, so that
+// deciding again changes nothing.
 func (c *Config) quarantine(req Request) Decision {
-	search := newRewriteSearch(c, req.Selectors, c.requestedLabels(req))
-	search.run(c.keysToRewrite(req))
-	changed := search.changed()
-	stored := storedLabels(req, search.labels, changed)
+	earlier := earlierCall(req)
+	labels := c.relabel(req, c.keysToRewrite(req))
+	found := c.advisoriesOf(req, labels.stored)
+	changes := newEdit()
+	changes.replaceLabels(req.New.Labels, labels.stored)
+	changes.dropOwners = true
 
-	a := attempt{req: req, controller: req.Old.controllerRef(), config: c, blocking: blocking(req.Selectors.Matching(stored))}
+	record := Record{
+		Labels:          labels.changed,
+		OwnerReferences: droppedOwners(req, earlier),
+		Annotations:     hints(req, changes),
+		Forced:          req.New.Annotations[ForceKey] == True || earlier.Record.Forced,
+		Extended:        extended(req, earlier),
+		Rewritten:       labels.rewritten,
+		BudgetOwner:     recordedBudgetOwner(budgetOwner(req)),
+	}
+	record.addDetachedFrom(detachedFrom(req, found.budgets)...)
+	lifetime := c.lifetime(req, record.Extended)
+	stamps := stampsFor(req, earlier, lifetime)
+	changes.setAnnotation(QuarantinedAtKey, stamps.quarantinedAt)
+	changes.setAnnotation(ExpiresAtKey, stamps.expiresAt)
+	changes.setAnnotation(QuarantinedByKey, req.User)
+	changes.setAnnotation(RecordKey, record.String())
+	changes.removeAnnotation(ForceKey)
+	changes.removeAnnotation(ExtendKey)
+	changes.removeAnnotation(RecheckKey)
+
+	a := attempt{
+		req: req, controller: req.Old.controllerRef(), config: c, forced: record.Forced,
+		blocking:    blocking(req.Selectors.Matching(labels.stored)),
+		annotations: changes.annotationsAfter(req.New),
+	}
 	if denial := a.refusal(); denial != nil {
 		return denied(denial)
 	}
-	if errs := labelConflicts(req, changed, search.labels); len(errs) > 0 {
-		return invalid(ReasonLabelConflict, errs...)
+	return Decision{
+		Action:       ActionQuarantine,
+		Warnings:     quarantineWarnings(req, record, scheduled(req, stamps.expiresAt, lifetime), labels.overridden, found),
+		Patch:        changes.patch(req.New),
+		DetachedFrom: record.DetachedFrom,
+		CountsFor:    record.CountsFor(),
 	}
-	if errs := ownerConflicts(req); len(errs) > 0 {
-		return invalid(ReasonOwnerConflict, errs...)
+}
+
+// earlierCall returns what an earlier call of the same admission wrote, or a free status.
+// A requester may write the same, but gains nothing by it.
+func earlierCall(req Request) Status {
+	status := StatusOf(req.New.Labels, req.New.Annotations)
+	if status.State != Quarantined || status.By != req.User || req.Time.Sub(status.QuarantinedAt).Abs() > reinvocationWindow {
+		return Status{}
 	}
-	return c.detach(req, search.labels, changed, c.advisoriesOf(req, stored))
+	return status
 }
 
 // keysToRewrite returns the keys with which the search starts: those that an object
@@ -46,93 +87,30 @@ func (c *Config) keysToRewrite(req Request) []string {
 	return keys
 }
 
-// labelConflicts returns an error for each label that must be rewritten and that this
-// write changes too.
-func labelConflicts(req Request, changed, result map[string]string) field.ErrorList {
-	var errs field.ErrorList
-	for _, key := range slices.Sorted(maps.Keys(changed)) {
-		was, had := req.Old.Labels[key]
-		now, has := req.New.Labels[key]
-		want, wanted := result[key]
-		unchanged := had == has && was == now
-		ours := had && has == wanted && now == want
-		if !unchanged && !ours {
-			errs = append(errs, field.Invalid(labelPath(key), truncate(now, maxQuotedValue), problemLabelConflict))
+// droppedOwners returns the stored owners, and those that this write adds.
+func droppedOwners(req Request, earlier Status) []metav1.OwnerReference {
+	owners := slices.Clone(req.Old.OwnerReferences)
+	for _, ref := range slices.Concat(earlier.Record.OwnerReferences, req.New.OwnerReferences) {
+		if !hasOwner(owners, ref.UID) {
+			owners = append(owners, ref)
 		}
 	}
-	return errs
+	return owners
 }
 
-func ownerConflicts(req Request) field.ErrorList {
-	var errs field.ErrorList
-	for i, ref := range req.New.OwnerReferences {
-		if !hasOwner(req.Old.OwnerReferences, ref.UID) {
-			errs = append(errs, field.Invalid(metadataPath.Child("ownerReferences").Index(i), ref.Kind+"/"+ref.Name, problemOwnerConflict))
+// stamps are the times of a record.
+type stamps struct{ quarantinedAt, expiresAt string }
+
+// stampsFor returns the stamps of an earlier call of the same admission, so that both
+// answers say the same, or new ones.
+func stampsFor(req Request, earlier Status, lifetime time.Duration) stamps {
+	if earlier.State == Quarantined {
+		// Both are whole seconds: one is rounded down, the other up.
+		if kept := earlier.ExpiresAt.Sub(earlier.QuarantinedAt); kept >= lifetime && kept < lifetime+2*time.Second {
+			return stamps{stamp(earlier.QuarantinedAt), stamp(earlier.ExpiresAt)}
 		}
 	}
-	return errs
-}
-
-// storedLabels returns the labels that will be stored, without those that the write
-// removes.
-func storedLabels(req Request, result, changed map[string]string) map[string]string {
-	stored := merged(req.New.Labels, nil)
-	stored[QuarantinedLabel] = QuarantinedValue
-	for key := range changed {
-		delete(stored, key)
-		if value, ok := result[key]; ok {
-			stored[key] = value
-		}
-	}
-	return stored
-}
-
-// detach returns the decision that quarantines the pod.
-func (c *Config) detach(req Request, result, changed map[string]string, found advisories) Decision {
-	changes := newEdit()
-	rewritten := newValues(changed, result)
-	maps.Copy(changes.labels, rewritten)
-	changes.setLabel(QuarantinedLabel, QuarantinedValue)
-	changes.dropOwners = true
-
-	record := Record{
-		Labels:          changed,
-		OwnerReferences: req.Old.OwnerReferences,
-		Annotations:     hints(req, changes),
-		Forced:          forced(req),
-		Extended:        extended(req),
-		Rewritten:       rewritten,
-		BudgetOwner:     recordedBudgetOwner(budgetOwner(req)),
-		DetachedFrom:    detachedFrom(req, found.budgets),
-	}
-	expires := req.Time.Add(c.lifetime(req, record.Extended))
-	changes.setAnnotation(QuarantinedAtKey, stamp(req.Time))
-	changes.setAnnotation(ExpiresAtKey, stampUp(expires))
-	changes.setAnnotation(QuarantinedByKey, req.User)
-	changes.setAnnotation(RecordKey, record.String())
-	changes.removeAnnotation(ForceKey)
-	changes.removeAnnotation(ExtendKey)
-	changes.removeAnnotation(RecheckKey)
-	return Decision{
-		Action:       ActionQuarantine,
-		Warnings:     quarantineWarnings(req, record, expires, found),
-		Patch:        changes.patch(req.New),
-		DetachedFrom: record.DetachedFrom,
-		CountsFor:    record.CountsFor(),
-	}
-}
-
-// newValues returns the new values of the changed labels, nil for one that is removed.
-func newValues(changed, result map[string]string) map[string]*string {
-	values := map[string]*string{}
-	for key := range changed {
-		if value, ok := result[key]; ok {
-			values[key] = &value
-		} else {
-			values[key] = nil
-		}
-	}
-	return values
+	return stamps{stamp(req.Time), stampUp(req.Time.Add(lifetime))}
 }
 
 // hintValues are the annotations that a quarantine sets unless they are set already.
@@ -158,30 +136,27 @@ func hints(req Request, changes *edit) map[string]*string {
 	return originals
 }
 
-// forced reports whether the write has force, or had it in an earlier call of the same
-// admission, whose record says so.
-func forced(req Request) bool {
-	return req.New.Annotations[ForceKey] == True || StatusOf(req.New.Labels, req.New.Annotations).Record.Forced
-}
-
 // extended returns the value of extend in the write, or in an earlier call of the same
-// admission, whose record has it.
-func extended(req Request) string {
+// admission.
+func extended(req Request, earlier Status) string {
 	if value, ok := req.New.Annotations[ExtendKey]; ok {
 		return value
 	}
-	return StatusOf(req.New.Labels, req.New.Annotations).Record.Extended
+	return earlier.Record.Extended
 }
 
 // detachedFrom names everything that selected or controlled the pod, its controller
 // last, but not the PodDisruptionBudgets that still count it.
 func detachedFrom(req Request, budgets []*SelectingObject) []string {
-	selecting := slices.DeleteFunc(slices.Clone(req.Selectors.Matching(req.Old.Labels)), func(s *SelectingObject) bool {
-		return slices.Contains(budgets, s)
-	})
-	list := names(selecting)
-	if owner := req.Old.controllerRef(); owner != nil && !slices.Contains(list, owner.String()) {
-		list = append(list, owner.String())
+	owner := req.Old.controllerRef()
+	var list []string
+	for _, s := range req.Selectors.Matching(req.Old.Labels) {
+		if !slices.Contains(budgets, s) && (owner == nil || s.String() != owner.String()) {
+			list = append(list, s.String())
+		}
+	}
+	if owner != nil { // A record that can't name all names the controller.
+		list = slices.Insert(list, min(len(list), maxDetachedFrom-1), owner.String())
 	}
 	return list
 }

@@ -111,8 +111,29 @@ func TestWarningsAreBounded(t *testing.T) {
 		t.Fatalf("%d warnings, want 1 to 8: %q", n, decision.Warnings)
 	}
 	for _, warning := range decision.Warnings {
-		if n := utf8.RuneCountInString(warning); n > 120 {
-			t.Errorf("a warning of %d characters, want at most 120: %s", n, warning)
+		most := maxWarning
+		if strings.Contains(warning, "kubectl") {
+			most = maxCommand
+		}
+		if n := utf8.RuneCountInString(warning); n > most {
+			t.Errorf("a warning of %d characters, want at most %d: %s", n, most, warning)
+		}
+	}
+}
+
+// A command is complete, or it is not there.
+func TestReleaseCommandIsComplete(t *testing.T) {
+	config := DefaultConfig()
+	name, inNamespace := strings.Repeat("n", 100), strings.Repeat("s", 63)
+	named := func(n string) func(*Metadata) {
+		return func(m *Metadata) { m.Name, m.Namespace = n, inNamespace }
+	}
+	for n, want := range map[string]string{
+		name:                     "To release it: kubectl annotate pod -n " + inNamespace + " " + name + " isolate.example.io/quarantine-",
+		strings.Repeat("n", 253): "To release it, remove its annotation isolate.example.io/quarantine.",
+	} {
+		if got := config.Decide(update(incident(), pod(named(n)), trigger)).Warnings[3]; got != want {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }

@@ -60,6 +60,10 @@ const (
 	RecordKey = Domain + "record"
 )
 
+// UnrestoredKey is the annotation with what a release could not restore, as JSON: labels,
+// annotations and ownerReferences. A release writes it; anyone may read and remove it.
+const UnrestoredKey = Domain + "unrestored"
+
 // Namespace settings: annotations of a Namespace that override the webhook's flags for
 // its pods. Anyone who may update the Namespace may set them; the webhook reads them at
 // each admission. It reports an invalid value and uses the flag's.

@@ -1,12 +1,14 @@
 package quarantine
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -21,8 +23,6 @@ const (
 	problemSwitch         = `must be "true" or "false"`
 	problemForce          = `must be "true"; isolate removes it after reading it`
 	problemCreated        = "a pod can't be created quarantined; create it without this label, then set the annotation " + TriggerKey + "=true"
-	problemLabelConflict  = "must be rewritten to quarantine the pod, but this request changes it too; send the quarantine as a separate request"
-	problemOwnerConflict  = "a quarantined pod has no owner, but this request adds one; send the quarantine as a separate request"
 )
 
 var errDuration = errors.New("must be a duration such as 90s, 30m, 36h, 7d or 1d12h: whole numbers, units from large to small")
@@ -50,16 +50,6 @@ func messageRecordDamaged(pod *Pod) string {
 		"To release the pod: %s", pod.Name, annotate(pod, TriggerKey+"-"))
 }
 
-func messageReselected(pod *Pod, by *SelectingObject) string {
-	return fmt.Sprintf("pod %s is quarantined, and with these labels %s would select it. Nothing was changed. To release the pod: %s",
-		pod.Name, by, annotate(pod, TriggerKey+"-"))
-}
-
-func messageOwnerAdded(pod *Pod, ref *metav1.OwnerReference) string {
-	return fmt.Sprintf("pod %s is quarantined, so %s can't become its owner. Nothing was changed. To release the pod: %s",
-		pod.Name, ownerOf(*ref), annotate(pod, TriggerKey+"-"))
-}
-
 func messageHeld(pod *Pod, a adoption) string {
 	return fmt.Sprintf("pod %s is held, but once it is released, %s. Nothing was changed. To release it anyway: %s",
 		pod.Name, a.deletion(), annotate(pod, TriggerKey+"-", ForceKey+"=true"))
@@ -85,6 +75,26 @@ func messageMirrorPod(a attempt) string {
 func messageInescapable(a attempt) string {
 	return fmt.Sprintf("no label change detaches pod %s from %s. Nothing was changed. "+
 		"Make that selector require a specific label value, then retry", a.req.Old.Name, a.blocking[0])
+}
+
+func messageAnnotationsTooLarge(a attempt) string {
+	size := annotationBytes(a.annotations)
+	return fmt.Sprintf("with isolate's record, the annotations of pod %s have %d bytes, %d more than the API server allows. "+
+		"Nothing was changed. Shorten or remove one of the largest, then retry: %s",
+		a.req.Old.Name, size, size-maxAnnotationBytes, strings.Join(largestAnnotations(a.req.New), ", "))
+}
+
+// largestAnnotations returns the largest annotations, as "key (bytes)".
+func largestAnnotations(pod *Metadata) []string {
+	const most = 3
+	keys := slices.SortedFunc(maps.Keys(pod.Annotations), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(pod.Annotations[b]), len(pod.Annotations[a])), strings.Compare(a, b))
+	})
+	keys = keys[:min(len(keys), most)]
+	for i, key := range keys {
+		keys[i] = fmt.Sprintf("%s (%d bytes)", key, len(pod.Annotations[key]))
+	}
+	return keys
 }
 
 func messageStatefulSet(a attempt) string {

@@ -26,6 +26,15 @@ func newEdit() *edit {
 	return &edit{labels: map[string]*string{}, annotations: map[string]*string{}}
 }
 
+// replaceLabels makes the labels what they are to be.
+func (e *edit) replaceLabels(current, want map[string]string) {
+	for key := range merged(current, want) {
+		if keyChanged(current, want, key) {
+			e.labels[key] = valueOf(want, key)
+		}
+	}
+}
+
 func (e *edit) setLabel(key, value string)      { e.labels[key] = &value }
 func (e *edit) removeLabel(key string)          { e.labels[key] = nil }
 func (e *edit) setAnnotation(key, value string) { e.annotations[key] = &value }
@@ -75,16 +84,23 @@ func mapOperations(path string, current map[string]string, changes map[string]*s
 }
 
 // labelsAfter returns the pod's labels after the edit.
-func (e *edit) labelsAfter(pod *Metadata) map[string]string {
-	labels := merged(pod.Labels, nil)
-	for key, value := range e.labels {
+func (e *edit) labelsAfter(pod *Metadata) map[string]string { return applied(pod.Labels, e.labels) }
+
+// annotationsAfter returns the pod's annotations after the edit.
+func (e *edit) annotationsAfter(pod *Metadata) map[string]string {
+	return applied(pod.Annotations, e.annotations)
+}
+
+func applied(current map[string]string, changes map[string]*string) map[string]string {
+	after := merged(current, nil)
+	for key, value := range changes {
 		if value == nil {
-			delete(labels, key)
+			delete(after, key)
 		} else {
-			labels[key] = *value
+			after[key] = *value
 		}
 	}
-	return labels
+	return after
 }
 
 // merged returns the first map overlaid with the second.

@@ -40,7 +40,12 @@ var mutations = []mutation{
 		annotation(ArgoTrackingKey, "shop")(m)
 		owner("v1", "ConfigMap", "x")(m)
 	}},
-	{name: "another label is set", asked: label("note", "x")},
+	{name: "another mutator sets labels and an owner", asked: func(m *Metadata) {
+		label("note", "x")(m)
+		label("team", "shop")(m)
+		label("component", "other")(m)
+		owner("v1", "ConfigMap", "added")(m)
+	}, also: selects(KindService, "shop", equals("team", "shop"))},
 	{name: "force, hold, ttl and extend", asked: func(m *Metadata) {
 		annotation(ForceKey, "true")(m)
 		annotation(HoldKey, "true")(m)
@@ -134,18 +139,19 @@ func releaseViolation(t testing.TB, config *Config, req Request, stored *Metadat
 	released := apply(t, release.New, config.Decide(release))
 	want := clone(&req.Old.Metadata)
 	for key, value := range req.New.Labels {
-		if _, had := req.Old.Labels[key]; !had && key != QuarantinedLabel {
+		if stored.Labels[key] == value && key != QuarantinedLabel {
 			want.Labels[key] = value // set together with the trigger
 		}
 	}
 	want.OwnerReferences = nil
 	got := clone(released)
+	delete(got.Annotations, UnrestoredKey) // Owners, which isolate can't look up here.
 	if diff := cmp.Diff(want, got, cmpopts.EquateEmpty()); diff != "" {
 		return "the release does not restore the original:\n" + diff
 	}
 	again := release
 	again.New = clone(released)
-	if diff := cmp.Diff(got, clone(apply(t, again.New, config.Decide(again)))); diff != "" {
+	if diff := cmp.Diff(clone(released), clone(apply(t, again.New, config.Decide(again)))); diff != "" {
 		return "releasing again changes something:\n" + diff
 	}
 	return ""
@@ -177,17 +183,24 @@ func recordViolation(req Request, stored *Metadata) string {
 	}
 	restored := maps.Clone(req.Old.Labels)
 	for key := range req.Old.Labels {
-		if now, ok := stored.Labels[key]; ok {
-			restored[key] = now
-		} else {
+		switch now, ok := stored.Labels[key]; {
+		case !ok:
 			delete(restored, key)
+		case now != req.New.Labels[key]: // The write itself may change a label that stays.
+			restored[key] = now
 		}
 	}
 	maps.Copy(restored, status.Record.Labels)
 	if diff := cmp.Diff(req.Old.Labels, restored); diff != "" {
 		return "the recorded labels do not give the original back:\n" + diff
 	}
-	if diff := cmp.Diff(req.Old.OwnerReferences, status.Record.OwnerReferences); diff != "" {
+	owners := slices.Clone(req.Old.OwnerReferences)
+	for _, ref := range req.New.OwnerReferences {
+		if !hasOwner(owners, ref.UID) {
+			owners = append(owners, ref)
+		}
+	}
+	if diff := cmp.Diff(owners, status.Record.OwnerReferences, cmpopts.EquateEmpty()); diff != "" {
 		return "recorded owners:\n" + diff
 	}
 	if status.By != req.User {
@@ -207,13 +220,18 @@ func againViolation(t testing.TB, config *Config, req Request, stored *Metadata)
 	}
 	annotation("added-by", "another webhook")(again.New)
 	annotation("added-by", "another webhook")(first)
-	if diff := cmp.Diff(first, clone(apply(t, again.New, config.Decide(again)))); diff != "" {
+	again.Time = again.Time.Add(2 * time.Second)
+	decision := config.Decide(again)
+	if diff := cmp.Diff(first, clone(apply(t, again.New, decision))); diff != "" {
 		return "deciding again changes something:\n" + diff
 	}
-	again.Time = again.Time.Add(2 * time.Second)
-	later := apply(t, again.New, config.Decide(again))
-	if was, is := StatusOf(first.Labels, first.Annotations).Record.String(), later.Annotations[RecordKey]; was != is {
-		return fmt.Sprintf("deciding later records %s instead of %s", is, was)
+	// The labels that the first call overrode are gone by the second, which may so have
+	// room for another warning.
+	warnings := slices.DeleteFunc(config.Decide(req).Warnings, func(warning string) bool {
+		return strings.Contains(warning, "selects pods by it")
+	})
+	if diff := cmp.Diff(warnings, decision.Warnings[:min(len(warnings), len(decision.Warnings))]); diff != "" {
+		return "deciding again says something else:\n" + diff
 	}
 	return ""
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,10 +40,29 @@ type Record struct {
 	// pod had no controller, and in records that older releases wrote.
 	BudgetOwner *BudgetOwner `json:"controller,omitempty"`
 
-	// DetachedFrom names what selected or controlled the pod: Service/web.
-	DetachedFrom []string `json:"detachedFrom,omitempty"`
+	// DetachedFrom names what selected or controlled the pod: Service/web. It has at most
+	// [maxDetachedFrom] names, and MoreDetachedFrom is the number of the others.
+	DetachedFrom     []string `json:"detachedFrom,omitempty"`
+	MoreDetachedFrom int      `json:"moreDetachedFrom,omitempty"`
 
 	unknown map[string]json.RawMessage
+}
+
+// maxDetachedFrom bounds the record: a pod can have any number of Services.
+const maxDetachedFrom = 32
+
+// addDetachedFrom names further objects in the record, or counts them.
+func (r *Record) addDetachedFrom(names ...string) {
+	r.DetachedFrom = slices.Clone(r.DetachedFrom)
+	for _, name := range names {
+		switch {
+		case slices.Contains(r.DetachedFrom, name):
+		case len(r.DetachedFrom) < maxDetachedFrom:
+			r.DetachedFrom = append(r.DetachedFrom, name)
+		default:
+			r.MoreDetachedFrom++
+		}
+	}
 }
 
 // errNotObject is the error for a record of null, which JSON accepts for any type.
@@ -51,7 +71,7 @@ var errNotObject = errors.New("must be a JSON object, not null")
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "detachedFrom", legacyDetachedFrom}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "detachedFrom", "moreDetachedFrom", legacyDetachedFrom}
 
 // legacyDetachedFrom is the name of detachedFrom in records written before v0.1.0.
 // No such record outlives the longest ttl, 30 days unless configured otherwise, or

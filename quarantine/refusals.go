@@ -41,6 +41,11 @@ var quarantineRefusals = []quarantineRefusal{
 		Why:     "no label change helps; the message names the selector",
 	}, attempt.isInescapable, messageInescapable},
 	{Refusal{
+		Reason:  ReasonAnnotationsTooLarge,
+		Refused: "a pod whose annotations and the record exceed 262,144 bytes, the limit of the API server",
+		Why:     "the API server would refuse the write; the message names the largest annotations",
+	}, attempt.exceedsAnnotationLimit, messageAnnotationsTooLarge},
+	{Refusal{
 		Reason:      ReasonStatefulSet,
 		Refused:     "a StatefulSet's pod",
 		Why:         "its name stays taken, so no replacement can start until it is gone",
@@ -116,15 +121,20 @@ type attempt struct {
 	// config is the configuration of the pod's namespace.
 	config *Config
 
+	// forced says that the write has [ForceKey].
+	forced bool
+
 	// blocking are the objects that select the pod whatever its labels are.
 	blocking []*SelectingObject
+
+	// annotations are those that would be stored.
+	annotations map[string]string
 }
 
 // refusal returns the denial by the first refusal that applies, or nil.
 func (a attempt) refusal() *Denial {
-	force := forced(a.req)
 	for _, r := range quarantineRefusals {
-		if (force && r.ForcePasses) || !r.applies(a) {
+		if (a.forced && r.ForcePasses) || !r.applies(a) {
 			continue
 		}
 		return &Denial{Reason: r.Reason, Message: r.message(a), Field: annotationPath(TriggerKey).String()}
@@ -138,6 +148,22 @@ func (a attempt) isMirrorPod() bool {
 }
 
 func (a attempt) isInescapable() bool { return len(a.blocking) > 0 }
+
+func (a attempt) exceedsAnnotationLimit() bool {
+	return annotationBytes(a.annotations) > maxAnnotationBytes
+}
+
+// maxAnnotationBytes is TotalAnnotationSizeLimitB of the API server's validation.
+const maxAnnotationBytes = 256 << 10
+
+// annotationBytes counts as the API server does.
+func annotationBytes(annotations map[string]string) int {
+	total := 0
+	for key, value := range annotations {
+		total += len(key) + len(value)
+	}
+	return total
+}
 
 func (a attempt) isOfStatefulSet() bool {
 	return a.controller != nil && a.controller.Kind == KindStatefulSet

@@ -1,60 +1,118 @@
 package quarantine
 
 import (
-	"maps"
 	"slices"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// reinvocationWindow is the longest time between two calls of one admission. The API
-// server limits an admission to 30 seconds.
-const reinvocationWindow = 30 * time.Second
-
-// updateQuarantined (T9, T10) decides a change of a quarantined pod's metadata. If a
-// selector has come to match the pod, or a controller adopts it, isolate detaches it again.
+// updateQuarantined (T9, T10) decides a change of a quarantined pod's metadata. It refuses
+// no write for its labels and owners: the webhook sees the pod after other mutators and
+// can't know who changed them. It detaches the pod again instead.
 //
 // As in a quarantine, everything follows from the stored pod and from what this write
 // changes.
 func (c *Config) updateQuarantined(req Request, status Status) Decision {
 	selecting := blocking(req.Selectors.Matching(req.Old.Labels))
-	original := c.requestedLabels(req)
-	original[QuarantinedLabel] = QuarantinedValue
-	if by := newlyMatching(req, original, selecting); by != nil {
-		return forbidden(ReasonReselected, metadataPath.Child("labels"), messageReselected(req.Old, by))
-	}
-	if ref := unexplainedOwner(req, selecting); ref != nil {
-		return forbidden(ReasonOwnerAdded, metadataPath.Child("ownerReferences"), messageOwnerAdded(req.Old, ref))
-	}
-
+	labels := c.relabelQuarantined(req, selecting)
 	changes := newEdit()
+	changes.replaceLabels(req.New.Labels, labels.stored)
 	changes.dropOwners = true
 	for _, key := range []string{ForceKey, ExtendKey, RecheckKey} {
 		changes.removeAnnotation(key)
 	}
 	record := status.Record
-	left := c.detachAgain(req, changes, &record, original, selecting)
+	if len(selecting) > 0 {
+		record.Labels = merged(labels.changed, record.Labels) // A recorded original stays.
+		record.Rewritten = merged(record.Rewritten, labels.rewritten)
+		record.addDetachedFrom(names(selecting)...)
+	}
 	expires := c.extend(req, status, &record)
 	writeRecord(req, changes, record.String(), status.Record.String(), expires)
 	if forgesRecord(req, changes) {
 		return forbidden(ReasonRecordProtected, metadataPath, messageRecordKept(req.Old))
 	}
-	decision := Decision{
-		Action:   ActionNone,
-		Warnings: updateWarnings(selecting, left, expiryOf(req, expires)),
-		Patch:    changes.patch(req.New),
+	found := detachment{
+		selecting:  selecting,
+		remaining:  blocking(req.Selectors.Matching(labels.stored)),
+		overridden: labels.overridden,
+		owners:     addedOwners(req, selecting),
+		record:     !carriesRecord(req.New.Labels, req.New.Annotations),
 	}
+	return Decision{
+		Action:       updateAction(req, changes, found, expires),
+		Warnings:     updateWarnings(req.Old, found, expiryOf(req, expires)),
+		Patch:        changes.patch(req.New),
+		DetachedFrom: found.from(),
+	}
+}
+
+// detachment says what a write to a quarantined pod would attach the pod to.
+type detachment struct {
+	// selecting have come to select the stored pod; remaining still select it, because no
+	// label change detaches it.
+	selecting, remaining []*SelectingObject
+
+	// overridden and owners are the labels and owners of the write that are not stored.
+	overridden []overriddenLabel
+	owners     []*Owner
+
+	// record says that the write leaves the record out, as one does that replaces the pod
+	// with a manifest of its own.
+	record bool
+}
+
+// from names the objects.
+func (d detachment) from() []string {
+	list := names(d.selecting)
+	for _, label := range d.overridden {
+		if label.by != nil && !slices.Contains(list, label.by.String()) {
+			list = append(list, label.by.String())
+		}
+	}
+	for _, owner := range d.owners {
+		if !slices.Contains(list, owner.String()) {
+			list = append(list, owner.String())
+		}
+	}
+	return list
+}
+
+// relabelQuarantined relabels the pod only if something that blocks a quarantine selects
+// it: a PodDisruptionBudget alone is no reason.
+func (c *Config) relabelQuarantined(req Request, selecting []*SelectingObject) relabeling {
+	asked := merged(req.New.Labels, map[string]string{QuarantinedLabel: QuarantinedValue})
+	if len(selecting) == 0 && len(blocking(req.Selectors.Matching(asked))) == 0 {
+		return relabeling{stored: asked}
+	}
+	var keys []string
+	for _, s := range selecting {
+		keys = append(keys, s.requiredKeys()...)
+	}
+	return c.relabel(req, keys)
+}
+
+// addedOwners returns the owners of the write, without the controllers that have come to
+// select the pod and so adopt it.
+func addedOwners(req Request, selecting []*SelectingObject) []*Owner {
+	var owners []*Owner
+	for _, ref := range req.New.OwnerReferences {
+		if !slices.ContainsFunc(selecting, func(s *SelectingObject) bool { return s.UID == ref.UID }) {
+			owners = append(owners, ownerOf(ref))
+		}
+	}
+	return owners
+}
+
+func updateAction(req Request, changes *edit, found detachment, expires string) Action {
 	switch {
-	case len(selecting) > 0:
-		decision.Action = ActionDetach
-		decision.DetachedFrom = names(selecting)
+	case len(found.from()) > 0 || len(found.overridden) > 0:
+		return ActionDetach
 	case expires != req.Old.Annotations[ExpiresAtKey]:
-		decision.Action = ActionExtend
-	case len(decision.Patch) > 0:
-		decision.Action = ActionDropAnnotations
+		return ActionExtend
+	case len(changes.patch(req.New)) > 0:
+		return ActionDropAnnotations
 	}
-	return decision
+	return ActionNone
 }
 
 // writeRecord keeps the record as it is stored, but for what changed.
@@ -69,30 +127,19 @@ func writeRecord(req Request, changes *edit, record, before, expires string) {
 	}
 }
 
-// detachAgain rewrites the labels by which objects select the stored pod, and returns
-// those that no label change escapes. A recorded original is never overwritten.
-func (c *Config) detachAgain(req Request, changes *edit, record *Record, original map[string]string, selecting []*SelectingObject) []*SelectingObject {
-	if len(selecting) == 0 {
-		return nil
+// forgesRecord reports whether a key of the record is neither as it is stored nor as this
+// decision writes it. A write without any of them forges nothing: it replaces the pod
+// with a manifest that never had them, and must not stop whoever applies it.
+func forgesRecord(req Request, changes *edit) bool {
+	if !carriesRecord(req.New.Labels, req.New.Annotations) {
+		return false
 	}
-	search := newRewriteSearch(c, req.Selectors, original)
-	var keys []string
-	for _, s := range selecting {
-		keys = append(keys, s.requiredKeys()...)
+	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.isWritten(changes.labels, req.New.Labels, QuarantinedLabel) {
+		return true
 	}
-	search.run(keys)
-	changed := search.changed()
-	rewritten := newValues(changed, search.labels)
-	record.Labels = merged(changed, record.Labels)
-	record.Rewritten = merged(record.Rewritten, rewritten)
-	record.DetachedFrom = slices.Clone(record.DetachedFrom)
-	for _, name := range names(selecting) {
-		if !slices.Contains(record.DetachedFrom, name) {
-			record.DetachedFrom = append(record.DetachedFrom, name)
-		}
-	}
-	maps.Copy(changes.labels, rewritten)
-	return blocking(req.Selectors.Matching(search.labels))
+	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
+		return keyChanged(req.Old.Annotations, req.New.Annotations, key) && !changes.isWritten(changes.annotations, req.New.Annotations, key)
+	})
 }
 
 // extend returns the new value of expires-at. In the second call of an admission the
@@ -112,86 +159,8 @@ func (c *Config) extend(req Request, status Status, record *Record) string {
 		return was
 	}
 	record.Extended = asked
-	if at, err := time.Parse(time.RFC3339, written); err == nil && at.After(status.ExpiresAt) &&
-		!at.After(until.Add(time.Second)) && until.Sub(at) < reinvocationWindow {
+	if at, err := time.Parse(time.RFC3339, written); err == nil && at.After(status.ExpiresAt) && until.Sub(at).Abs() < reinvocationWindow {
 		return written // An earlier call wrote it.
 	}
 	return stampUp(until)
-}
-
-// expiry says what a write changes about the deletion of a quarantined pod.
-type expiry struct {
-	change expiryChange
-	at     time.Time
-}
-
-type expiryChange int
-
-const (
-	expiryUnchanged expiryChange = iota
-	expiryHeld                   // the pod is held
-	expiryNow                    // the hold is gone, and the pod has expired
-	expiryLater                  // extend asks for less than what is left
-	expiryUnheld                 // the hold is gone
-	expiryExtended
-)
-
-func expiryOf(req Request, expires string) expiry {
-	wasHeld, isHeld := req.Old.Annotations[HoldKey] == True, req.New.Annotations[HoldKey] == True
-	_, extends := req.New.Annotations[ExtendKey]
-	unmoved := expires == req.Old.Annotations[ExpiresAtKey]
-	at, err := time.Parse(time.RFC3339, expires)
-	e := expiry{at: at}
-	switch {
-	case err != nil || (!extends && wasHeld == isHeld && unmoved):
-		e.change = expiryUnchanged
-	case isHeld:
-		e.change = expiryHeld
-	case !req.Time.Before(at):
-		e.change = expiryNow
-	case extends && unmoved:
-		e.change = expiryLater
-	case unmoved:
-		e.change = expiryUnheld
-	default:
-		e.change = expiryExtended
-	}
-	return e
-}
-
-// newlyMatching returns an object whose selector matches because of what this write
-// changes, or nil.
-func newlyMatching(req Request, requested map[string]string, selecting []*SelectingObject) *SelectingObject {
-	for _, candidate := range []map[string]string{requested, merged(map[string]string{QuarantinedLabel: QuarantinedValue}, req.New.Labels)} {
-		for _, s := range blocking(req.Selectors.Matching(candidate)) {
-			if !slices.Contains(selecting, s) {
-				return s
-			}
-		}
-	}
-	return nil
-}
-
-// unexplainedOwner returns an ownerReference that this write adds, unless it is that of
-// a controller which selects the pod and so adopts it; or nil.
-func unexplainedOwner(req Request, selecting []*SelectingObject) *metav1.OwnerReference {
-	for i := range req.New.OwnerReferences {
-		ref := &req.New.OwnerReferences[i]
-		adopter := slices.ContainsFunc(selecting, func(s *SelectingObject) bool { return s.UID == ref.UID })
-		if !hasOwner(req.Old.OwnerReferences, ref.UID) && !adopter {
-			return ref
-		}
-	}
-	return nil
-}
-
-// forgesRecord reports whether a key of the record is neither as it is stored nor as
-// this decision writes it.
-func forgesRecord(req Request, changes *edit) bool {
-	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.isWritten(changes.labels, req.New.Labels, QuarantinedLabel) {
-		return true
-	}
-	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
-		return keyChanged(req.Old.Annotations, req.New.Annotations, key) && !changes.isWritten(changes.annotations, req.New.Annotations, key)
-	})
 }

@@ -1,7 +1,7 @@
 package quarantine
 
 import (
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,7 +80,7 @@ func TestUpdateQuarantined(t *testing.T) {
 		{name: "hold is removed", stored: []func(*Metadata){annotation(HoldKey, "true")}, asked: []func(*Metadata){without(HoldKey)},
 			want: ActionNone, warning: "Removes the hold: isolate deletes the pod at 2026-03-15T15:09:27Z."},
 		{name: "hold is removed after the expiry", stored: []func(*Metadata){annotation(HoldKey, "true"), expires(-time.Hour)},
-			asked: []func(*Metadata){without(HoldKey)}, want: ActionNone, warning: warnExpiredNow},
+			asked: []func(*Metadata){without(HoldKey)}, want: ActionNone, warning: "Removes the hold of an expired pod: isolate deletes it at once."},
 		{name: "the label is removed", asked: []func(*Metadata){withoutLabel(QuarantinedLabel)}, want: ActionDeny, reason: ReasonRecordProtected},
 		{name: "expires-at is changed", asked: []func(*Metadata){expires(time.Hour)}, want: ActionDeny, reason: ReasonRecordProtected},
 		{name: "expires-at is changed beyond an extension", asked: []func(*Metadata){annotation(ExtendKey, "2d"), expires(100 * time.Hour)},
@@ -89,10 +89,13 @@ func TestUpdateQuarantined(t *testing.T) {
 		{name: "the record is changed", asked: []func(*Metadata){annotation(RecordKey, "{}")}, want: ActionDeny, reason: ReasonRecordProtected},
 		{name: "the record is removed", asked: []func(*Metadata){without(RecordKey)}, want: ActionDeny, reason: ReasonRecordProtected},
 		{name: "a label is restored so that a Service matches", asked: []func(*Metadata){label("component", "api-springboot")},
-			want: ActionDeny, reason: ReasonReselected},
-		{name: "an owner is added", asked: []func(*Metadata){owner("v1", "ConfigMap", "x")}, want: ActionDeny, reason: ReasonOwnerAdded},
+			want:  ActionDetach,
+			check: func(m *Metadata) bool { return m.Labels["component"] == "quarantined-api-springboot" }},
+		{name: "an owner is added", asked: []func(*Metadata){owner("v1", "ConfigMap", "x")}, want: ActionDetach,
+			check: func(m *Metadata) bool { return len(m.OwnerReferences) == 0 }},
 		{name: "a controller that does not select the pod adopts it", asked: []func(*Metadata){adoptedBy("late")},
-			want: ActionDeny, reason: ReasonOwnerAdded},
+			want:  ActionDetach,
+			check: func(m *Metadata) bool { return len(m.OwnerReferences) == 0 }},
 		{name: "a Service has come to select the pod", selectors: reselected(), asked: []func(*Metadata){annotation(RecheckKey, "1")},
 			want: ActionDetach, warning: "Detaches the pod again, from Service/late."},
 		{name: "a controller that selects the pod adopts it", selectors: adopter(), asked: []func(*Metadata){adopted},
@@ -160,7 +163,9 @@ func TestReleaseKeepsChangesByOthers(t *testing.T) {
 	if diff := cmp.Diff(wantLabels, released.Labels); diff != "" {
 		t.Errorf("labels:\n%s", diff)
 	}
-	if diff := cmp.Diff(map[string]string{KarpenterHint: "false", "other": "x"}, released.Annotations); diff != "" {
+	kept := `{"labels":{"component":"api-springboot"},"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet",` +
+		`"name":"login-audit-trail-service-5d4f8","uid":"uid-login-audit-trail-service-5d4f8","controller":true,"blockOwnerDeletion":true}]}`
+	if diff := cmp.Diff(map[string]string{KarpenterHint: "false", "other": "x", UnrestoredKey: kept}, released.Annotations); diff != "" {
 		t.Errorf("annotations:\n%s", diff)
 	}
 }
@@ -180,8 +185,13 @@ func TestReleaseRestoresExistingOwners(t *testing.T) {
 	if diff := cmp.Diff(want, released.OwnerReferences); diff != "" {
 		t.Error(diff)
 	}
-	if last := decision.Warnings[len(decision.Warnings)-1]; !strings.Contains(last, "ConfigMap/settings") {
-		t.Errorf("warnings: %q", decision.Warnings)
+	if want := "Not restored, because isolate can't tell whether it still exists: owner Service/back and ConfigMap/settings."; !slices.Contains(decision.Warnings, want) {
+		t.Errorf("warnings: %q, want %q", decision.Warnings, want)
+	}
+	lost := `{"ownerReferences":[{"apiVersion":"v1","kind":"Service","name":"back","uid":"uid-back"},` +
+		`{"apiVersion":"v1","kind":"ConfigMap","name":"settings","uid":"uid-settings"}]}`
+	if got := released.Annotations[UnrestoredKey]; got != lost {
+		t.Errorf("unrestored: %s, want %s", got, lost)
 	}
 }
 

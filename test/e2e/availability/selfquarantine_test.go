@@ -39,7 +39,7 @@ func TestOwnPodsCanBeQuarantined(t *testing.T) {
 		running := c.running(installation.Namespace, component(name), replicas)
 		screen, err := c.tryKubectl("annotate", "pod", "--namespace="+installation.Namespace, running[0].Name, quarantine.TriggerKey+"=true")
 		require.Error(t, err)
-		require.Contains(t, screen, "5 pods of Deployment/isolate-"+name+" are quarantined already")
+		require.Contains(t, screen, "pods of Deployment/isolate-"+name+" are already quarantined")
 
 		c.kubectl("rollout", "restart", "--namespace="+installation.Namespace, "deployment/isolate-"+name)
 		c.rolledOut(installation.Namespace, "isolate-"+name)

@@ -20,6 +20,7 @@ type answer struct {
 // Results of a write that is allowed.
 const (
 	untouched   = "isolation unchanged" // record and label are what they were
+	detached    = "detached again"      // the same, and the pod has no owner
 	asAsked     = "as requested"        // harmless
 	quarantined = "quarantined"
 	released    = "released"
@@ -56,12 +57,10 @@ var rules = []struct {
 	{"a release", func(a attempt) bool { return a.releases }, answer{outcome: released}},
 	{"a record by hand", func(a attempt) bool { return a.record && (a.state != "free" || !a.triggers) },
 		answer{code: 403, cause: string(quarantine.ReasonRecordProtected)}},
-	{"an owner beside the trigger", func(a attempt) bool { return a.triggers && a.owner }, answer{code: 422, cause: "FieldValueInvalid"}},
 	{"the trigger", func(a attempt) bool { return a.triggers }, answer{outcome: quarantined}},
-	{"labels that are selected", func(a attempt) bool { return a.selected && (a.state == "quarantined" || a.state == "held") },
-		answer{code: 403, cause: string(quarantine.ReasonReselected)}},
-	{"an owner", func(a attempt) bool { return a.owner && (a.state == "quarantined" || a.state == "held") },
-		answer{code: 403, cause: string(quarantine.ReasonOwnerAdded)}},
+	{"labels and owners of a quarantined pod", func(a attempt) bool {
+		return (a.selected || a.owner) && (a.state == "quarantined" || a.state == "held")
+	}, answer{outcome: detached}},
 	{"an owner of another's pod", func(a attempt) bool { return a.owner && !a.user.delete }, answer{code: 403, cause: "cannot set an ownerRef"}},
 	{"anything else", func(attempt) bool { return true }, answer{outcome: untouched}},
 }

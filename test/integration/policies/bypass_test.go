@@ -116,7 +116,7 @@ func (m *matrix) violated(outcome string, a attempt, before, stored *corev1.Pod)
 		if _, ok := stored.Labels[quarantine.QuarantinedLabel]; ok || (a.state != "damaged" && stored.Labels["app"] != "web") {
 			return "not released"
 		}
-	case untouched:
+	case untouched, detached:
 		for _, key := range recordKeys {
 			if before.Annotations[key] != stored.Annotations[key] {
 				return key + " changed"
@@ -129,6 +129,9 @@ func (m *matrix) violated(outcome string, a attempt, before, stored *corev1.Pod)
 		// set some. The leak guard detaches such a pod again.
 		if stored.Labels[quarantine.QuarantinedLabel] != "" && a.state != "damaged" && a.path.kind != binds && stored.Labels["app"] == "web" {
 			return "a Service selects it"
+		}
+		if outcome == detached && len(stored.OwnerReferences) > 0 {
+			return "it has owners"
 		}
 	}
 	return ""
