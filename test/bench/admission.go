@@ -15,11 +15,11 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// warmup is how many writes come before those that are measured, after a change of
-// what is installed: connections are opened, caches filled.
+// warmup is the number of unmeasured writes after a change of what is installed: they
+// open connections and fill caches.
 const warmup = 10
 
-// unrelated measures the writes of pods that isolate has nothing to do with.
+// unrelated measures writes of pods that isolate doesn't handle.
 func (b *bench) unrelated() error {
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
@@ -78,7 +78,7 @@ func (b *bench) unrelated() error {
 	return nil
 }
 
-// unrelatedWrites alternates the two kinds of writes, and notes the medians.
+// unrelatedWrites alternates between the two kinds of writes and records the medians.
 func (b *bench) unrelatedWrites(c *cluster, free, out, variant string, metadata, status map[string]figures.Sample) error {
 	var ofMetadata, ofStatus figures.Sample
 	for i := range b.size(400, 20) + warmup {
@@ -100,7 +100,7 @@ func (b *bench) unrelatedWrites(c *cluster, free, out, variant string, metadata,
 	return nil
 }
 
-// latency measures what a quarantine adds to the PATCH that asks for it.
+// latency measures what isolate adds to a PATCH that quarantines.
 func (b *bench) latency() error {
 	all := []string{none, floor, isolate, defaulter, policy}
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
@@ -117,7 +117,7 @@ func (b *bench) latency() error {
 	}
 	rounds, each := b.size(15, 2), b.size(150, 10)+warmup
 	w := &crew{bench: b, cluster: c, apps: apps}
-	pods, err := w.create(rounds*len(all)*each, nil) // All of them before, so that no burst comes in between.
+	pods, err := w.create(rounds*len(all)*each, nil) // All in advance, so that creating them doesn't disturb the measurement.
 	if err != nil {
 		return err
 	}
@@ -153,8 +153,7 @@ func (b *bench) latency() error {
 	return nil
 }
 
-// quarantineEach is how long it takes to quarantine one pod, the first of them left
-// out, at the median.
+// quarantineEach returns the median duration of a quarantine, without the warm-up.
 func (c *cluster) quarantineEach(ctx context.Context, pods []string) (float64, error) {
 	var times figures.Sample
 	for i, pod := range pods {
@@ -169,7 +168,7 @@ func (c *cluster) quarantineEach(ctx context.Context, pods []string) (float64, e
 	return times.Median(), nil
 }
 
-// atOnce measures many quarantines at the same time.
+// atOnce measures many concurrent quarantines.
 func (b *bench) atOnce() error {
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {

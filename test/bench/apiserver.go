@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/common/model"
 )
 
-// measures are the API server's metrics.
+// measures returns the API server's metrics.
 func (c *cluster) measures(ctx context.Context) (measures, error) {
 	data, err := c.client.CoreV1().RESTClient().Get().AbsPath("/metrics").SetHeader("Accept", "text/plain").Do(ctx).Raw()
 	if err != nil {
@@ -18,7 +18,7 @@ func (c *cluster) measures(ctx context.Context) (measures, error) {
 	return parser.TextToMetricFamilies(bytes.NewReader(data))
 }
 
-// webhookCalls is how often the API server has called isolate's webhook.
+// webhookCalls returns how often the API server has called isolate's webhook.
 func (c *cluster) webhookCalls(ctx context.Context) (float64, error) {
 	m, err := c.measures(ctx)
 	return m.sum("apiserver_admission_webhook_request_total", "name", "pods.isolate.example.io"), err

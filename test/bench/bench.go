@@ -23,16 +23,16 @@ import (
 )
 
 const (
-	// namespace is where the pods are that are measured.
+	// namespace is the namespace of the measured pods.
 	namespace = "bench"
 
 	// patience bounds every wait.
 	patience = 5 * time.Minute
-	// interval is how often a condition is looked at.
+	// interval is the time between two checks of a condition.
 	interval = 10 * time.Millisecond
 )
 
-// bench is a run: what it needs, and what it has found.
+// bench is a run with its results.
 type bench struct {
 	ctx                     context.Context
 	quick                   bool
@@ -45,7 +45,7 @@ type bench struct {
 	figures  []figures.Figure
 }
 
-// runRow runs one benchmark, and ends what it has started.
+// runRow runs one benchmark and stops what it started.
 func (b *bench) runRow(name string, run func(*bench) error) error {
 	b.row = name
 	defer func() {
@@ -62,7 +62,7 @@ func (b *bench) add(f figures.Figure) {
 	b.figures = append(b.figures, f)
 }
 
-// size is a number of the benchmark, or a small one for a quick run.
+// size returns the full number, or the small one in a quick run.
 func (b *bench) size(full, quick int) int {
 	if b.quick {
 		return quick
@@ -70,7 +70,7 @@ func (b *bench) size(full, quick int) int {
 	return full
 }
 
-// cluster is a control plane, and isolate on it.
+// cluster is a control plane with isolate.
 type cluster struct {
 	*controlplane.ControlPlane
 	client *kubernetes.Clientset
@@ -102,8 +102,8 @@ func (b *bench) start(options controlplane.Options) (*cluster, error) {
 	return c, err
 }
 
-// startIsolated starts a control plane with isolate on it: the webhook, and the
-// sweeper where a row starts it. Budgets are off.
+// startIsolated starts a control plane with isolate's webhook, without budgets. The
+// rows that need the sweeper start it.
 func (b *bench) startIsolated(options controlplane.Options) (*cluster, error) {
 	c, err := b.start(options)
 	if err != nil {
@@ -121,12 +121,12 @@ func (b *bench) startIsolated(options controlplane.Options) (*cluster, error) {
 		return nil, err
 	}
 	b.cleanups = append(b.cleanups, c.isolate.Stop)
-	c.program("sweeper").Stop() // The webhook has its certificate. Rows start it anew.
+	c.program("sweeper").Stop() // The webhook has its certificate. Rows start the sweeper again.
 	return c, nil
 }
 
-// ownPod stands for isolate's own pods, which no controller creates here: the
-// installation tries its policies on one.
+// ownPod creates a pod in isolate's namespace, where no controller creates any here:
+// the installation tries the policies on it.
 func (c *cluster) ownPod(ctx context.Context) error {
 	_, err := c.client.CoreV1().Namespaces().Create(ctx,
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: installation.Namespace}}, metav1.CreateOptions{})
@@ -141,10 +141,10 @@ func (c *cluster) ownPod(ctx context.Context) error {
 	return err
 }
 
-// webhook is the running replica.
+// webhook returns the running replica.
 func (c *cluster) webhook() *installation.Program { return c.program("webhook") }
 
-// program is the one by that name that was started first, as Install does.
+// program returns the first program with that name, which Install started.
 func (c *cluster) program(name string) *installation.Program {
 	for _, p := range c.isolate.Programs() {
 		if p.Name == name {
@@ -163,7 +163,7 @@ func (b *bench) until(what string, condition func(context.Context) bool) error {
 	return nil
 }
 
-// environment is what the figures depend on.
+// environment describes where the figures were measured.
 type environment struct {
 	Date       string `json:"date"`
 	Took       string `json:"took"`
@@ -175,7 +175,7 @@ type environment struct {
 	Controller string `json:"controllerManager"`
 	Quick      bool   `json:"quick"`
 
-	// Failed are the rows that could not be measured.
+	// Failed lists the rows that failed.
 	Failed []string `json:"failed,omitempty"`
 }
 
@@ -189,7 +189,7 @@ func (b *bench) environment(took time.Duration) environment {
 	}
 }
 
-// String is one paragraph.
+// String returns one paragraph.
 func (e environment) String() string {
 	more := ""
 	if e.Quick {
@@ -202,7 +202,7 @@ func (e environment) String() string {
 		e.Date, e.Took, e.Kubernetes, e.Go, e.Cores, e.CPU, e.Load, e.Controller, more)
 }
 
-// lineOf is what a file's first line with the prefix says, if there is such a file.
+// lineOf returns the rest of a file's first line with the prefix, or "unknown".
 func lineOf(path, prefix string) string {
 	data, _ := os.ReadFile(path)
 	for line := range strings.Lines(string(data)) {

@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/webhook"
 )
 
-// cost measures what one admission costs the process that answers it.
+// cost measures the CPU and the allocations of one admission in the webhook's process.
 func (b *bench) cost() error {
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
@@ -78,8 +78,8 @@ func (b *bench) cost() error {
 	return nil
 }
 
-// review is what the API server sends when a pod of an app is quarantined, with the
-// UID that its ReplicaSet has in this cluster.
+// review returns the AdmissionReview for the quarantine of an app's pod, with the UID
+// that its ReplicaSet has in this cluster.
 func (b *bench) review(c *cluster) ([]byte, error) {
 	app := workload.App{Namespace: namespace, Number: 1}
 	owner := app.Pod("").OwnerReferences[0]
@@ -91,7 +91,7 @@ func (b *bench) review(c *cluster) ([]byte, error) {
 	return bytes.ReplaceAll(review, []byte(owner.UID), []byte(stored.UID)), err
 }
 
-// post sends a review again and again over one connection, as the API server does.
+// post sends a review repeatedly over one connection, like the API server.
 func (b *bench) post(url string, review []byte, n int) error {
 	transport := &http.Transport{TLSClientConfig: &tls.Config{
 		InsecureSkipVerify: true, NextProtos: []string{"http/1.1"}, // Its own process, on loopback.

@@ -14,8 +14,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// deletions are the quarantined pods that go, as an informer sees them: it outlives
-// a watch that an overloaded API server ends.
+// deletions are the deletions of quarantined pods that an informer sees. An informer
+// survives when an overloaded API server closes a watch.
 type deletions struct {
 	seen   chan deletion
 	cancel context.CancelFunc
@@ -26,7 +26,7 @@ type deletion struct {
 	when time.Time
 }
 
-// watchDeletions follows deletions from now on. Up to so many can wait to be read.
+// watchDeletions watches deletions from now on and buffers up to that many.
 func (b *bench) watchDeletions(c *cluster, expected int) (*deletions, error) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	d := &deletions{seen: make(chan deletion, expected+loaders), cancel: cancel}
@@ -61,7 +61,7 @@ func (b *bench) watchDeletions(c *cluster, expected int) (*deletions, error) {
 
 func (d *deletions) stop() { d.cancel() }
 
-// next is the next pod that was deleted, and when that was seen.
+// next returns the next deleted pod and when its deletion was seen.
 func (d *deletions) next(ctx context.Context) (pod string, when time.Time, err error) {
 	select {
 	case deleted := <-d.seen:
@@ -73,7 +73,7 @@ func (d *deletions) next(ctx context.Context) (pod string, when time.Time, err e
 	}
 }
 
-// last is when the last of n deletions was seen.
+// last returns when the last of n deletions was seen.
 func (d *deletions) last(ctx context.Context, n int) (when time.Time, err error) {
 	for range n {
 		if _, when, err = d.next(ctx); err != nil {

@@ -13,11 +13,10 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// slots is into how many parts of its time the deletions of a run are cut, to see
-// how stable they are.
+// slots is the number of parts that a run is divided into, to see how stable it is.
 const slots = 10
 
-// expiry measures how long after its time a pod is deleted.
+// expiry measures the time from a pod's expiry to its deletion.
 func (b *bench) expiry() error {
 	c, err := b.startSweepable()
 	if err != nil {
@@ -52,8 +51,8 @@ func (b *bench) expiry() error {
 	return nil
 }
 
-// startSweepable starts an API server with isolate's roles but nothing that admits:
-// the pods are created with the record that the webhook would have written.
+// startSweepable starts an API server with isolate's roles but without its webhook and
+// policies: the pods are created with the record that the webhook would write.
 func (b *bench) startSweepable() (*cluster, error) {
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
@@ -69,7 +68,7 @@ func (b *bench) startSweepable() (*cluster, error) {
 	return c, v.use(none)
 }
 
-// lateness are the milliseconds between expiry and deletion, by when in the run.
+// lateness holds the milliseconds between expiry and deletion, by slot.
 type lateness [slots]figures.Sample
 
 func (l lateness) all() figures.Sample {
@@ -80,7 +79,7 @@ func (l lateness) all() figures.Sample {
 	return all
 }
 
-// quantiles has one figure a slot.
+// quantiles returns one value per slot.
 func (l lateness) quantiles(q float64) figures.Sample {
 	var found figures.Sample
 	for _, sample := range l {
@@ -91,8 +90,8 @@ func (l lateness) quantiles(q float64) figures.Sample {
 	return found
 }
 
-// lags creates pods whose time is up all over the spread, as fine as stamps are, and
-// waits until all are gone.
+// lags creates pods that expire evenly over the spread, in whole seconds, and waits
+// until all are gone.
 func (b *bench) lags(c *cluster, n int, spread time.Duration) (lateness, error) {
 	var late lateness
 	gone, err := b.watchDeletions(c, n)
@@ -100,7 +99,7 @@ func (b *bench) lags(c *cluster, n int, spread time.Duration) (lateness, error) 
 		return late, err
 	}
 	defer gone.stop()
-	// Some 400 pods a second can be created, if slowly.
+	// About 400 pods can be created per second.
 	begin := time.Now().Add(time.Duration(n/200+5) * time.Second).Truncate(time.Second)
 	due := map[string]time.Time{}
 	pods := make([]*corev1.Pod, n)
@@ -131,7 +130,7 @@ func (b *bench) lags(c *cluster, n int, spread time.Duration) (lateness, error) 
 	return late, nil
 }
 
-// plainPod is a pod that nothing selects.
+// plainPod returns a pod that nothing selects.
 func plainPod(name string) *corev1.Pod {
 	return &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},

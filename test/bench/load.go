@@ -17,10 +17,10 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// loaders is how many create what is measured, at a time.
+// loaders is the number of concurrent writers that create objects.
 const loaders = 16
 
-// many calls f with every number below n, some at a time.
+// many calls f concurrently with every number below n.
 func many(ctx context.Context, workers, n int, f func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(workers)
@@ -30,8 +30,7 @@ func many(ctx context.Context, workers, n int, f func(ctx context.Context, i int
 	return group.Wait()
 }
 
-// createApps creates the Services and ReplicaSets of so many apps, each with so
-// many revisions.
+// createApps creates the Services and ReplicaSets of n apps with several revisions.
 func (b *bench) createApps(c *cluster, apps, revisions int) error {
 	return many(b.ctx, loaders, apps, func(ctx context.Context, i int) error {
 		app := workload.App{Namespace: namespace, Number: i}
@@ -47,7 +46,7 @@ func (b *bench) createApps(c *cluster, apps, revisions int) error {
 	})
 }
 
-// ignoreExisting lets an app be created that is there already.
+// ignoreExisting ignores AlreadyExists errors.
 func ignoreExisting(err error) error {
 	if apierrors.IsAlreadyExists(err) {
 		return nil
@@ -55,7 +54,7 @@ func ignoreExisting(err error) error {
 	return err
 }
 
-// crew creates pods of the apps that were created, owned by their ReplicaSets.
+// crew creates pods of existing apps, owned by their ReplicaSets.
 type crew struct {
 	bench   *bench
 	cluster *cluster
@@ -64,7 +63,7 @@ type crew struct {
 	owners  map[string]types.UID
 }
 
-// create creates n pods, and returns their names.
+// create creates n pods and returns their names.
 func (w *crew) create(n int, change func(i int, pod *corev1.Pod)) ([]string, error) {
 	names := make([]string, n)
 	pods := make([]*corev1.Pod, n)
@@ -109,8 +108,7 @@ func (w *crew) owner(name string) (types.UID, error) {
 	return found.UID, nil
 }
 
-// quarantined gives a pod the record of one that expires at that time, and labels
-// that nothing selects.
+// quarantined gives a pod a record with this expiry, and labels that nothing selects.
 func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 	pod.OwnerReferences = nil
 	if pod.Annotations == nil {
@@ -133,8 +131,7 @@ func quarantined(pod *corev1.Pod, expires time.Time) *corev1.Pod {
 	return pod
 }
 
-// annotate sets an annotation, as kubectl does, and says how long it took in
-// milliseconds.
+// annotate sets an annotation like kubectl and returns the duration in milliseconds.
 func (c *cluster) annotate(ctx context.Context, pod, key, value string) (float64, error) {
 	return c.patch(ctx, pod, fmt.Sprintf(`{"metadata":{"annotations":{%q:%q}}}`, key, value))
 }

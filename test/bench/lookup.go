@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// lookup measures how long it takes to find what selects a pod.
+// lookup measures how long it takes to find the objects that select a pod.
 func (b *bench) lookup() error {
 	counts := []int{100, 1_000, 5_000, 10_000, 100_000}
 	scanned := 5_000
@@ -63,7 +63,7 @@ func (b *bench) lookup() error {
 	return b.randomCases()
 }
 
-// index has so many selectors, of which one selects each app's pods.
+// index returns an index with n selectors, one for each app.
 func index(n int) quarantine.Selectors {
 	apps := make([]workload.App, n)
 	for i := range apps {
@@ -72,8 +72,8 @@ func index(n int) quarantine.Selectors {
 	return workload.Services(apps...)
 }
 
-// scannable is the store that Kubernetes' endpoint slice controller scans for each
-// pod that changes (getServicesForPod in k8s.io/endpointslice/util).
+// scannable returns the store that Kubernetes' EndpointSlice controller scans for each
+// changed pod (getServicesForPod in k8s.io/endpointslice/util).
 func scannable(n int) corelisters.ServiceLister {
 	store := cache.NewIndexer(cache.MetaNamespaceKeyFunc, cache.Indexers{cache.NamespaceIndex: cache.MetaNamespaceIndexFunc})
 	for i := range n {
@@ -96,7 +96,7 @@ func scan(lister corelisters.ServiceLister, pod labels.Set) int {
 	return found
 }
 
-// each is how many nanoseconds f takes for a pod, which one Service selects.
+// each returns how many nanoseconds f takes for a pod that one Service selects.
 func each(n int, pods []map[string]string, f func(pod map[string]string) int) (float64, error) {
 	start := time.Now()
 	for i := range n {
@@ -107,8 +107,8 @@ func each(n int, pods []map[string]string, f func(pod map[string]string) int) (f
 	return float64(time.Since(start).Nanoseconds()) / float64(n), nil
 }
 
-// randomCases compares the index with a look at every object: the test of package
-// selectors, with more cases.
+// randomCases compares the index with a scan of all objects: the test of package
+// selectors with more cases.
 func (b *bench) randomCases() error {
 	root, err := controlplane.Root()
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// alternative is the first argument of this program when it is one of the programs
-// that isolate is measured against.
+// alternative is the first argument with which this program runs as one of the
+// alternatives.
 const alternative = "alternative"
 
 func main() {
@@ -36,7 +36,7 @@ func main() {
 	}
 }
 
-// rows are the benchmarks, in the order in which they run.
+// rows are the benchmarks in the order of execution.
 var rows = []struct {
 	name string
 	run  func(*bench) error
@@ -53,7 +53,7 @@ var rows = []struct {
 	{"resources", (*bench).resources},
 }
 
-// outputs are where the results go.
+// outputs are the files for the results.
 type outputs struct{ json, markdown string }
 
 func measure() error {
@@ -61,10 +61,10 @@ func measure() error {
 	var out outputs
 	var b bench
 	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
-	flags.StringVar(&filter, "run", "", "The rows to run, as a regular expression; all unless given.")
-	flags.BoolVar(&b.quick, "quick", false, "Run everything with small numbers, to see that it runs. The results mean nothing.")
-	flags.StringVar(&out.json, "json", ".build/bench/results.json", "Where to write the results as JSON.")
-	flags.StringVar(&out.markdown, "markdown", "", "The document whose table to replace, such as docs/performance.md.")
+	flags.StringVar(&filter, "run", "", "A regular expression for the rows to run; all by default.")
+	flags.BoolVar(&b.quick, "quick", false, "A smoke test: run everything with small numbers. The results mean nothing.")
+	flags.StringVar(&out.json, "json", ".build/bench/results.json", "The file for the results as JSON.")
+	flags.StringVar(&out.markdown, "markdown", "", "The document in which to replace the table, such as docs/performance.md.")
 	if err := flags.Parse(os.Args[1:]); err != nil {
 		return err
 	}
@@ -110,7 +110,7 @@ func (b *bench) prepare(ctx context.Context) (err error) {
 	return err
 }
 
-// write shows the results, and keeps them.
+// write prints the results and writes them to the files.
 func (b *bench) write(out outputs, took time.Duration) error {
 	environment := b.environment(took)
 	table := environment.String() + "\n" + figures.Table(b.figures)

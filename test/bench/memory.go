@@ -13,14 +13,14 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// memory measures what both programs hold of a large cluster, and what they ask of
-// its API server when nothing happens.
+// memory measures the memory of both programs in a large cluster, and their requests
+// while nothing happens.
 func (b *bench) memory() error {
 	c, err := b.startSweepable()
 	if err != nil {
 		return err
 	}
-	c.webhook().Kill() // Another one is measured.
+	c.webhook().Kill() // Another replica is measured.
 	pods, out := b.size(50_000, 500), b.size(100, 10)
 	if err := b.createRunning(c, pods, out); err != nil {
 		return err
@@ -35,7 +35,7 @@ func (b *bench) memory() error {
 	return b.webhookMemory(c, apps, pods)
 }
 
-// createRunning creates pods with a status, of which some are quarantined.
+// createRunning creates running pods, some of them quarantined.
 func (b *bench) createRunning(c *cluster, n, out int) error {
 	return many(b.ctx, loaders, n, func(ctx context.Context, i int) error {
 		pod := workload.AppOf(namespace, i).Pod(fmt.Sprintf("pod-%05d", i))
@@ -77,7 +77,7 @@ func (b *bench) sweeperMemory(c *cluster, pods, out int) error {
 	return nil
 }
 
-// idleRequests counts the reads of pods while nothing happens and nobody else asks.
+// idleRequests counts the reads of pods while nothing happens.
 func (b *bench) idleRequests(c *cluster) (asked float64, window time.Duration, err error) {
 	reads := func() (float64, error) {
 		m, err := c.measures(b.ctx)
@@ -98,8 +98,8 @@ func (b *bench) idleRequests(c *cluster) (asked float64, window time.Duration, e
 	return after - before, window, err
 }
 
-// quiet waits until the reads have stopped that come with a start: the sweeper looks
-// through all pods once for triggers that were ignored.
+// quiet waits until the reads of the start have ended: the sweeper's startup scan lists
+// all pods once.
 func (b *bench) quiet(reads func() (float64, error)) (count float64, err error) {
 	ticker := time.NewTicker(5 * time.Second)
 	defer ticker.Stop()
@@ -146,7 +146,7 @@ func (b *bench) webhookMemory(c *cluster, apps, pods int) error {
 	return nil
 }
 
-// read starts an alternative, and measures it once it has read everything.
+// read starts an alternative and measures it once its caches are synced.
 func (b *bench) read(c *cluster, name string) (memory, error) {
 	p, err := b.startAlternative(c, name)
 	if err != nil {

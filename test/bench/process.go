@@ -19,18 +19,17 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// process is a program under measure: isolate's or an alternative.
+// process is a measured program: isolate's or an alternative.
 type process struct {
 	*controlplane.Process
 	metricsURL string
 
-	// Of a webhook.
+	// Only for webhooks.
 	port    int
 	certDir string
 }
 
-// startAlternative starts a program that isolate is measured against, and returns
-// when it is ready.
+// startAlternative starts an alternative and returns when it is ready.
 func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 	executable, err := os.Executable()
 	if err != nil {
@@ -65,7 +64,7 @@ func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 	})
 }
 
-// writeCertificate fills a folder with a certificate for this machine.
+// writeCertificate writes a certificate for 127.0.0.1 to a folder.
 func writeCertificate(dir string) error {
 	ca, err := authority.NewCA(time.Now(), time.Hour)
 	if err != nil {
@@ -91,7 +90,7 @@ func get(ctx context.Context, url string) (*http.Response, error) {
 	return http.DefaultClient.Do(request)
 }
 
-// measures are a program's metrics at one moment.
+// measures are the metrics of a program at one time.
 type measures map[string]*dto.MetricFamily
 
 func (p *process) measures(ctx context.Context) (measures, error) {
@@ -104,7 +103,7 @@ func (p *process) measures(ctx context.Context) (measures, error) {
 	return parser.TextToMetricFamilies(response.Body)
 }
 
-// sum adds up a metric over all of its labels, or those that have these pairs.
+// sum adds up all series of a metric, or those with these labels.
 func (m measures) sum(name string, pairs ...string) float64 {
 	var total float64
 	for _, metric := range m[name].GetMetric() {
@@ -129,15 +128,15 @@ func has(metric *dto.Metric, pairs []string) bool {
 	return true
 }
 
-// memory is what a program needs once everything is read.
+// memory is the memory of a program whose caches are synced.
 type memory struct {
-	heap     float64 // what is alive of it after a collection
+	heap     float64 // live after a garbage collection
 	resident float64
-	peak     float64 // the most that was ever resident
+	peak     float64 // the maximum resident set size
 }
 
-// settled waits for two garbage collections to pass, and measures the memory then.
-// Asking for metrics makes the garbage that it takes.
+// settled waits for two garbage collections and then measures the memory. Scraping the
+// metrics produces the garbage that triggers them.
 func (b *bench) settled(p *process) (memory, error) {
 	const cycles = "go_gc_cycles_total_gc_cycles_total"
 	first, err := p.measures(b.ctx)
@@ -160,7 +159,7 @@ func (b *bench) settled(p *process) (memory, error) {
 	return memory{}, fmt.Errorf("%s: no garbage was collected for %s", p.Name, patience)
 }
 
-// peak is the most memory that a process has had, 0 where the system doesn't say.
+// peak returns the maximum resident set size of a process, 0 if the system has none.
 func peak(pid int) float64 {
 	kilobytes, _, _ := strings.Cut(lineOf(fmt.Sprintf("/proc/%d/status", pid), "VmHWM:"), " ")
 	n, _ := strconv.ParseFloat(kilobytes, 64)

@@ -13,13 +13,13 @@ import (
 	"isolate.example.io/test/framework/load"
 )
 
-// millicores are thousandths of a CPU, in which requests of containers are counted.
+// millicores are thousandths of a CPU, the unit of container requests.
 const millicores figures.Unit = "millicores"
 
-// resources measures what both programs take of CPU and memory, idle and with more
-// to do than they ever should have: what the manifests' requests and limits go by.
+// resources measures the CPU and memory of both programs, idle and under more load than
+// they should ever have. The manifests' requests and limits follow from it.
 func (b *bench) resources() error {
-	klog.SetLogger(logr.Discard()) // Writes that are cut off at the end are no news.
+	klog.SetLogger(logr.Discard()) // Writes that the end interrupts are not errors.
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
 		return err
@@ -32,11 +32,11 @@ func (b *bench) resources() error {
 	if err != nil {
 		return err
 	}
-	c.webhook().Kill() // Another one reads everything at its start.
+	c.webhook().Kill() // Another replica reads everything at its start.
 	if err := b.webhookResources(c, 2*apps); err != nil {
 		return err
 	}
-	// The sweeper's pods are created with the record that the webhook would write.
+	// The pods are created with the record that the webhook would write.
 	if err := v.use(none); err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (b *bench) webhookResources(c *cluster, selectors int) error {
 	if err := b.idle(what, webhook); err != nil {
 		return err
 	}
-	// More writers than the API server keeps connections.
+	// More writers than the API server has idle connections.
 	const writers = 32
 	var report load.Report
 	took, spent, err := b.spend(what+fmt.Sprintf("%d writers that quarantine without a pause: ", writers), webhook, func() error {
@@ -111,7 +111,7 @@ func (b *bench) sweeperResources(c *cluster, selectors int) error {
 	return err
 }
 
-// idle measures a program that has read everything, while nothing happens.
+// idle measures a program with synced caches while nothing happens.
 func (b *bench) idle(what string, p *installation.Program) error {
 	settled, err := b.settled(asProcess(p))
 	if err != nil {
@@ -122,8 +122,7 @@ func (b *bench) idle(what string, p *installation.Program) error {
 	return err
 }
 
-// spend measures what a program takes while something is done, and says how long
-// that took, and how many seconds of CPU.
+// spend measures a program while f runs. It returns the duration and the CPU seconds.
 func (b *bench) spend(what string, p *installation.Program, do func() error) (took time.Duration, seconds float64, err error) {
 	const total = "process_cpu_seconds_total"
 	before, err := asProcess(p).measures(b.ctx)
@@ -146,7 +145,7 @@ func (b *bench) spend(what string, p *installation.Program, do func() error) (to
 	return took, seconds, nil
 }
 
-// pass lets time go by.
+// pass waits, because idle load takes time to measure.
 func (b *bench) pass(d time.Duration) error {
 	select {
 	case <-time.After(d):

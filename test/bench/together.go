@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// together measures how fast pods are deleted that expire in the same second, beside
-// a client that does nothing but delete.
+// together measures how fast the sweeper deletes pods that expire in the same second,
+// compared to a client that only deletes.
 func (b *bench) together() error {
 	c, err := b.startSweepable()
 	if err != nil {
@@ -57,7 +57,7 @@ func (b *bench) together() error {
 	return nil
 }
 
-// bestWorkers tries with how many workers a bare client deletes the fastest.
+// bestWorkers returns the number of workers with which a bare client deletes fastest.
 func (b *bench) bestWorkers(c *cluster, bare corev1client.PodInterface) (int, error) {
 	best, bestRate := 0, 0.0
 	for _, workers := range []int{8, 16, 32, 64, 128} {
@@ -72,7 +72,7 @@ func (b *bench) bestWorkers(c *cluster, bare corev1client.PodInterface) (int, er
 	return best, nil
 }
 
-// expiring creates pods that expire at one moment.
+// expiring creates pods that expire at the same time.
 func (b *bench) expiring(c *cluster, n int, at time.Time) ([]*corev1.Pod, error) {
 	pods := make([]*corev1.Pod, n)
 	for i := range pods {
@@ -81,8 +81,8 @@ func (b *bench) expiring(c *cluster, n int, at time.Time) ([]*corev1.Pod, error)
 	return pods, b.createPods(c, pods)
 }
 
-// bareClient is who deletes and does nothing else: as whom the sweeper does, since an
-// administrator is asked for less, and in the encoding that costs the least.
+// bareClient returns a client that only deletes. It uses the sweeper's ServiceAccount,
+// because an administrator's requests cost less authorization, and the cheapest encoding.
 func (c *cluster) bareClient(ctx context.Context) (corev1client.PodInterface, error) {
 	config, err := c.ServiceAccountConfig(ctx, installation.Namespace, "isolate-sweeper")
 	if err != nil {
@@ -97,8 +97,8 @@ func (c *cluster) bareClient(ctx context.Context) (corev1client.PodInterface, er
 	return client.CoreV1().Pods(namespace), nil
 }
 
-// deleteBare is how many pods a second a client deletes that does nothing else. What
-// is gone is seen by the same watch as where the sweeper deletes.
+// deleteBare returns how many pods per second the bare client deletes. The same watch
+// counts the deletions as for the sweeper.
 func (b *bench) deleteBare(c *cluster, bare corev1client.PodInterface, n, workers int) (rate float64, err error) {
 	gone, err := b.watchDeletions(c, n)
 	if err != nil {
@@ -120,8 +120,8 @@ func (b *bench) deleteBare(c *cluster, bare corev1client.PodInterface, n, worker
 	return float64(n) / last.Sub(start).Seconds(), err
 }
 
-// sweep is how many pods a second the sweeper deletes that expire together, from
-// their time on, and how many requests about pods the API server got meanwhile.
+// sweep returns how many pods per second the sweeper deletes, counted from their common
+// expiry, and how many requests for pods the API server got meanwhile.
 func (b *bench) sweep(c *cluster, n int) (rate, requests float64, err error) {
 	sweeper, err := c.isolate.StartSweeper(b.ctx, "--leader-elect=false")
 	if err != nil {
@@ -152,8 +152,7 @@ func (b *bench) sweep(c *cluster, n int) (rate, requests float64, err error) {
 	return float64(n) / last.Sub(due).Seconds(), after - before, err
 }
 
-// requests is how many requests about a resource the API server has had, watches
-// left out.
+// requests returns the number of requests for a resource, without watches.
 func (c *cluster) requests(ctx context.Context, resource string) (float64, error) {
 	m, err := c.measures(ctx)
 	const name = "apiserver_request_total"

@@ -21,15 +21,15 @@ import (
 	"isolate.example.io/test/framework/controlplane"
 )
 
-// Ways to take a pod out of traffic.
+// The ways to take a pod out of traffic.
 const (
 	byIsolate = "isolate"
 	byPatch   = "a plain label patch, the labels known"
 	byArticle = "pod, Service and Deployment read, then one label patched"
 )
 
-// traffic measures how long a pod is still sent traffic, and how long until its
-// replacement is Ready, on a whole control plane.
+// traffic measures on a complete control plane how long a pod still gets traffic, and
+// how long it takes until its replacement is Ready.
 func (b *bench) traffic() error {
 	c, err := b.startIsolated(controlplane.Options{})
 	if err != nil {
@@ -51,7 +51,7 @@ func (b *bench) traffic() error {
 			if err != nil {
 				return fmt.Errorf("%s: %w", way, err)
 			}
-			if round > 0 { // The first is a warm-up.
+			if round > 0 { // The first round is a warm-up.
 				out[way], replaced[way], requests[way] = append(out[way], untilOut), append(replaced[way], untilReplaced), n
 			}
 		}
@@ -94,9 +94,9 @@ func (c *cluster) deploy(ctx context.Context, name string) error {
 	return err
 }
 
-// isolatePod isolates one pod of an app, in one of the ways, and says how many
-// milliseconds passed until it was out and until it was replaced, counted from before
-// the first request, and how many requests it took.
+// isolatePod takes a pod of an app out of traffic in one of the ways. It returns the
+// milliseconds until the pod was out and until it was replaced, both from before the
+// first request, and the number of requests.
 func (b *bench) isolatePod(c *cluster, app, way string) (untilOut, untilReplaced float64, requests int, err error) {
 	serving, err := b.serving(c, app)
 	if err != nil {
@@ -137,7 +137,7 @@ func (b *bench) isolatePod(c *cluster, app, way string) (untilOut, untilReplaced
 	return milliseconds(wasOut.Sub(start)), milliseconds(wasReplaced.Sub(start)), requests, err
 }
 
-// act sends the requests of one way.
+// act sends the requests of a way.
 func (c *cluster) act(ctx context.Context, app, name, way string) (requests int, err error) {
 	switch way {
 	case byIsolate:
@@ -173,7 +173,7 @@ func (c *cluster) act(ctx context.Context, app, name, way string) (requests int,
 	return 4, err
 }
 
-// serving waits until both pods of an app are in its EndpointSlice, and nothing else.
+// serving waits until an app's EndpointSlice has exactly its two pods.
 func (b *bench) serving(c *cluster, app string) (serving []string, err error) {
 	err = b.until("two pods serve "+app, func(ctx context.Context) bool {
 		list, err := c.client.DiscoveryV1().EndpointSlices(namespace).List(ctx, metav1.ListOptions{LabelSelector: discoveryv1.LabelServiceName + "=" + app})
@@ -186,7 +186,7 @@ func (b *bench) serving(c *cluster, app string) (serving []string, err error) {
 	return serving, err
 }
 
-// names are the Ready pods of a slice, in order.
+// names returns the Ready pods of an EndpointSlice, sorted.
 func names(slice *discoveryv1.EndpointSlice) []string {
 	found := map[string]bool{}
 	for _, endpoint := range slice.Endpoints {
@@ -205,7 +205,7 @@ func ready(pod *corev1.Pod) bool {
 	})
 }
 
-// seen is when the watch brought what was waited for.
+// seen is when the watch delivered the event.
 func seen(ctx context.Context, watcher watch.Interface, is func(object any) bool) (time.Time, error) {
 	for {
 		select {

@@ -18,7 +18,7 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// What answers a quarantine in the API server. One of them at a time is installed.
+// The variants of what answers a quarantine. One at a time is installed.
 const (
 	none      = "none"
 	isolate   = "isolate"
@@ -27,11 +27,11 @@ const (
 	policy    = "policy"
 )
 
-// probe is the pod that a quarantine is tried on, to see who answers. The floor's
-// patch fits pods of one workload only.
+// probe is the pod on which a dry run shows which variant answers. The floor's patch
+// only fits pods of one workload.
 const probe = "probe"
 
-// variants install what answers a quarantine, in turn.
+// variants switches between the variants.
 type variants struct {
 	bench   *bench
 	cluster *cluster
@@ -41,7 +41,7 @@ type variants struct {
 	bindings []admissionv1.ValidatingAdmissionPolicyBinding
 }
 
-// newVariants takes note of isolate, which is installed, and starts the others.
+// newVariants records the installed isolate and starts the alternatives.
 func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
 	v := &variants{bench: b, cluster: c, current: isolate, webhooks: map[string]*admissionv1.MutatingWebhookConfiguration{}}
 	api := c.client.AdmissionregistrationV1()
@@ -75,8 +75,8 @@ func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
 	return v, err
 }
 
-// configuration has the API server ask an alternative about each pod whose trigger
-// turns, with the same settings as isolate.
+// configuration returns a webhook configuration for an alternative, with the same
+// settings as isolate's.
 func configuration(name string, p *process) (*admissionv1.MutatingWebhookConfiguration, error) {
 	ca, err := os.ReadFile(filepath.Join(p.certDir, certs.CAFile))
 	if err != nil {
@@ -111,8 +111,7 @@ func triggered() admissionv1.MatchCondition {
 		quarantine.TriggerKey)}
 }
 
-// use installs one variant in place of the other, and returns once the API server
-// goes by it.
+// use replaces the installed variant and returns once the new one is effective.
 func (v *variants) use(name string) error {
 	if name == v.current {
 		return nil
@@ -176,8 +175,8 @@ func (v *variants) remove(ctx context.Context, name string) error {
 	return api.MutatingWebhookConfigurations().Delete(ctx, v.webhooks[name].Name, metav1.DeleteOptions{})
 }
 
-// installPolicy has the API server itself write labels that are fixed beforehand.
-// It can't know what selects a pod.
+// installPolicy installs a MutatingAdmissionPolicy that writes fixed labels. A policy
+// can't know what selects a pod.
 func (v *variants) installPolicy(ctx context.Context) error {
 	api := v.cluster.client.AdmissionregistrationV1()
 	rules := &admissionv1.MatchResources{ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: podUpdates()}}}
@@ -206,7 +205,7 @@ func (v *variants) installPolicy(ctx context.Context) error {
 	return err
 }
 
-// marked tries a quarantine without doing it, and says whether anyone answered.
+// marked reports whether a dry run of a quarantine changes the pod.
 func (v *variants) marked(ctx context.Context) (bool, error) {
 	patch := fmt.Sprintf(`{"metadata":{"annotations":{%q:"true"}}}`, quarantine.TriggerKey)
 	pod, err := v.cluster.client.CoreV1().Pods(namespace).Patch(ctx, probe, types.MergePatchType, []byte(patch),
@@ -217,7 +216,7 @@ func (v *variants) marked(ctx context.Context) (bool, error) {
 	return pod.Labels[quarantine.QuarantinedLabel] != "", nil
 }
 
-// bornQuarantined tries what isolate's policies refuse, without doing it.
+// bornQuarantined dry-runs a write that isolate's policies deny.
 func (v *variants) bornQuarantined(ctx context.Context) error {
 	pod := workload.App{Namespace: namespace}.Pod("born")
 	pod.OwnerReferences = nil

@@ -1,4 +1,4 @@
-// Package alternatives is what isolate is measured against: other ways to answer
-// an admission, to know the cluster and to delete what has expired, each a program
-// with the same metrics as isolate's own.
+// Package alternatives has the programs that isolate is compared with: other ways to
+// answer an admission, to cache cluster state and to delete expired pods. Each serves
+// the same metrics as isolate's programs.
 package alternatives

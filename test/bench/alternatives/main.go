@@ -20,15 +20,15 @@ import (
 
 // Names of the alternatives.
 const (
-	// Floor is a webhook that answers every review with the same patch.
+	// Floor is a webhook that always answers with the same patch.
 	Floor = "floor"
 	// Defaulter is isolate's decision in controller-runtime's WithDefaulter.
 	Defaulter = "defaulter"
-	// Controllers is a manager with typed informers on the kinds that bind pods.
+	// Controllers is a manager with typed informers on the selecting kinds.
 	Controllers = "controllers"
 	// Pods is a manager with a typed informer on pods.
 	Pods = "pods"
-	// Poller lists the quarantined pods at intervals and deletes what has expired.
+	// Poller lists the quarantined pods periodically and deletes the expired ones.
 	Poller = "poller"
 )
 
@@ -45,8 +45,7 @@ type options struct {
 	certDir string
 }
 
-// Main runs the alternative that the first argument names until the process is
-// told to end.
+// Main runs the alternative that the first argument names until SIGTERM.
 func Main(args []string) error {
 	if len(args) == 0 || programs[args[0]] == nil {
 		return fmt.Errorf("name one of %s", strings.Join(slices.Sorted(maps.Keys(programs)), ", "))

@@ -17,14 +17,14 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// PollInterval is how often the poller lists, as today's cleaners do.
+// PollInterval is the poller's interval, typical for cleanup jobs.
 const PollInterval = 30 * time.Second
 
-// pollWorkers is how many pods the poller deletes at a time.
+// pollWorkers is the number of concurrent deletions of the poller.
 const pollWorkers = 32
 
-// addControllers has the manager hold the kinds that bind pods, as
-// controller-runtime's client does for whoever reads them.
+// addControllers makes the manager cache the selecting kinds, like controller-runtime's
+// client does.
 func addControllers(mgr manager.Manager, _ options) error {
 	return hold(mgr,
 		&corev1.Service{}, &corev1.ReplicationController{}, &appsv1.ReplicaSet{}, &appsv1.StatefulSet{},
@@ -34,7 +34,7 @@ func addControllers(mgr manager.Manager, _ options) error {
 
 func addPods(mgr manager.Manager, _ options) error { return hold(mgr, &corev1.Pod{}) }
 
-// SyncedMetric is 1 once everything is read.
+// SyncedMetric is 1 once the caches are synced.
 const SyncedMetric = "synced"
 
 func hold(mgr manager.Manager, objects ...client.Object) error {

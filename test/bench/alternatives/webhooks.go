@@ -27,10 +27,10 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// Path is where the webhooks are served.
+// Path is the URL path of the webhooks.
 const Path = "/mutate"
 
-// serve serves a webhook just as isolate's is served.
+// serve serves a webhook exactly like isolate's.
 func serve(mgr manager.Manager, o options, handler http.Handler) error {
 	hooks := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: o.port, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
 		c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate(o.certDir) }
@@ -46,9 +46,8 @@ func certificate(dir string) (*tls.Certificate, error) {
 	return &pair, err
 }
 
-// addFloor adds the least that a webhook can do: it reads the review, of which it
-// needs the UID, and answers with a patch that was made before, as large as one of
-// isolate's.
+// addFloor adds the minimal webhook: it decodes the review for its UID and answers with
+// a constant patch, as large as isolate's.
 func addFloor(mgr manager.Manager, o options) error {
 	patch, err := readyMade()
 	if err != nil {
@@ -65,12 +64,11 @@ func addFloor(mgr manager.Manager, o options) error {
 		}
 		review.Request = nil
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(review) // The API server says so where it fails.
+		_ = json.NewEncoder(w).Encode(review) // The API server reports a failure.
 	}))
 }
 
-// readyMade is the patch that isolate writes for a pod of a workload that one
-// Service selects.
+// readyMade returns isolate's patch for a pod of a workload with one Service.
 func readyMade() ([]byte, error) {
 	app := workload.App{Namespace: "bench", Number: 1}
 	pod := app.Pod("floor")
@@ -87,7 +85,7 @@ func readyMade() ([]byte, error) {
 	return json.Marshal(decision.Patch)
 }
 
-// nobody is quarantined, as far as budgets go: they are off.
+// nobody counts no quarantined pods: budgets are off.
 type nobody struct{}
 
 // Controlled implements [quarantine.Count].
@@ -96,8 +94,8 @@ func (nobody) Controlled(...types.UID) quarantine.PodCount { return quarantine.P
 // All implements [quarantine.Count].
 func (nobody) All() quarantine.PodCount { return quarantine.PodCount{} }
 
-// defaulter makes isolate's decision, and writes it into a typed pod for
-// controller-runtime to find out what has changed.
+// defaulter makes isolate's decision and applies it to a typed pod, from which
+// controller-runtime computes the patch.
 type defaulter struct {
 	rules   quarantine.Config
 	watcher *selectors.Watcher
@@ -146,7 +144,7 @@ func (d *defaulter) Default(ctx context.Context, pod *corev1.Pod) error {
 	return nil
 }
 
-// change makes in a typed pod the change that an operation makes in JSON.
+// change applies a JSON patch operation to a typed pod.
 func change(pod *corev1.Pod, operation jsonpatch.Operation) {
 	path := strings.Split(operation.Path, "/")
 	if path[2] == "ownerReferences" {

@@ -1,3 +1,3 @@
-// Package figures is what a benchmark found: figures beside those of their
-// controls, round by round, how stable they are, and what they should be.
+// Package figures holds and prints the results of the benchmarks: figures with their
+// controls, round by round, their spread and their goals.
 package figures

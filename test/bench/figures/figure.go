@@ -9,23 +9,22 @@ import (
 
 // Figure is one line of the results.
 type Figure struct {
-	// Row names the benchmark, and What what of it this is.
+	// Row is the benchmark, and What the quantity.
 	Row, What string
 
-	// Value is isolate's, in Unit, and ControlValue that of what it is compared to,
-	// which Control names; both round by round.
+	// Value is isolate's and ControlValue the one of Control, both in Unit, round by round.
 	Value, ControlValue Sample
 	Unit                Unit
 	Control             string
 
-	// Goal is what should be reached; nil where the figure is for information.
+	// Goal is the bound to reach, nil if the figure is only informative.
 	Goal *Goal
 }
 
-// Ratio is how the figure compares to its control, round by round.
+// Ratio is the figure divided by its control, round by round.
 func (f Figure) Ratio() Sample { return f.Value.Over(f.ControlValue) }
 
-// Unit writes values for people.
+// Unit formats values.
 type Unit string
 
 // The units.
@@ -38,7 +37,7 @@ const (
 	PerSecond    Unit = "/s"
 )
 
-// Format is the value with its unit.
+// Format returns the value with its unit.
 func (u Unit) Format(value float64) string {
 	switch {
 	case math.IsNaN(value):
@@ -53,7 +52,7 @@ func (u Unit) Format(value float64) string {
 	return short(value) + " " + string(u)
 }
 
-// short has three digits, and no fraction where there are as many before it.
+// short formats a number with three significant digits.
 func short(value float64) string {
 	switch size := math.Abs(value); {
 	case size >= 100 || value == math.Trunc(value):
@@ -83,7 +82,7 @@ func AtLeast(ratio float64) *Goal { return &Goal{limit: ratio, atLeast: true} }
 // ValueAtMost is a goal for the value, whatever the control has.
 func ValueAtMost(limit float64, unit Unit) *Goal { return &Goal{limit: limit, value: true, unit: unit} }
 
-// Of is the figure that the goal is about.
+// Of returns the value that the goal bounds.
 func (g *Goal) Of(f Figure) float64 {
 	if g.value {
 		return f.Value.Median()
@@ -99,7 +98,7 @@ func (g *Goal) Reached(f Figure) bool {
 	return g.Of(f) <= g.limit
 }
 
-// String is the bound.
+// String returns the bound.
 func (g *Goal) String() string {
 	sign := "≤"
 	if g.atLeast {
@@ -111,7 +110,7 @@ func (g *Goal) String() string {
 	return fmt.Sprintf("%s %s ×", sign, short(g.limit))
 }
 
-// MarshalJSON implements [json.Marshaler]: the figure with all that follows from it.
+// MarshalJSON implements [json.Marshaler] and includes the derived values.
 func (f Figure) MarshalJSON() ([]byte, error) {
 	out := map[string]any{
 		"row": f.Row, "what": f.What, "unit": f.Unit, "rounds": f.Value, "median": f.Value.Median(),
@@ -127,7 +126,7 @@ func (f Figure) MarshalJSON() ([]byte, error) {
 	return json.Marshal(out)
 }
 
-// finite is null where a number can't be had, which JSON has no other word for.
+// finite returns nil for NaN and infinity, which JSON can't represent.
 func finite(value float64) any {
 	if math.IsNaN(value) || math.IsInf(value, 0) {
 		return nil

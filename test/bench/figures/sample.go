@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Sample is one figure as several rounds found it.
+// Sample is one quantity, measured in several rounds.
 type Sample []float64
 
-// Quantile is the value below which a share q of the sample lies, between two
-// values if need be. It is NaN for an empty sample.
+// Quantile returns the q-quantile, interpolated between two values. It is NaN for an
+// empty sample.
 func (s Sample) Quantile(q float64) float64 {
 	if len(s) == 0 {
 		return math.NaN()
@@ -23,11 +23,11 @@ func (s Sample) Quantile(q float64) float64 {
 	return sorted[below] + (place-float64(below))*(sorted[below+1]-sorted[below])
 }
 
-// Median is the middle of the sample.
+// Median returns the median.
 func (s Sample) Median() float64 { return s.Quantile(0.5) }
 
-// Over is the ratio to another sample of the same run, round by round where both
-// have the same rounds, else to its median.
+// Over returns the ratio to another sample of the same run, round by round if both have
+// the same number of rounds, and otherwise to its median.
 func (s Sample) Over(control Sample) Sample {
 	ratios := make(Sample, len(s))
 	for i := range s {
@@ -40,7 +40,7 @@ func (s Sample) Over(control Sample) Sample {
 	return ratios
 }
 
-// Minus is the difference to another sample of the same rounds.
+// Minus returns the difference to another sample of the same rounds.
 func (s Sample) Minus(other Sample) Sample {
 	differences := make(Sample, len(s))
 	for i := range s {

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// Table writes the figures as Markdown that can be read as it is, too.
+// Table returns the figures as an aligned Markdown table.
 func Table(list []Figure) string {
 	rows := [][]string{{"what", "isolate", "control", "", "ratio", "middle half of the rounds", "goal", "reached"}}
 	for _, f := range list {
@@ -71,13 +71,13 @@ func writeRow(out *strings.Builder, row []string, widths []int) {
 	out.WriteString("|\n")
 }
 
-// Marks of the place in a document that the results stand in.
+// The markers around the results in a document.
 const (
 	resultsBegin = "<!-- results of make bench: replaced by it -->\n"
 	resultsEnd   = "<!-- end of the results -->\n"
 )
 
-// Replace puts the results where a document has the marks.
+// Replace replaces the results between the document's markers.
 func Replace(document, results string) (string, error) {
 	before, rest, found := strings.Cut(document, resultsBegin)
 	_, after, ended := strings.Cut(rest, resultsEnd)

@@ -22,11 +22,11 @@ const (
 	workload  = "login-audit-trail-service"
 	replicas  = 2
 
-	// ttl is long enough to look around, and short enough to wait for.
+	// ttl is long enough to look around and short enough to wait for.
 	ttl = 10 * time.Second
 )
 
-// play plays the incident, and checks what it shows.
+// play plays the incident and checks every step.
 func play(ctx context.Context, c *controlplane.ControlPlane) error {
 	s, err := newStage(ctx, c)
 	if err != nil {
@@ -54,7 +54,7 @@ func play(ctx context.Context, c *controlplane.ControlPlane) error {
 	return nil
 }
 
-// before creates the workload, and finds the pod that is about to misbehave.
+// before creates the workload and picks the broken pod.
 func (s *stage) before() (broken string, err error) {
 	s.title("Two pods serve %s; two Services select them, by different labels. One of the pods is broken.", workload)
 	if err := s.apply(incident); err != nil {
@@ -116,7 +116,7 @@ func (s *stage) isolate(broken string, trigger []string) error {
 	}); err != nil {
 		return err
 	}
-	fmt.Printf("\nIt left every EndpointSlice %s after Enter was pressed, and its replacement was Ready and serving after %s.\n",
+	fmt.Printf("\nThe pod was out of every EndpointSlice %s after the command was entered, and its replacement was serving after %s.\n",
 		rounded(out), rounded(time.Since(start)))
 	return nil
 }

@@ -25,10 +25,10 @@ const (
 	pollInterval = 5 * time.Millisecond
 )
 
-// services are the ways into the workload.
+// services are the workload's Services.
 var services = []string{workload, workload + "-metrics"}
 
-// stage shows commands and what they answer, and looks behind the scenes.
+// stage runs and prints commands, and checks their effects.
 type stage struct {
 	ctx          context.Context
 	controlPlane *controlplane.ControlPlane
@@ -46,7 +46,7 @@ func (s *stage) title(format string, args ...any) {
 	fmt.Printf("\n%d. %s\n", s.titles, fmt.Sprintf(format, args...))
 }
 
-// kubectl runs kubectl as a person would, who sees what it prints.
+// kubectl runs kubectl and prints the command and its output.
 func (s *stage) kubectl(args ...string) error {
 	cmd := exec.CommandContext(s.ctx, s.controlPlane.Kubectl(), args...)
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.controlPlane.Kubeconfig())
@@ -60,7 +60,7 @@ func (s *stage) kubectl(args ...string) error {
 	return nil
 }
 
-// apply applies YAML without showing it.
+// apply applies YAML without printing it.
 func (s *stage) apply(yaml string) error {
 	cmd := s.controlPlane.KubectlCommand(s.ctx, "apply", "-f", "-")
 	cmd.Stdin = strings.NewReader(yaml)
@@ -70,7 +70,7 @@ func (s *stage) apply(yaml string) error {
 	return nil
 }
 
-// quoted is how the arguments are typed in a shell.
+// quoted quotes the arguments for a shell.
 func quoted(args []string) string {
 	typed := make([]string, len(args))
 	for i, arg := range args {
@@ -93,7 +93,7 @@ func (s *stage) pod(name string) (*corev1.Pod, error) {
 	return s.client.CoreV1().Pods(namespace).Get(s.ctx, name, metav1.GetOptions{})
 }
 
-// pods are the pods by name.
+// pods returns the pods by name.
 func (s *stage) pods() (map[string]corev1.Pod, error) {
 	list, err := s.client.CoreV1().Pods(namespace).List(s.ctx, metav1.ListOptions{})
 	if err != nil {
@@ -106,7 +106,7 @@ func (s *stage) pods() (map[string]corev1.Pod, error) {
 	return pods, nil
 }
 
-// serving are the names of the pods that a Service sends traffic to.
+// serving returns the names of a Service's ready endpoints.
 func (s *stage) serving(service string) ([]string, error) {
 	list, err := s.client.DiscoveryV1().EndpointSlices(namespace).List(s.ctx, metav1.ListOptions{
 		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
@@ -125,7 +125,7 @@ func (s *stage) serving(service string) ([]string, error) {
 	return names, nil
 }
 
-// servesAll fails unless every Service has exactly these pods.
+// servesAll returns an error unless every Service has exactly these pods.
 func (s *stage) servesAll(pods map[string]corev1.Pod) error {
 	for _, service := range services {
 		names, err := s.serving(service)
@@ -155,7 +155,7 @@ func (s *stage) isOut(pod corev1.Pod) (bool, error) {
 	return true, nil
 }
 
-// isQuarantined fails unless the pod runs on, stamped and without an owner.
+// isQuarantined returns an error unless the pod runs, is quarantined and has no owner.
 func (s *stage) isQuarantined(name string) error {
 	pod, err := s.pod(name)
 	if err != nil {

@@ -84,7 +84,8 @@ func OldestBinaries(ctx context.Context, progress io.Writer) (string, error) {
 		return "", err
 	}
 	for _, program := range []string{"etcd", "kubectl"} {
-		if err := link(filepath.Join(others, program), filepath.Join(dir, program)); err != nil {
+		// A relative link, so that .build can be moved or copied.
+		if err := link(filepath.Join("..", filepath.Base(others), program), filepath.Join(dir, program)); err != nil {
 			return "", err
 		}
 	}

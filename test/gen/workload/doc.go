@@ -1,4 +1,3 @@
-// Package workload builds objects as large and as varied as clusters have them,
-// for what is measured: a pod with a sidecar, probes, volumes, a status and managed
-// fields, and the ReplicaSet and Services that belong to it.
+// Package workload builds realistically large objects for benchmarks: a pod with a
+// sidecar, probes, volumes, a status and managed fields, its ReplicaSet and Services.
 package workload

@@ -10,7 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// spec is that of the app's pods: the app and a proxy beside it.
+// spec returns the spec of the app's pods: the app with a proxy sidecar.
 func (a App) spec() corev1.PodSpec {
 	app := a.container("app", 8080)
 	for i := range 20 {
@@ -58,7 +58,7 @@ func (a App) container(name string, port int32) corev1.Container {
 	}
 }
 
-// Run gives a pod the status that a kubelet would write.
+// Run sets the status that a kubelet would write.
 func Run(pod *corev1.Pod) *corev1.Pod {
 	now := metav1.NewTime(time.Now())
 	pod.Status = corev1.PodStatus{

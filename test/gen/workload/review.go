@@ -11,8 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
-// Review is what the API server sends a webhook when these annotations are set on
-// a running pod of the app: some 15 KB.
+// Review returns the AdmissionReview for setting these annotations on a running pod of
+// the app, about 15 KB.
 func (a App) Review(annotations map[string]string) ([]byte, error) {
 	stored := Run(a.Pod("payments-0"))
 	stored.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}

@@ -7,8 +7,8 @@ import (
 	"isolate.example.io/selectors"
 )
 
-// Selectors is an index of what selects the apps' pods: of each its Service and
-// the ReplicaSet of its first revision.
+// Selectors returns an index with each app's Service and the ReplicaSet of its first
+// revision.
 func Selectors(apps ...App) quarantine.Selectors {
 	index := selectors.NewIndex()
 	for _, app := range apps {
@@ -19,11 +19,11 @@ func Selectors(apps ...App) quarantine.Selectors {
 			Requirements: requirements(app.ReplicaSet(1).Spec.Selector.MatchLabels),
 		})
 	}
-	view, _ := index.Namespace(apps[0].Namespace) // Fails for what was unreadable only.
+	view, _ := index.Namespace(apps[0].Namespace) // Fails only for invalid selectors.
 	return view
 }
 
-// Services is an index of the apps' Services alone.
+// Services returns an index with only the apps' Services.
 func Services(apps ...App) quarantine.Selectors {
 	index := selectors.NewIndex()
 	for _, app := range apps {
@@ -33,7 +33,7 @@ func Services(apps ...App) quarantine.Selectors {
 	return view
 }
 
-// selecting is the app's Service as the index has it.
+// selecting returns the app's Service as the index holds it.
 func (a App) selecting() *quarantine.SelectingObject {
 	return &quarantine.SelectingObject{Kind: quarantine.KindService, Name: a.Name(), Requirements: requirements(a.Service().Spec.Selector)}
 }

@@ -10,25 +10,25 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// podsAnApp is how many pods of a cluster belong to one app.
+// podsAnApp is the number of pods per app.
 const podsAnApp = 5
 
-// App is one application of a cluster, by its number.
+// App is a numbered application.
 type App struct {
 	Namespace string
 	Number    int
 }
 
-// AppOf is the app that a pod belongs to, by the pod's number.
+// AppOf returns the app of the pod with that number.
 func AppOf(namespace string, pod int) App { return App{Namespace: namespace, Number: pod / podsAnApp} }
 
-// Name is the app's.
+// Name returns the app's name.
 func (a App) Name() string { return fmt.Sprintf("payments-%05d", a.Number) }
 
-// hash is the pod-template-hash of one of the app's revisions.
+// hash returns the pod-template-hash of a revision.
 func (a App) hash(revision int) string { return fmt.Sprintf("5d4f%05d%d", a.Number, revision) }
 
-// Labels are those of the app's pods of one revision.
+// Labels returns the labels of the app's pods of a revision.
 func (a App) Labels(revision int) map[string]string {
 	return map[string]string{
 		"app.kubernetes.io/name":       a.Name(),
@@ -41,8 +41,8 @@ func (a App) Labels(revision int) map[string]string {
 	}
 }
 
-// Service selects the app's pods, as charts have it. It is headless, so that a
-// cluster of any size has addresses enough.
+// Service returns a Service that selects the app's pods like typical charts. It is
+// headless, so that no cluster runs out of cluster IPs.
 func (a App) Service() *corev1.Service {
 	return &corev1.Service{
 		ObjectMeta: a.meta(a.Name()),
@@ -54,8 +54,8 @@ func (a App) Service() *corev1.Service {
 	}
 }
 
-// ReplicaSet is one revision of the app's Deployment. It is scaled to zero, so a
-// controller that sees it creates none.
+// ReplicaSet returns a revision of the app's Deployment. It has no replicas, so the
+// controller creates no pods.
 func (a App) ReplicaSet(revision int) *appsv1.ReplicaSet {
 	labels := a.Labels(revision)
 	meta := a.meta(a.replicaSetName(revision))
@@ -78,8 +78,7 @@ func (a App) ReplicaSet(revision int) *appsv1.ReplicaSet {
 	}
 }
 
-// Pod is one of the app's pods, of its first revision. No node has it, so nobody
-// runs it.
+// Pod returns a pod of the app's first revision. Its node doesn't exist, so nobody runs it.
 func (a App) Pod(name string) *corev1.Pod {
 	meta := a.meta(name)
 	meta.Labels = a.Labels(1)
