@@ -19,6 +19,7 @@ import (
 var (
 	metricDeclared = regexp.MustCompile(`"(isolate_[a-z_]+)"`)
 	keyDeclared    = regexp.MustCompile(`= Domain \+ "([a-z-]+)"`)
+	eventDeclared  = regexp.MustCompile(`(?:Reason: |reason\w+ += )"([A-Z]\w+)"`)
 )
 
 // rowHead is the first cell of a table's row, and nameInCell a name in it.
@@ -29,6 +30,10 @@ var (
 
 func TestReferenceListsMetrics(t *testing.T) {
 	require.ElementsMatch(t, declared(t, ".", metricDeclared), tableNames(t, "Metrics"))
+}
+
+func TestReferenceListsEvents(t *testing.T) {
+	require.ElementsMatch(t, append(declared(t, "sweeper", eventDeclared), declared(t, "certs", eventDeclared)...), tableNames(t, "Events"))
 }
 
 func TestReferenceListsKeys(t *testing.T) {
