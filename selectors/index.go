@@ -63,7 +63,7 @@ func (ix *Index) Delete(namespaceName string, kind schema.GroupKind, name string
 	ix.delete(namespaceName, objectKey{kind, name})
 }
 
-// retain takes out the objects of a kind that are not kept.
+// retain removes the objects of a kind that are not kept.
 func (ix *Index) retain(kind schema.GroupKind, kept func(namespaceName, name string) bool) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()

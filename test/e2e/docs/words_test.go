@@ -43,7 +43,7 @@ var retired = map[string]string{
 	`[Ll]ook after`:                 "check",
 	`sees? to (it|them)`:            "ensure",
 	`wants no pods`:                 "is scaled to zero",
-	`(is|are) whether|are how`:      "reports whether, returns",
+	`(is|are) whether`:              "reports whether, returns",
 }
 
 // notProse are files that keep old words on purpose: what was renamed, the

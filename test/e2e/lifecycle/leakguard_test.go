@@ -96,7 +96,7 @@ func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n.create(gen.Service("catch-all", map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}))
 	told := n.tells("Pod/web", "Leaked")
 	require.Equal(t, corev1.EventTypeWarning, told.Type)
-	require.Contains(t, told.Note, "Service/catch-all selects this quarantined pod, and it could not be taken out.")
+	require.Contains(t, told.Note, "Service/catch-all selects this quarantined pod, and isolate could not detach the pod.")
 	require.Positive(t, n.sweeperMetric("isolate_leaking_pods"))
 	_, err := n.kubectl(nil, "delete", "service", "catch-all")
 	require.NoError(t, err)
