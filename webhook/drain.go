@@ -2,7 +2,6 @@ package webhook
 
 import (
 	"context"
-	"net"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -68,18 +67,13 @@ func (d *Drain) wait() {
 	}
 }
 
-// connState is the ConnState hook of the [http.Server].
-func (d *Drain) connState(_ net.Conn, state http.ConnState) {
-	switch state {
-	case http.StateNew:
-		d.open.Add(1)
-	case http.StateClosed:
-		d.open.Add(-1)
-		select {
-		case d.closed <- struct{}{}:
-		default:
-		}
-	default: // The connection stays open.
+func (d *Drain) opened() { d.open.Add(1) }
+
+func (d *Drain) closedOne() {
+	d.open.Add(-1)
+	select {
+	case d.closed <- struct{}{}:
+	default:
 	}
 }
 

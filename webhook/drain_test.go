@@ -38,9 +38,9 @@ func startDraining(t *testing.T) *draining {
 	d.trusted = x509.NewCertPool()
 	d.trusted.AddCert(example.Certificate())
 	certificate := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &example.TLS.Certificates[0], nil }
-	server, err := NewServer("127.0.0.1:0", certificate, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	server, err := NewServer(ServerOptions{Address: "127.0.0.1:0", GetCertificate: certificate, Drain: d.drain, Reviews: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusTeapot)
-	}), d.drain)
+	})})
 	require.NoError(t, err)
 	d.address = server.Listener.Addr().String()
 	stop, cancel := context.WithCancel(t.Context())
@@ -121,12 +121,12 @@ func TestADrainWaitsForTheAPIServerToCloseIdleConnections(t *testing.T) {
 				stop, cancel := context.WithCancel(t.Context())
 				ctx := drain.Context(stop)
 				if test.opened {
-					drain.connState(nil, http.StateNew)
+					drain.opened()
 				}
 				start := time.Now()
 				cancel()
 				if test.closedAfter > 0 {
-					time.AfterFunc(test.closedAfter, func() { drain.connState(nil, http.StateClosed) })
+					time.AfterFunc(test.closedAfter, drain.closedOne)
 				}
 				<-ctx.Done()
 				require.Equal(t, test.want, time.Since(start))

@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/webhook/connections"
 )
 
 // Path is the path of the webhook in the shipped configuration.
@@ -36,7 +38,7 @@ type NamespaceConfigSource interface {
 	NamespaceConfig(namespace string) (map[string]string, error)
 }
 
-// Handler answers the admission reviews of pods.
+// Handler answers the admission reviews of pods. [NewHandler] returns one.
 type Handler struct {
 	Config           quarantine.Config
 	Selectors        Selectors
@@ -44,16 +46,31 @@ type Handler struct {
 	NamespaceConfigs NamespaceConfigSource
 	Clock            clock.PassiveClock
 	Metrics          *Metrics
+
+	bodies *bodies
+}
+
+// NewHandler returns a handler, whose fields are all required.
+func NewHandler(h Handler) *Handler {
+	h.bodies = newBodies()
+	return &h
 }
 
 // ServeHTTP implements [http.Handler].
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	req, err := read(w, r)
+	body, err := h.bodies.read(r.Context(), r.Body, r.ContentLength)
 	if err != nil {
-		h.failed(r.Context(), err)
-		http.Error(w, err.Error(), http.StatusBadRequest)
+		h.reject(w, r, err)
 		return
 	}
+	defer body.release()
+	connections.Received(r.Context())
+	req, err := decode(body.data)
+	if err != nil {
+		h.reject(w, r, err)
+		return
+	}
+	connections.Completed(r.Context())
 	response := h.review(r.Context(), req)
 	response.UID = req.UID
 	answer := admissionv1.AdmissionReview{Response: response}
@@ -94,6 +111,22 @@ func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decis
 		return decision, errUnknown(unknownQuarantines, err)
 	}
 	return decision, nil
+}
+
+// reject answers what is not a review, and closes the connection: the API server sends
+// reviews only.
+func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
+	h.failed(r.Context(), err)
+	code := http.StatusBadRequest
+	switch {
+	case errors.Is(err, errNoMemory):
+		code = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "1")
+	case errors.Is(err, errTooLarge):
+		code = http.StatusRequestEntityTooLarge
+	}
+	w.Header().Set("Connection", "close")
+	http.Error(w, err.Error(), code)
 }
 
 func (h *Handler) failed(ctx context.Context, err error) {

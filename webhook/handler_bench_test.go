@@ -26,14 +26,14 @@ func BenchmarkQuarantine(b *testing.B) {
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: app.Name(), Requirements: byService})
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: owner.Name, UID: owner.UID, Requirements: byReplicaSet, Desired: 5})
 	config, metrics := quarantine.DefaultConfig(), newMetrics(b)
-	handler := &Handler{
+	handler := NewHandler(Handler{
 		Config:           config,
 		Selectors:        ready{index},
 		Budgets:          unlimited{},
 		NamespaceConfigs: readNamespaces(b, config, metrics, logr.Discard()),
 		Clock:            clock.RealClock{},
 		Metrics:          metrics,
-	}
+	})
 	review, err := app.Review(map[string]string{quarantine.TriggerKey: quarantine.True, quarantine.TTLKey: "36h", quarantine.ReasonKey: "logins hang"})
 	require.NoError(b, err)
 	b.Logf("a review of %d bytes", len(review))

@@ -74,14 +74,14 @@ func newHandler(t *testing.T) *Handler {
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindService, Name: "web", Requirements: byApp})
 	index.Set("shop", &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", UID: "rs-uid", Requirements: byApp, Desired: 1})
 	config, metrics := quarantine.DefaultConfig(), newMetrics(t)
-	return &Handler{
+	return NewHandler(Handler{
 		Config:           config,
 		Selectors:        ready{index},
 		Budgets:          unlimited{},
 		NamespaceConfigs: readNamespaces(t, config, metrics, logr.Discard()),
 		Clock:            testclock.NewFakePassiveClock(start),
 		Metrics:          metrics,
-	}
+	})
 }
 
 // update returns the admission request of an update that sets these annotations.
@@ -227,10 +227,10 @@ func TestAMalformedReviewIsA400(t *testing.T) {
 	}
 }
 
-func TestATooLargeReviewIsA400(t *testing.T) {
+func TestATooLargeReviewIsA413(t *testing.T) {
 	recorder := post(t.Context(), newHandler(t), bytes.Repeat([]byte{' '}, maxReviewSize+1))
-	require.Equal(t, http.StatusBadRequest, recorder.Code)
-	require.Contains(t, recorder.Body.String(), "reading the review: http: request body too large")
+	require.Equal(t, http.StatusRequestEntityTooLarge, recorder.Code)
+	require.Contains(t, recorder.Body.String(), "reading the review: it is larger than 7 MiB")
 }
 
 func TestFieldsOfTheReviewAreCaseSensitive(t *testing.T) {

@@ -1,11 +1,8 @@
 package webhook
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,10 +12,6 @@ import (
 
 	"isolate.example.io/quarantine"
 )
-
-// maxReviewSize has room for two objects of the largest size that etcd stores, in
-// JSON, and the rest of the review.
-const maxReviewSize = 7 << 20
 
 // review is an admission review that decodes of its pods only what the rules read. A
 // general codec would scan every byte of them six times, most of the cost of an
@@ -46,17 +39,10 @@ type request struct {
 
 func (r *request) dryRun() bool { return ptr.Deref(r.DryRun, false) }
 
-// read decodes the review of a CREATE or an UPDATE.
-func read(w http.ResponseWriter, r *http.Request) (*request, error) {
-	var body bytes.Buffer
-	if r.ContentLength > 0 {
-		body.Grow(int(min(r.ContentLength, maxReviewSize)) + bytes.MinRead)
-	}
-	if _, err := io.Copy(&body, http.MaxBytesReader(w, r.Body, maxReviewSize)); err != nil {
-		return nil, fmt.Errorf("reading the review: %w", err)
-	}
+// decode decodes the review of a CREATE or an UPDATE.
+func decode(body []byte) (*request, error) {
 	var read review
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body.Bytes(), &read); err != nil {
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &read); err != nil {
 		return nil, fmt.Errorf("decoding the review: %w", err)
 	}
 	switch req := read.Request; {

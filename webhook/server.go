@@ -2,7 +2,7 @@ package webhook
 
 import (
 	"crypto/tls"
-	"fmt"
+	"crypto/x509"
 	"log/slog"
 	"net/http"
 	"time"
@@ -10,48 +10,93 @@ import (
 	"github.com/go-logr/logr"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
+
+	"isolate.example.io/webhook/connections"
 )
 
-// apiServerIdleTimeout is how long the API server keeps a connection that it
-// doesn't use, http.DefaultTransport's IdleConnTimeout: see SetTransportDefaults
-// in k8s.io/apimachinery/pkg/util/net, by which it makes the clients of its webhooks.
+// apiServerIdleTimeout is how long the API server keeps an idle connection,
+// http.DefaultTransport's IdleConnTimeout: see SetTransportDefaults
+// in k8s.io/apimachinery/pkg/util/net, by which it creates the clients of its webhooks.
 const apiServerIdleTimeout = 90 * time.Second
 
 const (
-	// idleTimeout is longer than the API server's, so that it is never the webhook
-	// that closes a connection on which a review may just be coming. That goes for one
-	// that was never used, too: the API server keeps those that it opened in vain.
+	// idleTimeout is longer than the API server's, so that the webhook never closes a
+	// connection on which a review may be arriving. It also bounds the wait for the
+	// first request: the API server keeps connections that it has opened in vain.
 	idleTimeout = 2 * apiServerIdleTimeout
 
-	// shutdownTimeout is for the reviews still under way when the drain is over. The
-	// API server waits ten seconds for an answer unless told otherwise.
+	// Deadlines of one request, from its first byte. The API server waits for five
+	// seconds as shipped, and for at most thirty.
+	headerTimeout = 5 * time.Second
+	readTimeout   = 10 * time.Second
+	writeTimeout  = 35 * time.Second
+
+	// handshakeTimeout is what the API server allows for a TLS handshake.
+	handshakeTimeout = 10 * time.Second
+
+	// maxHeaderBytes bounds the header of a request. The API server's has a few hundred.
+	maxHeaderBytes = 16 << 10
+
+	// maxConnections bounds the connections of all API servers and everybody else, and
+	// maxPending those that have not completed a review. A connection takes some 50 KiB.
+	maxConnections, maxPending = 1024, 512
+
+	// shutdownTimeout is for the reviews under way when the drain is complete. The API
+	// server waits ten seconds for a response unless configured otherwise.
 	shutdownTimeout = 10 * time.Second
 )
 
-// NewServer listens at the address, host:port, and returns what serves reviews
-// there once it is added to a manager. The certificate is asked for at each
-// handshake. The errors are those of [tls.Listen].
-func NewServer(address string, certificate func(*tls.ClientHelloInfo) (*tls.Certificate, error), reviews http.Handler, drain *Drain) (*manager.Server, error) {
-	listener, err := tls.Listen("tcp", address, &tls.Config{
-		GetCertificate: certificate,
+// ServerOptions configure a server. All but ClientCAs are required.
+type ServerOptions struct {
+	// Address is host:port.
+	Address string
+
+	// GetCertificate returns the serving certificate. It is called for each handshake.
+	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// ClientCAs, unless nil, verify the certificate that each client must present.
+	ClientCAs *x509.CertPool
+
+	// Reviews answers the reviews.
+	Reviews http.Handler
+
+	// Drain shuts the server down.
+	Drain *Drain
+}
+
+// NewServer listens, and returns a server that serves reviews once it is added to a
+// manager.
+func NewServer(options ServerOptions) (*manager.Server, error) {
+	config := &tls.Config{
+		GetCertificate: options.GetCertificate,
 		MinVersion:     tls.VersionTLS13,
-		// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on loopback.
-		// One protocol behaves, and is measured, alike everywhere.
+		// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on loopback. With
+		// one protocol it behaves the same everywhere, and is measured as it behaves.
 		NextProtos: []string{"http/1.1"},
-	})
+	}
+	if options.ClientCAs != nil {
+		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, options.ClientCAs
+	}
+	listener, err := connections.Listen(options.Address, config, connections.Limits{
+		Total: maxConnections, Pending: maxPending, Handshake: handshakeTimeout, FirstByte: idleTimeout,
+	}, options.Drain.opened, options.Drain.closedOne)
 	if err != nil {
-		return nil, fmt.Errorf("serving admission reviews: %w", err)
+		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle(Path, reviews)
+	mux.Handle(Path, options.Reviews)
 	return &manager.Server{
 		Name:     "admission",
 		Listener: listener,
 		Server: &http.Server{
-			Handler:           drain.handler(mux),
-			ConnState:         drain.connState,
+			Handler:           options.Drain.handler(mux),
+			ConnContext:       connections.Context,
+			ConnState:         connections.State,
 			IdleTimeout:       idleTimeout,
-			ReadHeaderTimeout: idleTimeout,
+			ReadHeaderTimeout: headerTimeout,
+			ReadTimeout:       readTimeout,
+			WriteTimeout:      writeTimeout,
+			MaxHeaderBytes:    maxHeaderBytes,
 			ErrorLog:          slog.NewLogLogger(logr.ToSlogHandler(log.Log.WithName("admission")), slog.LevelWarn),
 		},
 		ShutdownTimeout: new(shutdownTimeout),

@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 
@@ -15,7 +16,7 @@ import (
 	"isolate.example.io/webhook/budget"
 )
 
-// Options are what the webhook needs in addition to a manager. All are required.
+// Options are what the webhook needs in addition to a manager. All but ClientCAs are required.
 type Options struct {
 	// Config configures the decisions.
 	Config quarantine.Config
@@ -28,6 +29,9 @@ type Options struct {
 
 	// GetCertificate returns the serving certificate. It is called for each handshake.
 	GetCertificate func(*tls.ClientHelloInfo) (*tls.Certificate, error)
+
+	// ClientCAs, unless nil, verify the certificate that each client must present.
+	ClientCAs *x509.CertPool
 
 	// Drain delays the end of the manager's context; see [Drain.Context].
 	Drain *Drain
@@ -48,14 +52,14 @@ func Setup(mgr manager.Manager, options Options) error {
 	}
 	tracker := budget.NewTracker(client, clock.RealClock{})
 	namespaces := NewNamespaceConfigs(client, options.Config, log.Log, metrics)
-	server, err := NewServer(options.Address, options.GetCertificate, &Handler{
+	server, err := NewServer(ServerOptions{Address: options.Address, GetCertificate: options.GetCertificate, ClientCAs: options.ClientCAs, Drain: options.Drain, Reviews: NewHandler(Handler{
 		Config:           options.Config,
 		Selectors:        options.Selectors,
 		Budgets:          tracker,
 		NamespaceConfigs: namespaces,
 		Clock:            clock.RealClock{},
 		Metrics:          metrics,
-	}, options.Drain)
+	})})
 	if err != nil {
 		return err
 	}

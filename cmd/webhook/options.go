@@ -24,6 +24,8 @@ type options struct {
 	port    int
 	certDir string
 
+	clientCA string
+
 	drainPeriod time.Duration
 
 	rules          quarantine.Config
@@ -40,6 +42,9 @@ func (o *options) AddFlags(flags *command.Flags) {
 		"The port that serves admission reviews. The default is the one that private GKE clusters let the control plane reach.")
 	serving.StringVar(&o.certDir, "cert-dir", "/tls",
 		"The folder with tls.crt and tls.key, such as a mounted Secret. Changes are loaded.")
+	serving.StringVar(&o.clientCA, "client-ca", "",
+		"A file with the CAs of the client certificate that the API server presents to webhooks, if it is configured to. "+
+			"Without it, anyone who reaches the port can send reviews.")
 	command.DurationVar(serving, &o.drainPeriod, "drain-period", 10*time.Second,
 		"Minimum time to keep serving after SIGTERM, while not ready and closing each connection after its response. "+
 			"The webhook stops when the API server has closed every connection, after 95 seconds at the latest. "+

@@ -30,6 +30,10 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	if err != nil {
 		return err
 	}
+	clientCAs, err := certs.ReadPool(o.clientCA)
+	if err != nil {
+		return err
+	}
 	files := certs.NewFileSource(o.certDir, clock.RealClock{})
 	drain := webhook.NewDrain(o.drainPeriod, clock.RealClock{})
 	if err := errors.Join(
@@ -41,6 +45,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 			Selectors:      watcher,
 			Address:        net.JoinHostPort(o.host, strconv.Itoa(o.port)),
 			GetCertificate: files.GetCertificate,
+			ClientCAs:      clientCAs,
 			Drain:          drain,
 			Metrics:        metrics.Registry,
 		}),

@@ -53,6 +53,7 @@ func Main(name, purpose string, options Options, args []string, stdout, stderr i
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: process.LogLevel}))
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
+	setMemoryLimit()
 	logger.Info("Starting", "version", Version())
 	if err := options.Run(signals.SetupSignalHandler(), process); err != nil {
 		fmt.Fprintln(stderr, err)

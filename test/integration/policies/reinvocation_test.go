@@ -42,14 +42,14 @@ func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fake
 	eventually(t, "pods and namespaces to be read", func(context.Context) (bool, error) {
 		return tracker.Ready(nil) == nil && namespaces.Ready(nil) == nil, nil
 	})
-	handler := &webhook.Handler{
+	handler := webhook.NewHandler(webhook.Handler{
 		Config:           config,
 		Selectors:        watcher,
 		Budgets:          tracker,
 		NamespaceConfigs: namespaces,
 		Clock:            clock.RealClock{},
 		Metrics:          metrics,
-	}
+	})
 	mux := http.NewServeMux()
 	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {
 		ours.reviews.Add(1)

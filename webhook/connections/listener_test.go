@@ -1,0 +1,185 @@
+package connections
+
+import (
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// serving is a server on a listener. It completes a review for each request to
+// /review, and holds each request to /slow until released.
+type serving struct {
+	*testing.T
+	*Listener
+	// open counts connections, and begun those that have begun a request.
+	open, begun atomic.Int64
+	client      *tls.Config
+	slow        chan struct{}
+	release     chan struct{}
+}
+
+func serve(t *testing.T, limits Limits) *serving {
+	t.Helper()
+	example := httptest.NewTLSServer(nil)
+	t.Cleanup(example.Close)
+	transport, ok := example.Client().Transport.(*http.Transport)
+	require.True(t, ok)
+	s := &serving{T: t, client: transport.TLSClientConfig, slow: make(chan struct{}), release: make(chan struct{})}
+	var err error
+	s.Listener, err = Listen("127.0.0.1:0", &tls.Config{Certificates: example.TLS.Certificates, MinVersion: tls.VersionTLS13}, limits,
+		func() { s.open.Add(1) }, func() { s.open.Add(-1) })
+	require.NoError(t, err)
+	server := &http.Server{ReadHeaderTimeout: time.Minute, ConnContext: Context, ConnState: func(c net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			s.begun.Add(1)
+		}
+		State(c, state)
+	},
+		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			Received(r.Context())
+			if r.URL.Path == "/slow" {
+				s.slow <- struct{}{}
+				<-s.release
+			}
+			Completed(r.Context())
+		})}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(s.Listener) }()
+	t.Cleanup(func() {
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, <-ended, http.ErrServerClosed)
+	})
+	return s
+}
+
+func (s *serving) dial() net.Conn {
+	s.Helper()
+	before := s.open.Load()
+	c, err := (&tls.Dialer{Config: s.client}).DialContext(s.Context(), "tcp", s.Addr().String())
+	require.NoError(s, err)
+	s.Cleanup(func() { _ = c.Close() })
+	require.Eventually(s, func() bool { return s.open.Load() > before || s.Shed() > 0 }, time.Minute, time.Millisecond)
+	return c
+}
+
+// begin opens a connection, and sends the first byte of a request that finish sends.
+func (s *serving) begin() net.Conn {
+	s.Helper()
+	before := s.begun.Load()
+	c := s.dial()
+	_, err := c.Write([]byte("G"))
+	require.NoError(s, err)
+	require.Eventually(s, func() bool { return s.begun.Load() > before }, time.Minute, time.Millisecond)
+	return c
+}
+
+func (s *serving) finish(c net.Conn) {
+	s.Helper()
+	_, err := c.Write([]byte("ET /review HTTP/1.1\r\nHost: webhook\r\n\r\n"))
+	require.NoError(s, err)
+	require.True(s, answered(c))
+}
+
+func (s *serving) send(c net.Conn, path string) {
+	s.Helper()
+	_, err := c.Write([]byte("GET " + path + " HTTP/1.1\r\nHost: webhook\r\n\r\n"))
+	require.NoError(s, err)
+}
+
+// answered reads a response, and reports whether there is one.
+func answered(c net.Conn) bool {
+	n, err := c.Read(make([]byte, 1024))
+	return err == nil && n > 0
+}
+
+func (s *serving) complete(c net.Conn) {
+	s.Helper()
+	s.send(c, "/review")
+	require.True(s, answered(c))
+}
+
+var generous = Limits{Total: 100, Pending: 100, Handshake: time.Minute, FirstByte: time.Minute}
+
+func TestThePendingConnectionThatWaitedLongestIsClosed(t *testing.T) {
+	limits := generous
+	limits.Pending = 2
+	s := serve(t, limits)
+	established := s.dial()
+	s.complete(established)
+	oldest, older := s.begin(), s.begin()
+	newest := s.dial()
+	require.False(t, answered(oldest))
+	s.finish(older)
+	s.complete(newest)
+	s.complete(established)
+	require.Equal(t, 1, s.Shed())
+}
+
+func TestBeyondTheTotalTheConnectionThatWaitedLongestIsClosed(t *testing.T) {
+	limits := generous
+	limits.Total = 2
+	s := serve(t, limits)
+	idle, used := s.dial(), s.dial()
+	s.complete(idle)
+	s.complete(used)
+	s.complete(used)
+	newest := s.dial()
+	require.False(t, answered(idle))
+	s.complete(used)
+	s.complete(newest)
+}
+
+func TestAConnectionWithAReviewUnderWayIsNotClosed(t *testing.T) {
+	limits := generous
+	limits.Total = 1
+	s := serve(t, limits)
+	busy := s.dial()
+	s.send(busy, "/slow")
+	<-s.slow
+	_, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr().String())
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return s.Shed() == 1 }, time.Minute, time.Millisecond)
+	close(s.release)
+	require.True(t, answered(busy))
+}
+
+func TestAHostWithManyConnectionsLosesOne(t *testing.T) {
+	l := &Listener{conns: map[*Conn]struct{}{}, limits: Limits{Total: 3, Pending: 3}, opened: func() {}}
+	add := func(host string, arrived int64) (c, victim *Conn) {
+		c = &Conn{listener: l, host: host}
+		c.arrived.Store(arrived)
+		return c, l.add(c)
+	}
+	add("api server", 1)
+	first, _ := add("stranger", 2)
+	add("stranger", 3)
+	_, victim := add("other", 4)
+	require.Same(t, first, victim)
+}
+
+func TestAnUnfinishedHandshakeAndAnUnusedConnectionEnd(t *testing.T) {
+	for name, limits := range map[string]Limits{
+		"handshake":  {Total: 9, Pending: 9, Handshake: time.Millisecond, FirstByte: time.Minute},
+		"first byte": {Total: 9, Pending: 9, Handshake: time.Minute, FirstByte: time.Millisecond},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, limits)
+			if name == "handshake" {
+				c, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", s.Addr().String())
+				require.NoError(t, err)
+				require.False(t, answered(c))
+			} else {
+				c, err := (&tls.Dialer{Config: s.client}).DialContext(t.Context(), "tcp", s.Addr().String())
+				require.NoError(t, err)
+				require.False(t, answered(c))
+			}
+			require.Eventually(t, func() bool { return s.open.Load() == 0 }, time.Minute, time.Millisecond)
+		})
+	}
+}
