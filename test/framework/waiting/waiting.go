@@ -14,7 +14,7 @@ import (
 const (
 	// Patience bounds every wait. It only costs time when a test fails, so it is
 	// long enough for a machine that is busy with other builds.
-	Patience = 3 * time.Minute
+	Patience = 2 * time.Minute
 
 	// Interval is the time between two checks of a condition.
 	Interval = 20 * time.Millisecond
