@@ -23,12 +23,20 @@ const (
 	VerdictHeld Verdict = "Held"
 	// VerdictWaiting pods have not expired yet.
 	VerdictWaiting Verdict = "Waiting"
+	// VerdictImplausible pods have expired by a stamp that can't be true: see
+	// [VerdictOf].
+	VerdictImplausible Verdict = "Implausible"
 	// VerdictExpired pods are to be deleted.
 	VerdictExpired Verdict = "Expired"
 )
 
 // VerdictOf returns the verdict on a pod at a time, and the status it rests on. Only a
 // complete record that is consistent leads to [VerdictExpired].
+//
+// A webhook whose clock is behind by more than the ttl writes an expiry in the past, and
+// the evidence would be deleted at once. So an expiry before the API server's own time of
+// that write plus the shortest ttl is never acted on. Extending or releasing the pod heals
+// it.
 func VerdictOf(pod *metav1.ObjectMeta, now time.Time) (Verdict, Status) {
 	status := StatusOf(pod.Labels, pod.Annotations)
 	if status.State == Quarantined && status.ExpiresAt.Before(status.QuarantinedAt) {
@@ -45,6 +53,10 @@ func VerdictOf(pod *metav1.ObjectMeta, now time.Time) (Verdict, Status) {
 		return VerdictHeld, status
 	case now.Before(status.ExpiresAt):
 		return VerdictWaiting, status
+	}
+	if stored := storedAt(pod); status.ExpiresAt.Before(stored.Add(MinTTL - stampTolerance)) {
+		status.Problem = errImplausibleExpiry(status.ExpiresAt, stored)
+		return VerdictImplausible, status
 	}
 	return VerdictExpired, status
 }

@@ -87,10 +87,78 @@ func TestVerdictOf(t *testing.T) {
 			if got != test.want {
 				t.Errorf("%s, not %s", got, test.want)
 			}
-			if (status.Problem != nil) != (test.want == VerdictDamaged || status.State == Damaged) {
+			if (status.Problem != nil) != (status.State == Damaged) {
 				t.Errorf("problem: %v", status.Problem)
 			}
 		})
+	}
+}
+
+// entry is what a manager owns, and when it last wrote.
+func entry(at time.Time, fields string) metadataOption {
+	return func(pod *metav1.ObjectMeta) {
+		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{
+			Manager: "kubectl-annotate", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
+			Time: &metav1.Time{Time: at}, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+		})
+	}
+}
+
+func created(at time.Time) metadataOption {
+	return func(pod *metav1.ObjectMeta) { pod.CreationTimestamp = metav1.Time{Time: at} }
+}
+
+func TestAnExpiryBeforeItWasStoredIsImplausible(t *testing.T) {
+	const (
+		request    = `{"f:metadata":{"f:annotations":{".":{},"f:isolate.example.io/quarantine":{},"f:isolate.example.io/ttl":{},"f:isolate.example.io/reason":{}}}}`
+		withHold   = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/quarantine":{},"f:isolate.example.io/hold":{}}}}`
+		withOthers = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/quarantine":{},"f:example.com/team":{}}}}`
+		withLabels = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/quarantine":{}},"f:labels":{"f:app":{}}}}`
+		withSpec   = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/quarantine":{}}},"f:spec":{}}`
+		reasonOnly = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/reason":{}}}}`
+		expiryOnly = `{"f:metadata":{"f:annotations":{"f:isolate.example.io/expires-at":{}}}}`
+	)
+	day := expiresAt.Add(24 * time.Hour)
+	for _, test := range []struct {
+		rule string
+		pod  *metav1.ObjectMeta
+		want Verdict
+	}{
+		{"the pod was created after its expiry", expiring(created(day)), VerdictImplausible},
+		{"the pod was created before its expiry", expiring(created(expiresAt.Add(-time.Hour))), VerdictExpired},
+		{"the clocks may differ by 2 seconds, and the shortest ttl is 1", expiring(created(expiresAt.Add(time.Second))), VerdictExpired},
+		{"the clocks may not differ by more", expiring(created(expiresAt.Add(2 * time.Second))), VerdictImplausible},
+		{"the trigger was set after the expiry", expiring(entry(day, request)), VerdictImplausible},
+		{"the trigger was set before the expiry", expiring(entry(expiresAt.Add(-time.Hour), request)), VerdictExpired},
+		{"the expiry itself was set after it", expiring(entry(day, expiryOnly)), VerdictImplausible},
+		{"whoever set the trigger withdrew a hold later", expiring(entry(day, withHold)), VerdictExpired},
+		{"whoever set the trigger set another annotation later", expiring(entry(day, withOthers)), VerdictExpired},
+		{"whoever set the trigger set a label later", expiring(entry(day, withLabels)), VerdictExpired},
+		{"whoever set the trigger also owns the spec", expiring(entry(day, withSpec)), VerdictExpired},
+		{"somebody else gave a reason later", expiring(entry(day, reasonOnly)), VerdictExpired},
+		{"fields that can't be read say nothing", expiring(entry(day, `{"f:metadata":["isolate.example.io/"]}`)), VerdictExpired},
+		{"a hold counts first", expiring(created(day), setKey(HoldKey, True)), VerdictHeld},
+		{"an extension heals it", expiring(created(day), setKey(ExpiresAtKey, stamp(day.Add(time.Hour)))), VerdictExpired},
+	} {
+		t.Run(test.rule, func(t *testing.T) {
+			const later = 100 * time.Hour
+			if got, _ := VerdictOf(test.pod, expiresAt.Add(later)); got != test.want {
+				t.Errorf("%s, not %s", got, test.want)
+			}
+			test.pod.ManagedFields = QuarantineWrites(test.pod.ManagedFields)
+			if got, _ := VerdictOf(test.pod, expiresAt.Add(later)); got != test.want {
+				t.Errorf("%s, not %s, by what the cache keeps", got, test.want)
+			}
+		})
+	}
+}
+
+func TestTheVerdictNamesAnImplausibleExpiry(t *testing.T) {
+	_, status := VerdictOf(expiring(created(expiresAt.Add(time.Hour))), expiresAt)
+	const want = "annotation isolate.example.io/expires-at is 2026-03-01T12:00:00Z, but the API server stored it at 2026-03-01T13:00:00Z or later, " +
+		"so the clock of isolate's webhook was behind"
+	if status.Problem == nil || status.Problem.Error() != want {
+		t.Errorf("%v", status.Problem)
 	}
 }
 

@@ -167,6 +167,7 @@ func TestReconcile(t *testing.T) {
 		{"a pod that has expired by both clocks is deleted although they differ", gen.Pod(), 2 * time.Hour, time.Hour, 1, 0, []string{skewed, logDeleted}},
 		{"a held pod needs no timer", gen.Pod(gen.Held()), time.Hour, time.Hour, 0, 0, []string{logHeld}},
 		{"a terminating pod needs no timer", gen.Pod(gen.Terminating(gen.Noon)), time.Hour, time.Hour, 0, 0, nil},
+		{"a pod whose expiry can't be true is reported", gen.Pod(gen.Created(gen.Noon.Add(30 * time.Minute))), time.Hour, time.Hour, 0, 0, []string{logImplausible}},
 		{"a damaged pod is reported", gen.Pod(gen.Without(quarantine.RecordKey)), time.Hour, time.Hour, 0, 0, []string{logDamaged}},
 	} {
 		t.Run(test.rule, func(t *testing.T) {

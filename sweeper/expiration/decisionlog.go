@@ -28,9 +28,10 @@ type decision struct {
 }
 
 var verdictMessages = map[quarantine.Verdict]string{
-	quarantine.VerdictWaiting: logWaiting,
-	quarantine.VerdictHeld:    logHeld,
-	quarantine.VerdictDamaged: logDamaged,
+	quarantine.VerdictWaiting:     logWaiting,
+	quarantine.VerdictHeld:        logHeld,
+	quarantine.VerdictDamaged:     logDamaged,
+	quarantine.VerdictImplausible: logImplausible,
 }
 
 // verdict logs the verdict on a pod. There is nothing to log about a pod that is free or

@@ -14,10 +14,11 @@ import (
 
 // Log lines, one for each decision about a pod.
 const (
-	logWaiting    = "Waiting for the pod to expire"
-	logHeld       = "Pod is held; not deleting"
-	logDamaged    = "Pod has a damaged record, so isolate will not delete it; release it or delete it by hand"
-	logServerLate = "Pod has expired by the local clock but not by the API server's; waiting"
+	logWaiting     = "Waiting for the pod to expire"
+	logHeld        = "Pod is held; not deleting"
+	logDamaged     = "Pod has a damaged record, so isolate will not delete it; release it or delete it by hand"
+	logImplausible = "Pod has an expiry that can't be true, so isolate will not delete it; extend it, release it or delete it by hand"
+	logServerLate  = "Pod has expired by the local clock but not by the API server's; waiting"
 
 	logDeleted  = "Deleted the expired pod"
 	logGone     = "Expired pod is already gone"

@@ -98,6 +98,9 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 			return reconcile.Result{RequeueAfter: unknownRetry}, nil
 		}
 	}
+	if verdict == quarantine.VerdictImplausible {
+		c.events.Publish(implausibleEvent(pod, status.Problem))
+	}
 	if verdict != quarantine.VerdictWaiting {
 		return reconcile.Result{}, nil
 	}

@@ -71,6 +71,7 @@ func TestTheEventsInTheLifeOfAPod(t *testing.T) {
 		{"then it is, however long the pod was kept", gen.Pod(gen.QuarantinedFor(240 * time.Hour)), -15 * time.Minute, []string{expiresSoon}, 0},
 		{"the expiry of a held pod is not announced", gen.Pod(gen.QuarantinedFor(24*time.Hour), gen.Held()), -time.Second, nil, 0},
 		{"an expired pod is published by the controller that deletes it", gen.Pod(gen.QuarantinedFor(24 * time.Hour)), 0, nil, 0},
+		{"an expiry that can't be true is published", gen.Pod(gen.QuarantinedFor(24*time.Hour), gen.Created(gen.Noon.Add(time.Hour))), 0, []string{"Pod Warning ImplausibleExpiry"}, 0},
 		{"a damaged record is published", gen.Pod(gen.Without(quarantine.RecordKey)), 0, []string{"Pod Warning BadRecord"}, 0},
 		{"a terminating pod has a minute after its grace period", gen.Pod(gen.Terminating(gen.Noon)), time.Second, nil, 59 * time.Second},
 		{"then it is published", gen.Pod(gen.Terminating(gen.Noon)), time.Minute, []string{"Pod Warning StillTerminating"}, 0},

@@ -86,6 +86,18 @@ func badRecordEvent(pod *metav1.PartialObjectMetadata, problem error) events.Eve
 	}
 }
 
+// implausibleEvent is about a pod that nobody deletes although it has expired.
+func implausibleEvent(pod *metav1.PartialObjectMetadata, problem error) events.Event {
+	return events.Event{
+		Regarding: quarantinedpods.Reference(pod),
+		Type:      corev1.EventTypeWarning, Reason: "ImplausibleExpiry",
+		Note: fmt.Sprintf("isolate will not delete this pod: %s. To set a new expiry: %s. To release it: %s. To delete it: kubectl delete pod -n %s %s",
+			problem, quarantinedpods.AnnotateCommand(pod, quarantine.ExtendKey+"=24h"), quarantinedpods.AnnotateCommand(pod, quarantine.TriggerKey+"-"),
+			pod.Namespace, pod.Name),
+		DedupeKey: pod.Annotations[quarantine.ExpiresAtKey],
+	}
+}
+
 func stillTerminatingEvent(pod *metav1.PartialObjectMetadata) events.Event {
 	since := rfc3339(pod.DeletionTimestamp.Time)
 	note := fmt.Sprintf("Still terminating after %s: its kubelet has not stopped it. Check its node; isolate will not retry. "+

@@ -44,6 +44,8 @@ func TestTheNotesOfEvents(t *testing.T) {
 		"The record of this quarantine is damaged, so isolate will not delete the pod: annotation isolate.example.io/record is missing. " +
 			"To release it: kubectl annotate pod -n ah web-1 --overwrite isolate.example.io/quarantine=false. " +
 			"To delete it: kubectl delete pod -n ah web-1": badRecordEvent(pod, errors.New("annotation isolate.example.io/record is missing")),
+		"isolate will not delete this pod: the clock was behind. To set a new expiry: kubectl annotate pod -n ah web-1 isolate.example.io/extend=24h. " +
+			"To release it: kubectl annotate pod -n ah web-1 isolate.example.io/quarantine-. To delete it: kubectl delete pod -n ah web-1": implausibleEvent(pod, errors.New("the clock was behind")),
 		"Still terminating after 2026-03-01T12:00:00Z: finalizers a.example.com/b, c.example.com/d block it. " +
 			"Ask their owners to remove them; isolate will not retry": stillTerminatingEvent(gen.Pod(gen.Terminating(gen.Noon), gen.Finalizers("a.example.com/b", "c.example.com/d"))),
 		"Still terminating after 2026-03-01T12:00:00Z: its kubelet has not stopped it. Check its node; isolate will not retry. " +

@@ -58,14 +58,14 @@ func CacheOptions() cache.Options {
 	}}
 }
 
-// trim drops what the cache need not hold: managed fields, and the annotations of
-// others, of which a pod can have 256 KiB.
+// trim drops what the cache need not hold: the annotations of others, of which a pod can
+// have 256 KiB, and the managed fields that say nothing about a quarantine.
 func trim(object any) (any, error) {
 	pod, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {
 		return object, nil
 	}
-	pod.ManagedFields = nil
+	pod.ManagedFields = quarantine.QuarantineWrites(pod.ManagedFields)
 	for key := range pod.Annotations {
 		if !strings.HasPrefix(key, quarantine.Domain) {
 			delete(pod.Annotations, key)

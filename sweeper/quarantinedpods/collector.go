@@ -21,6 +21,7 @@ var (
 	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not terminating.", nil, nil)
 	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are terminating. A finalizer or a lost node can block them.", nil, nil)
 	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Quarantined pods with a damaged record. isolate does not delete them.", nil, nil)
+	descImplausible = prometheus.NewDesc("isolate_implausible_pods", "Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.", nil, nil)
 	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "Age of the oldest quarantine, 0 if there is none.", nil, nil)
 )
 
@@ -67,7 +68,7 @@ func (c *podCollector) Collect(metrics chan<- prometheus.Metric) {
 // count returns the values of all metrics.
 func count(pods []metav1.PartialObjectMetadata, now time.Time) map[*prometheus.Desc]float64 {
 	counts := map[*prometheus.Desc]float64{
-		descQuarantined: 0, descHeld: 0, descOverdue: 0, descTerminating: 0, descDamaged: 0, descOldest: 0,
+		descQuarantined: 0, descHeld: 0, descOverdue: 0, descTerminating: 0, descDamaged: 0, descImplausible: 0, descOldest: 0,
 	}
 	for i := range pods {
 		verdict, status := quarantine.VerdictOf(&pods[i].ObjectMeta, now)
@@ -80,6 +81,8 @@ func count(pods []metav1.PartialObjectMetadata, now time.Time) map[*prometheus.D
 			counts[descTerminating]++
 		case quarantine.VerdictDamaged:
 			counts[descDamaged]++
+		case quarantine.VerdictImplausible:
+			counts[descImplausible]++
 		default: // Counted as quarantined below, or not at all.
 		}
 		if status.State == quarantine.Quarantined {

@@ -36,6 +36,7 @@ func TestTheLeaderCountsThePodsOfEachState(t *testing.T) {
 		*gen.Pod(gen.Held()),
 		*gen.Pod(gen.Terminating(gen.Noon)),
 		*gen.Pod(gen.Without(quarantine.ExpiresAtKey)),
+		*gen.Pod(gen.Created(gen.Noon.Add(time.Hour))),
 	}}
 	elected := make(chan struct{})
 	registry := prometheus.NewRegistry()
@@ -52,6 +53,9 @@ isolate_damaged_pods 1
 # HELP isolate_held_pods Quarantined pods that are held.
 # TYPE isolate_held_pods gauge
 isolate_held_pods 1
+# HELP isolate_implausible_pods Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.
+# TYPE isolate_implausible_pods gauge
+isolate_implausible_pods 1
 # HELP isolate_oldest_quarantine_seconds Age of the oldest quarantine, 0 if there is none.
 # TYPE isolate_oldest_quarantine_seconds gauge
 isolate_oldest_quarantine_seconds 36000
@@ -60,7 +64,7 @@ isolate_oldest_quarantine_seconds 36000
 isolate_overdue_pods 1
 # HELP isolate_quarantined_pods Quarantined pods.
 # TYPE isolate_quarantined_pods gauge
-isolate_quarantined_pods 4
+isolate_quarantined_pods 5
 # HELP isolate_terminating_pods Quarantined pods that are terminating. A finalizer or a lost node can block them.
 # TYPE isolate_terminating_pods gauge
 isolate_terminating_pods 1

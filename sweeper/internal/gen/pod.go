@@ -54,6 +54,11 @@ func UID(uid string) Option {
 	return func(pod *metav1.PartialObjectMetadata) { pod.UID = types.UID(uid) }
 }
 
+// Created sets the creationTimestamp.
+func Created(at time.Time) Option {
+	return func(pod *metav1.PartialObjectMetadata) { pod.CreationTimestamp = metav1.Time{Time: at} }
+}
+
 // Held has the pod held.
 func Held() Option { return Annotation(quarantine.HoldKey, quarantine.True) }
 
