@@ -20,12 +20,15 @@ type network struct {
 	before  func(pod string) error
 	ahead   time.Duration
 	cut     bool
+	delay   time.Duration
+	held    chan struct{} // closed when requests that inform people go on
 }
 
 // deletion is one DELETE of a pod.
 type deletion struct {
 	pod  string
 	code int
+	sent time.Time
 }
 
 // link is one transport on the network: leader election has one of its own.
@@ -39,7 +42,7 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	_, pod, isPod := strings.Cut(request.URL.Path, "/pods/")
 	isDelete := isPod && request.Method == http.MethodDelete
 	n.mu.Lock()
-	cut, before := n.cut, n.before
+	cut, before, delay, held := n.cut, n.before, n.delay, n.held
 	n.mu.Unlock()
 	if cut {
 		return nil, errCut
@@ -49,6 +52,15 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	if held != nil && informs(request) {
+		select {
+		case <-held:
+		case <-request.Context().Done():
+			return nil, request.Context().Err()
+		}
+	}
+	sent := time.Now()
+	pause(request.Context(), delay)
 	response, err := n.next.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -57,7 +69,7 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	defer n.mu.Unlock()
 	n.lines = append(n.lines, request.Method+" "+request.URL.String())
 	if isDelete {
-		n.deletes = append(n.deletes, deletion{pod, response.StatusCode})
+		n.deletes = append(n.deletes, deletion{pod, response.StatusCode, sent})
 	}
 	if date, err := http.ParseTime(response.Header.Get("Date")); err == nil {
 		response.Header.Set("Date", date.Add(n.ahead).Format(http.TimeFormat))
@@ -71,6 +83,44 @@ func (n *network) beforeDelete(f func(pod string) error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.before = f
+}
+
+// informs reports whether a request only serves to inform people: an event, or a list that
+// is not of quarantined pods.
+func informs(request *http.Request) bool {
+	if request.Method == http.MethodPost {
+		return strings.HasSuffix(request.URL.Path, "/events")
+	}
+	return request.Method == http.MethodGet && strings.HasSuffix(request.URL.Path, "/pods") && !request.URL.Query().Has("labelSelector")
+}
+
+// holdInforming holds the requests that inform people until the returned function is
+// called.
+func (n *network) holdInforming() (resume func()) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.held = make(chan struct{})
+	return sync.OnceFunc(func() { close(n.held) })
+}
+
+// slowDown delays every request.
+func (n *network) slowDown(delay time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.delay = delay
+}
+
+// sent returns when each pod's last DELETE was sent, of those with the prefix.
+func (n *network) sent(prefix string) map[string]time.Time {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	sent := map[string]time.Time{}
+	for _, d := range n.deletes {
+		if strings.HasPrefix(d.pod, prefix) {
+			sent[d.pod] = d.sent
+		}
+	}
+	return sent
 }
 
 // setServerClock has the API server's clock seem so much ahead.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/config"
@@ -30,6 +31,8 @@ type running struct {
 	local   *wallClock
 	ticker  *handTicker
 	metrics *prometheus.Registry
+
+	unsettled bool
 
 	elected <-chan struct{}
 	ended   chan struct{}
@@ -53,6 +56,7 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 		Controller: config.Controller{SkipNameValidation: new(true), MaxConcurrentReconciles: 1},
 	}
 	options.Cache.DefaultNamespaces = map[string]cache.Config{namespace: {}}
+	ageCreation(&options.Cache)
 	for _, p := range prepare {
 		p(r, &options)
 	}
@@ -74,11 +78,33 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	require.NoError(t, err)
 	r.elected = mgr.Elected()
 	r.run(t, mgr)
-	if !options.LeaderElection {
+	if !options.LeaderElection && !r.unsettled {
 		// What is there at the start may be judged later than what comes.
 		settle(t, namespace)
 	}
 	return r
+}
+
+// ageCreation shows the pods in the cache as created a day earlier. The API server can't be
+// told so, and these pods expired before they were created.
+func ageCreation(options *cache.Options) {
+	for object, pods := range options.ByObject {
+		transform := pods.Transform
+		pods.Transform = func(object any) (any, error) {
+			object, err := transform(object)
+			if pod, ok := object.(*metav1.PartialObjectMetadata); ok {
+				pod.CreationTimestamp.Time = pod.CreationTimestamp.Add(-24 * long)
+			}
+			return object, err
+		}
+		options.ByObject[object] = pods
+	}
+}
+
+// realCreation undoes [ageCreation], so that settle does not work.
+func realCreation(r *running, options *manager.Options) {
+	r.unsettled = true
+	options.Cache.ByObject = quarantinedpods.CacheOptions().ByObject
 }
 
 func (r *running) run(t *testing.T, mgr manager.Manager) {
