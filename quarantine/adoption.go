@@ -47,8 +47,11 @@ func (a adoption) certain() bool {
 // adoptionOf predicts the adoption of the pod with the labels that a release gives it.
 func adoptionOf(req Request, status Status, record Record, labels map[string]string) adoption {
 	former := controllerRef(record.OwnerReferences)
-	if former != nil && !canAdopt(former.Kind) {
-		return adoption{former, controllerUnknown}
+	if former != nil {
+		known := lookup(req.Selectors, former)
+		if !canAdopt(former.Kind) || (known != nil && known.ManagedBy != "") {
+			return adoption{former, controllerUnknown}
+		}
 	}
 	if adopter := adopterOf(req, former, labels); adopter != nil {
 		return adoption{adopter.owner(), effectOf(req.Old, status, adopter)}
@@ -72,7 +75,7 @@ func adopterOf(req Request, former *Owner, labels map[string]string) *SelectingO
 		switch {
 		case former != nil && s.UID == former.UID:
 			return s
-		case other == nil && slices.Contains(replacing, s.Kind):
+		case other == nil && slices.Contains(replacing, s.Kind) && s.ManagedBy == "":
 			other = s
 		}
 	}

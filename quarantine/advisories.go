@@ -1,9 +1,20 @@
 package quarantine
 
+import "slices"
+
 // advisories are reported with a quarantine but do not block it.
 type advisories struct {
+	// slices are the EndpointSlices of other controllers that name the pod.
+	slices []*EndpointSlice
+
+	// onPurpose are the Services that begin to select the pod, because it is quarantined.
+	onPurpose []*SelectingObject
+
 	// lastAvailable is the controller that has no other available pod, or nil.
 	lastAvailable *Owner
+
+	// served says that a Service selected the pod.
+	served bool
 
 	// redoneBy is the Job that redoes the pod's work, or nil.
 	redoneBy *Owner
@@ -11,6 +22,15 @@ type advisories struct {
 	blockers        replacementBlockers
 	livenessProbe   bool
 	openConnections bool
+
+	// exhausted are the PodDisruptionBudgets of the pod that allow no disruption.
+	exhausted []*SelectingObject
+
+	// dependents says what the garbage collector deletes with the pod, or is empty.
+	dependents string
+
+	// overridden are the hints of the pod that would have had it evicted.
+	overridden []string
 
 	// budgets are the PodDisruptionBudgets that still count the pod.
 	budgets []*SelectingObject
@@ -27,9 +47,16 @@ type advisories struct {
 // advisoriesOf returns the advisories of a quarantine that stores these labels.
 func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories {
 	pod, owner := req.Old, req.Old.controllerRef()
+	served := isServed(req)
 	found := advisories{
-		livenessProbe:   pod.Spec.hasLivenessProbe(),
-		openConnections: isServed(req),
+		slices:          req.Selectors.EndpointSlices(pod.Name, pod.UID),
+		onPurpose:       onPurpose(req, stored),
+		served:          served,
+		livenessProbe:   pod.Spec.hasLivenessProbe() && !pod.Status.finished(),
+		openConnections: served && pod.Status.running(),
+		exhausted:       exhausted(req),
+		dependents:      pod.dependents(),
+		overridden:      pod.overriddenHints(),
 		networkPolicies: compareNetworkPolicies(req, stored),
 		invalidKeys:     c.invalidKeys,
 	}
@@ -40,11 +67,11 @@ func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories 
 	}
 	if owner != nil {
 		found.blockers = pod.replacementBlockers()
-		known := req.Selectors.Lookup(owner.Kind, owner.Name)
+		known := lookup(req.Selectors, owner)
 		if known != nil && known.Desired > 0 && known.Available <= 1 && pod.Status.ready() {
 			found.lastAvailable = owner
 		}
-		if owner.Kind == KindJob {
+		if owner.Kind == KindJob && known != nil && known.ManagedBy == "" && !pod.Status.finished() {
 			found.redoneBy = owner
 		}
 	}
@@ -54,4 +81,47 @@ func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories 
 		}
 	}
 	return found
+}
+
+// onPurpose returns the Services that select the pod with these labels because it is
+// quarantined.
+func onPurpose(req Request, stored map[string]string) []*SelectingObject {
+	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(stored)), func(s *SelectingObject) bool { return !s.SelectsQuarantined() })
+}
+
+// exhausted returns the PodDisruptionBudgets of a healthy pod that would not allow its
+// eviction. A quarantine takes a pod from them all the same.
+func exhausted(req Request) []*SelectingObject {
+	if !req.Old.Status.ready() {
+		return nil
+	}
+	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(req.Old.Labels)), func(s *SelectingObject) bool { return !s.NoDisruption })
+}
+
+// dependentsByLabel are the labels of pods that own others, and which those are.
+var dependentsByLabel = []struct{ key, value, dependents string }{
+	{"spark-role", "driver", "executors"},
+	{"leaderworkerset.sigs.k8s.io/worker-index", "0", "workers"},
+}
+
+// dependents names the objects that the pod probably owns, or is empty. Which objects an
+// object owns is written in those alone, so only a list of everything would be sure.
+func (p *Pod) dependents() string {
+	for _, d := range dependentsByLabel {
+		if p.Labels[d.key] == d.value {
+			return d.dependents
+		}
+	}
+	return ""
+}
+
+// overriddenHints returns the keys of hints that ask autoscalers to evict the pod.
+func (p *Pod) overriddenHints() []string {
+	var keys []string
+	for _, key := range []string{AutoscalerHint, KarpenterHint} {
+		if value, ok := p.Annotations[key]; ok && value != hintValues[key] {
+			keys = append(keys, key)
+		}
+	}
+	return keys
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	jsonpatch "gopkg.in/evanphx/json-patch.v4"
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -46,6 +47,16 @@ func (n namespace) Lookup(kind schema.GroupKind, name string) *SelectingObject {
 	}
 	return nil
 }
+
+func (n namespace) EndpointSlices(string, types.UID) []*EndpointSlice { return nil }
+
+// sliced is a namespace in which these EndpointSlices name the pod.
+type sliced struct {
+	namespace
+	slices []*EndpointSlice
+}
+
+func (s sliced) EndpointSlices(string, types.UID) []*EndpointSlice { return s.slices }
 
 func matches(requirements labels.Requirements, podLabels map[string]string) bool {
 	for _, r := range requirements {
@@ -93,7 +104,7 @@ func pod(changes ...func(*Metadata)) *Pod {
 			APIVersion: "apps/v1", Kind: "ReplicaSet", Name: "login-audit-trail-service-5d4f8",
 			UID: "uid-login-audit-trail-service-5d4f8", Controller: new(true), BlockOwnerDeletion: new(true),
 		}},
-	}}
+	}, Status: PodState{Phase: corev1.PodRunning}}
 	for _, change := range changes {
 		change(&p.Metadata)
 	}

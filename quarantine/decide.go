@@ -23,6 +23,9 @@ func (c *Config) decide(req Request) Decision {
 	if errs := c.invalidRequests(req, status); len(errs) > 0 { // T4
 		return invalid(ReasonInvalidValue, errs...)
 	}
+	if errs := misplacedKeys(req); len(errs) > 0 { // T5
+		return invalid(ReasonMisplacedKey, errs...)
+	}
 	switch {
 	case status.State != Free && req.New.Annotations[TriggerKey] != True: // T6
 		return release(req, status)
@@ -37,7 +40,9 @@ func (c *Config) decide(req Request) Decision {
 	case changesRecord(req): // T12
 		return forbidden(ReasonRecordProtected, metadataPath, messageRecordProtected(req.Old))
 	default: // T13, T14
-		return dropAnnotations(req, ForceKey, ExtendKey, RecheckKey)
+		decision := dropAnnotations(req, ForceKey, ExtendKey, RecheckKey)
+		decision.Warnings = append(warnFree(req), decision.Warnings...)
+		return decision
 	}
 }
 
@@ -73,13 +78,6 @@ func decideCreate(req Request) Decision {
 		decision.Warnings = []string{warnCreated}
 	}
 	return decision
-}
-
-func decideTerminating(req Request) Decision {
-	if !triggered(req) {
-		return Decision{Action: ActionNone}
-	}
-	return Decision{Action: ActionNone, Warnings: []string{warnTerminating}}
 }
 
 // dropAnnotations removes those of the annotations that the pod has.

@@ -93,6 +93,9 @@ type Reason string
 const (
 	// ReasonInvalidValue: a request annotation has an invalid value.
 	ReasonInvalidValue Reason = "InvalidValue"
+	// ReasonMisplacedKey: one of isolate's annotations was set as a label, or its label
+	// as an annotation.
+	ReasonMisplacedKey Reason = "MisplacedKey"
 	// ReasonCreatedQuarantined: a pod can't be created with the label.
 	ReasonCreatedQuarantined Reason = "CreatedQuarantined"
 	// ReasonInescapable: a selector matches whatever the pod's labels are.

@@ -56,7 +56,7 @@ func (c *Config) quarantine(req Request) Decision {
 	}
 	return Decision{
 		Action:       ActionQuarantine,
-		Warnings:     quarantineWarnings(req, record, scheduled(req, stamps.expiresAt, lifetime), labels.overridden, found),
+		Warnings:     c.quarantineWarnings(req, record, scheduled(req, stamps.expiresAt, lifetime), labels.overridden, found),
 		Patch:        changes.patch(req.New),
 		DetachedFrom: record.DetachedFrom,
 		CountsFor:    record.CountsFor(),
@@ -77,8 +77,10 @@ func earlierCall(req Request) Status {
 // which selects the stored pod requires, and those of the configuration. A controller
 // whose selector isolate does not know may require any label.
 func (c *Config) keysToRewrite(req Request) []string {
-	if owner := req.Old.controllerRef(); owner != nil && lookup(req.Selectors, owner) == nil {
-		return slices.Sorted(maps.Keys(req.Old.Labels))
+	if owner := req.Old.controllerRef(); owner != nil {
+		if known := lookup(req.Selectors, owner); known == nil || known.ManagedBy != "" {
+			return slices.Sorted(maps.Keys(req.Old.Labels))
+		}
 	}
 	keys := append([]string{InstanceLabel}, c.ExtraKeys...)
 	for _, s := range req.Selectors.Matching(req.Old.Labels) {
@@ -113,21 +115,21 @@ func stampsFor(req Request, earlier Status, lifetime time.Duration) stamps {
 	return stamps{stamp(req.Time), stampUp(req.Time.Add(lifetime))}
 }
 
-// hintValues are the annotations that a quarantine sets unless they are set already.
+// hintValues are the annotations that a quarantine sets.
 var hintValues = map[string]string{KarpenterHint: "true", AutoscalerHint: "false"}
 
-// hints keeps autoscalers from evicting a pod that has no owner, and Argo CD from
-// pruning it. It returns the original values of the annotations that it changes.
+// hints keeps autoscalers from evicting a pod that has no owner, even if its template
+// asks them to, and Argo CD from pruning it. It returns the stored values of the
+// annotations that it changes.
 func hints(req Request, changes *edit) map[string]*string {
 	originals := map[string]*string{}
 	for key, value := range hintValues {
-		_, had := req.Old.Annotations[key]
-		now, has := req.New.Annotations[key]
-		if had || (has && now != value) {
-			continue
-		}
-		originals[key] = nil
 		changes.setAnnotation(key, value)
+		if was, had := req.Old.Annotations[key]; !had {
+			originals[key] = nil
+		} else if was != value {
+			originals[key] = &was
+		}
 	}
 	if tracking, ok := req.Old.Annotations[ArgoTrackingKey]; ok {
 		originals[ArgoTrackingKey] = &tracking

@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -172,21 +173,48 @@ func TestTTL(t *testing.T) {
 	})
 }
 
-func TestExistingHintsStay(t *testing.T) {
+// The pod's template may have it evicted for the sake of its node, which a Deployment's
+// pod survives by its replacement, and the evidence doesn't.
+func TestHintsOfTheTemplateAreOverriddenAndRestored(t *testing.T) {
 	config := DefaultConfig()
-	before := pod(annotation(KarpenterHint, "false"), annotation(ArgoTrackingKey, "shop:Pod:ah/x"))
-	req := update(incident(), before, trigger, annotation(AutoscalerHint, "true"))
-	stored := apply(t, req.New, config.Decide(req))
-	if stored.Annotations[KarpenterHint] != "false" || stored.Annotations[AutoscalerHint] != "true" {
-		t.Errorf("hints that somebody set have changed: %v", stored.Annotations)
+	before := pod(annotation(KarpenterHint, "false"), annotation(AutoscalerHint, "true"), annotation(ArgoTrackingKey, "shop:Pod:ah/x"))
+	req := update(incident(), before, trigger)
+	decision := config.Decide(req)
+	stored := apply(t, req.New, decision)
+	if stored.Annotations[KarpenterHint] != "true" || stored.Annotations[AutoscalerHint] != "false" {
+		t.Errorf("an autoscaler may evict the pod: %v", stored.Annotations)
 	}
 	if _, ok := stored.Annotations[ArgoTrackingKey]; ok {
 		t.Errorf("%s is still there: Argo CD could prune the pod", ArgoTrackingKey)
 	}
-	record := StatusOf(stored.Labels, stored.Annotations).Record
-	want := map[string]*string{ArgoTrackingKey: new("shop:Pod:ah/x")}
-	if diff := cmp.Diff(want, record.Annotations); diff != "" {
+	for _, key := range []string{AutoscalerHint, KarpenterHint} {
+		if want := "Overrides " + key + " of the pod, which asks for its eviction, until it is released."; !slices.Contains(decision.Warnings, want) {
+			t.Errorf("%q lacks %q", decision.Warnings, want)
+		}
+	}
+	want := map[string]*string{ArgoTrackingKey: new("shop:Pod:ah/x"), KarpenterHint: new("false"), AutoscalerHint: new("true")}
+	if diff := cmp.Diff(want, StatusOf(stored.Labels, stored.Annotations).Record.Annotations); diff != "" {
 		t.Errorf("recorded annotations (-want +got):\n%s", diff)
+	}
+	release := update(incident(), &Pod{Metadata: *stored, Status: before.Status}, without(TriggerKey))
+	released := apply(t, release.New, config.Decide(release))
+	if diff := cmp.Diff(before.Annotations, released.Annotations); diff != "" {
+		t.Errorf("annotations of the released pod (-want +got):\n%s", diff)
+	}
+}
+
+func TestHintsThatProtectThePodStay(t *testing.T) {
+	config := DefaultConfig()
+	before := pod(annotation(KarpenterHint, "true"), annotation(AutoscalerHint, "false"))
+	req := update(incident(), before, trigger)
+	stored := apply(t, req.New, config.Decide(req))
+	if got := StatusOf(stored.Labels, stored.Annotations).Record.Annotations; len(got) > 0 {
+		t.Errorf("recorded annotations: %v", got)
+	}
+	release := update(incident(), &Pod{Metadata: *stored, Status: before.Status}, without(TriggerKey))
+	released := apply(t, release.New, config.Decide(release))
+	if diff := cmp.Diff(before.Annotations, released.Annotations); diff != "" {
+		t.Errorf("annotations of the released pod (-want +got):\n%s", diff)
 	}
 }
 

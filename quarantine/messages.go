@@ -29,10 +29,19 @@ const (
 const (
 	warnCreated     = "Removes isolate's annotations: a new pod can't be quarantined, annotate it once it exists."
 	warnTerminating = "This pod is already terminating: it is not quarantined and will still be deleted."
+	warnHoldFree    = "This pod is not quarantined: " + HoldKey + " has no effect until it is."
+	warnTTLFree     = "This pod is not quarantined: " + TTLKey + " has no effect until it is."
+	warnReleaseFree = "This pod is not quarantined, so there is nothing to release."
 	warnExtendFree  = "Removes the annotation " + ExtendKey + ": this pod is not quarantined, so there is nothing to extend."
 	warnDamaged     = "Releases the pod, but its record is damaged: check labels and annotations, not all can be restored."
 	warnReleased    = "Releases the pod: restores its labels, so their selectors match it again."
 )
+
+// warnNoEffect says that requests for a terminating pod change nothing.
+func warnNoEffect(pod *Pod, keys []string) string {
+	return fmt.Sprintf("This pod is already terminating: %s can't keep it. Its grace period ends at %s.",
+		enumerate(keys, 0), stamp(pod.DeletionTimestamp.Time))
+}
 
 // listing names as many of a list as fit, and counts the others, of which there are more
 // than the list has.

@@ -35,6 +35,15 @@ func createdQuarantined(value string) *field.Error {
 	return field.Invalid(labelPath(QuarantinedLabel), truncate(value, maxQuotedValue), problemCreated)
 }
 
+// problemIsAnnotation advises the annotation. A label value needs no quotes in a shell.
+func problemIsAnnotation(pod *Pod, key, value string) string {
+	return "is an annotation of isolate's, not a label. Set it with: " + annotate(pod, key+"="+value)
+}
+
+func problemIsLabel(pod *Pod) string {
+	return "is a label that only isolate sets. To quarantine the pod: " + annotate(pod, TriggerKey+"=true")
+}
+
 func messageRecordProtected(pod *Pod) string {
 	return fmt.Sprintf("only isolate writes the label %s and the annotations of its record. Nothing was changed. To quarantine the pod: %s",
 		QuarantinedLabel, annotate(pod, TriggerKey+"=true"))
@@ -108,6 +117,11 @@ func messageHostPort(a attempt) string {
 }
 
 func messageUnknownController(a attempt) string {
+	if manager := a.managedBy(); manager != "" {
+		return fmt.Sprintf("pod %s belongs to %s, which %s manages: it might not replace the pod, or might adopt it again. "+
+			"Nothing was changed. With force, isolate rewrites every label of the pod. %s",
+			a.req.Old.Name, a.controller, truncate(manager, maxQuotedValue), proceed(a.req.Old))
+	}
 	return fmt.Sprintf("pod %s belongs to %s, a kind that isolate does not know: it might not replace the pod, or might adopt it again. "+
 		"Nothing was changed. With force, isolate rewrites every label of the pod. %s", a.req.Old.Name, a.controller, proceed(a.req.Old))
 }

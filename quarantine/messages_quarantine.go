@@ -7,14 +7,16 @@ import (
 // The warnings of a write that quarantines a pod.
 
 // quarantineWarnings says what the quarantine does and what to do next.
-func quarantineWarnings(req Request, record Record, e expiry, overridden []overriddenLabel, found advisories) []string {
+func (c *Config) quarantineWarnings(req Request, record Record, e expiry, overridden []overriddenLabel, found advisories) []string {
 	return bounded(slices.Concat(
 		[]string{
 			warnDetached(record),
-			replacementFor(req).sentence(),
+			c.replacementFor(req).sentence(),
 			e.sentence(),
 			warnHowToRelease(req.Old),
 		},
+		warnDeadline(req.Old, e),
+		found.routes(),
 		overriddenSentences(overridden),
 		warnDroppedOwners(record),
 		found.networkPolicies.sentences(),
@@ -63,12 +65,30 @@ func (r replacement) sentence() string {
 // sentences says that the pod may have more network access than before.
 func (p networkPolicies) sentences() []string {
 	switch {
-	case len(p.lost) == 0:
+	case len(p.lost) == 0 && len(p.gained) == 0:
 		return nil
+	case len(p.lost) == 0:
+		return []string{warning("%s selects it while it is quarantined.", text(firstOf(p.gained)))}
 	case len(p.current) == 0:
 		return []string{warning("Leaves the pod without a NetworkPolicy: %s no longer selects it.", text(firstOf(p.lost)))}
 	}
 	return []string{warning("%s no longer selects it, %s does.", text(firstOf(p.lost)), text(firstOf(p.current)))}
+}
+
+// routes says by which ways traffic still reaches the pod.
+func (a advisories) routes() []string {
+	var list []string
+	for _, s := range a.slices {
+		if s.ManagedBy == "" {
+			list = append(list, warning("%s still lists this pod: it has no selector, and isolate can't change it.", s))
+		} else {
+			list = append(list, warning("%s still lists this pod: %s manages it, not a selector.", s, text(s.ManagedBy)))
+		}
+	}
+	for _, s := range a.onPurpose {
+		list = append(list, warning("%s selects quarantined pods: it sends traffic to this one.", s))
+	}
+	return list
 }
 
 // sentences says what a quarantine doesn't do or makes worse, the most important first.
@@ -82,13 +102,21 @@ func (a advisories) sentences() []string {
 	for _, budget := range a.budgets {
 		add(true, "%s still counts this pod as healthy: no label change makes its selector stop matching.", budget)
 	}
-	add(a.lastAvailable != nil, "This is the last available pod of %s: nothing serves until the replacement is Ready.", a.lastAvailable)
+	add(a.lastAvailable != nil && a.served, "This is the last available pod of %s: nothing serves until the replacement is Ready.", a.lastAvailable)
+	add(a.lastAvailable != nil && !a.served, "This is the last available pod of %s.", a.lastAvailable)
+	for _, budget := range a.exhausted {
+		add(true, "%s allows no disruption at present; a quarantine ignores it.", budget)
+	}
 	for _, blocker := range a.blockers.phrases() {
 		add(true, "Its replacement may not start while this pod exists: %s.", blocker)
 	}
 	add(a.redoneBy != nil, "%s will redo this pod's work.", a.redoneBy)
 	add(a.livenessProbe, "Its liveness probe still restarts the container, which loses what is in memory.")
 	add(a.openConnections, "Existing connections stay open.")
+	add(a.dependents != "", "If the pod owns its %s, its deletion deletes them too.", a.dependents)
+	for _, key := range a.overridden {
+		add(true, "Overrides %s of the pod, which asks for its eviction, until it is released.", key)
+	}
 	for _, use := range a.used {
 		add(true, "The next one needs %s=true: this is number %d of at most %d quarantined pods of %s.", ForceKey, use.count.total()+1, use.limit, use)
 	}

@@ -45,6 +45,14 @@ func (e expiry) sentence() string {
 	return ""
 }
 
+// warnDeadline says when the kubelet stops the pod, if that is before isolate deletes it.
+func warnDeadline(pod *Pod, e expiry) []string {
+	if ends, ok := pod.deadlineBefore(e); ok {
+		return []string{fmt.Sprintf("The kubelet stops it at %s, its activeDeadlineSeconds; hold and extend do not change that.", stampUp(ends))}
+	}
+	return nil
+}
+
 func warnHowToRelease(pod *Pod) string {
 	if sentence := "To release it: " + annotate(pod, TriggerKey+"-"); len(sentence) <= maxCommand {
 		return sentence
@@ -64,6 +72,7 @@ func updateWarnings(pod *Pod, d detachment, e expiry) []string {
 	if sentence := e.sentence(); sentence != "" {
 		list = append(list, sentence)
 	}
+	list = append(list, warnDeadline(pod, e)...)
 	refused := overriddenSentences(d.overridden)
 	for _, owner := range d.owners {
 		refused = append(refused, warning("Drops the ownerReference to %s: a quarantined pod has no owner.", owner))

@@ -4,14 +4,16 @@ import "slices"
 
 // networkPolicies compares the NetworkPolicies of a pod before and after a quarantine.
 type networkPolicies struct {
-	// lost selected the pod and no longer do; current select it now.
-	lost, current []*SelectingObject
+	// lost selected the pod and no longer do; current select it now, and gained are
+	// those of them that did not before.
+	lost, current, gained []*SelectingObject
 }
 
 func compareNetworkPolicies(req Request, stored map[string]string) networkPolicies {
-	current := req.Selectors.NetworkPolicies(stored)
-	lost := slices.DeleteFunc(slices.Clone(req.Selectors.NetworkPolicies(req.Old.Labels)), func(s *SelectingObject) bool {
-		return slices.Contains(current, s)
-	})
-	return networkPolicies{lost, current}
+	before, current := req.Selectors.NetworkPolicies(req.Old.Labels), req.Selectors.NetworkPolicies(stored)
+	return networkPolicies{lost: difference(before, current), current: current, gained: difference(current, before)}
+}
+
+func difference(objects, without []*SelectingObject) []*SelectingObject {
+	return slices.DeleteFunc(slices.Clone(objects), func(s *SelectingObject) bool { return slices.Contains(without, s) })
 }

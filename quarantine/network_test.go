@@ -23,7 +23,7 @@ func TestLostNetworkPoliciesAreReported(t *testing.T) {
 		"one that no longer selects the pod":              {namespace{web}, "Leaves the pod without a NetworkPolicy: NetworkPolicy/web no longer selects it."},
 		"two that no longer select the pod":               {namespace{web, also}, "Leaves the pod without a NetworkPolicy: NetworkPolicy/web (and 1 more) no longer selects it."},
 		"one lost, another selects the quarantined label": {namespace{web, fixed}, "NetworkPolicy/web no longer selects it, NetworkPolicy/quarantined does."},
-		"none lost, one selects the quarantined label":    {namespace{fixed}, ""},
+		"none lost, one selects the quarantined label":    {namespace{fixed}, "NetworkPolicy/quarantined selects it while it is quarantined."},
 		"one lost, another still selects the pod":         {namespace{web, all}, "NetworkPolicy/web no longer selects it, NetworkPolicy/all does."},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,10 +35,12 @@ type Pod struct {
 // Spec is the part of a pod's spec that can block a replacement or that still affects
 // the pod while it is quarantined.
 type Spec struct {
-	HostNetwork bool             `json:"hostNetwork"`
-	Containers  []Container      `json:"containers"`
-	Volumes     []Volume         `json:"volumes"`
-	Affinity    *corev1.Affinity `json:"affinity"`
+	HostNetwork           bool             `json:"hostNetwork"`
+	InitContainers        []Container      `json:"initContainers"`
+	Containers            []Container      `json:"containers"`
+	Volumes               []Volume         `json:"volumes"`
+	Affinity              *corev1.Affinity `json:"affinity"`
+	ActiveDeadlineSeconds *int64           `json:"activeDeadlineSeconds"`
 }
 
 // Container is the part of a container that the rules read.
@@ -47,6 +49,18 @@ type Container struct {
 		HostPort int32 `json:"hostPort"`
 	} `json:"ports"`
 	LivenessProbe *struct{} `json:"livenessProbe"`
+
+	// RestartPolicy is Always for an init container that is a sidecar.
+	RestartPolicy corev1.ContainerRestartPolicy `json:"restartPolicy"`
+}
+
+// longRunning returns the containers that run as long as the pod: all but the init
+// containers that end before the others start.
+func (s *Spec) longRunning() []Container {
+	sidecars := slices.DeleteFunc(slices.Clone(s.InitContainers), func(c Container) bool {
+		return c.RestartPolicy != corev1.ContainerRestartPolicyAlways
+	})
+	return append(sidecars, s.Containers...)
 }
 
 // Volume is the part of a volume that the rules read.
@@ -60,6 +74,7 @@ type Volume struct {
 type PodState struct {
 	Phase      corev1.PodPhase       `json:"phase"`
 	Conditions []corev1.PodCondition `json:"conditions"`
+	StartTime  *metav1.Time          `json:"startTime"`
 }
 
 // controllerRef returns the pod's controller, or nil.

@@ -93,6 +93,11 @@ var otherRefusals = []Refusal{
 		Why:     "the message says what it accepts",
 	},
 	{
+		Reason:  ReasonMisplacedKey,
+		Refused: "one of isolate's annotations as a label, or its label as an annotation",
+		Why:     "it would do nothing; the message has the command that works",
+	},
+	{
 		Reason:  ReasonRecordProtected,
 		Refused: "changing the label or the record",
 		Why:     "only isolate writes them",
@@ -170,11 +175,21 @@ func (a attempt) isOfStatefulSet() bool {
 }
 
 func (a attempt) keepsHostPort() bool {
-	return a.controller != nil && a.controller.Kind == KindDaemonSet && a.req.Old.Spec.usesHostPort()
+	return a.controller != nil && a.controller.Kind == KindDaemonSet &&
+		!a.req.Old.Status.finished() && a.req.Old.Spec.usesHostPort()
 }
 
 func (a attempt) hasUnknownController() bool {
-	return a.controller != nil && !canAdopt(a.controller.Kind) && !slices.Contains(a.config.ReplacingKinds, a.controller.Kind)
+	return a.controller != nil && !slices.Contains(a.config.ReplacingKinds, a.controller.Kind) &&
+		(!canAdopt(a.controller.Kind) || a.managedBy() != "")
+}
+
+// managedBy returns the controller to which the pod's Job is left, or "".
+func (a attempt) managedBy() string {
+	if known := lookup(a.req.Selectors, a.controller); known != nil {
+		return known.ManagedBy
+	}
+	return ""
 }
 
 func (a attempt) exceedsControllerBudget() bool { return a.config.controllerBudget(a.req).exceeded() }

@@ -66,7 +66,7 @@ func restoreAnnotations(req Request, record Record, changes *edit) map[string]st
 	for key, original := range record.Annotations {
 		now := valueOf(req.New.Annotations, key)
 		switch {
-		case original != nil && now == nil:
+		case original != nil && (now == nil || *now == hintValues[key]):
 			changes.setAnnotation(key, *original)
 		case original != nil && *now != *original:
 			lost[key] = *original

@@ -25,17 +25,19 @@ const (
 	startsReplacement
 )
 
-func replacementFor(req Request) replacement {
+func (c *Config) replacementFor(req Request) replacement {
 	owner := req.Old.controllerRef()
 	if owner == nil {
 		return replacement{nil, noController}
 	}
-	known := req.Selectors.Lookup(owner.Kind, owner.Name)
+	known := lookup(req.Selectors, owner)
 	switch {
-	case known == nil:
-		return replacement{owner, unknownToIsolate}
 	case req.Old.Status.finished():
 		return replacement{owner, podFinished}
+	case slices.Contains(c.ReplacingKinds, owner.Kind):
+		return replacement{owner, startsReplacement}
+	case known == nil || !canAdopt(owner.Kind) || known.ManagedBy != "":
+		return replacement{owner, unknownToIsolate}
 	case known.Desired == 0:
 		return replacement{owner, controllerAtZero}
 	case owner.Kind == KindStatefulSet:
@@ -57,6 +59,9 @@ type replacementBlockers struct {
 }
 
 func (p *Pod) replacementBlockers() replacementBlockers {
+	if p.Status.finished() { // The scheduler doesn't count it any more.
+		return replacementBlockers{}
+	}
 	blockers := replacementBlockers{topologies: p.antiAffinityTopologies(), hostPort: p.Spec.usesHostPort()}
 	for _, volume := range p.Spec.Volumes {
 		if volume.PersistentVolumeClaim != nil {
@@ -85,7 +90,7 @@ func (p *Pod) antiAffinityTopologies() []string {
 
 // usesHostPort reports whether a second such pod can't run on the same node.
 func (s *Spec) usesHostPort() bool {
-	return s.HostNetwork || slices.ContainsFunc(s.Containers, func(c Container) bool {
+	return s.HostNetwork || slices.ContainsFunc(s.longRunning(), func(c Container) bool {
 		for _, port := range c.Ports {
 			if port.HostPort != 0 {
 				return true
@@ -97,8 +102,10 @@ func (s *Spec) usesHostPort() bool {
 
 // hasLivenessProbe reports whether the kubelet may restart a container of the pod.
 func (s *Spec) hasLivenessProbe() bool {
-	return slices.ContainsFunc(s.Containers, func(c Container) bool { return c.LivenessProbe != nil })
+	return slices.ContainsFunc(s.longRunning(), func(c Container) bool { return c.LivenessProbe != nil })
 }
+
+func (s *PodState) running() bool { return s.Phase == corev1.PodRunning }
 
 func (s *PodState) finished() bool {
 	return s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed

@@ -96,7 +96,7 @@ func (s *rewriteSearch) search(inScope func(*SelectingObject) bool) bool {
 // to rewrite, and returns the objects that still match.
 func (s *rewriteSearch) fixpoint() []*SelectingObject {
 	for {
-		matching := s.selectors.Matching(s.labels)
+		matching := slices.DeleteFunc(slices.Clone(s.selectors.Matching(s.labels)), (*SelectingObject).SelectsQuarantined)
 		progress := false
 		for _, object := range matching {
 			for _, key := range object.requiredKeys() {

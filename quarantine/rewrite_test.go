@@ -132,8 +132,17 @@ func TestRewrite(t *testing.T) {
 		{
 			name:      "a ReplicaSet that selects the quarantined label is inescapable",
 			labels:    map[string]string{"app": "web"},
-			selectors: namespace{selects(KindService, "debug", equals(QuarantinedLabel, QuarantinedValue))},
-			refusedBy: "Service/debug",
+			selectors: namespace{selects(KindReplicaSet, "debug", equals(QuarantinedLabel, QuarantinedValue))},
+			refusedBy: "ReplicaSet/debug",
+		},
+		{
+			name:   "a Service that selects the quarantined label blocks nothing, and keeps its labels",
+			labels: map[string]string{"app": "web", "team": "shop"},
+			selectors: namespace{
+				selects(KindService, "web", equals("app", "web")),
+				selects(KindService, "debug", equals(QuarantinedLabel, QuarantinedValue), equals("team", "shop")),
+			},
+			want: map[string]string{"app": "quarantined-web"},
 		},
 		{
 			name:      "a PodDisruptionBudget is escaped too",

@@ -52,6 +52,13 @@ type SelectingObject struct {
 	// Ended says that a Job has completed or failed: it no longer starts, adopts or
 	// deletes pods.
 	Ended bool
+
+	// ManagedBy is the controller to which a Job's spec.managedBy leaves the Job, or
+	// empty if that is Kubernetes' own.
+	ManagedBy string
+
+	// NoDisruption says that a PodDisruptionBudget allows no disruption at present.
+	NoDisruption bool
 }
 
 // Owner identifies the owner of an object.
@@ -72,6 +79,10 @@ type Selectors interface {
 
 	// Lookup returns the object of a selecting kind with that name, or nil.
 	Lookup(kind schema.GroupKind, name string) *SelectingObject
+
+	// EndpointSlices returns those that name the pod and that another controller than
+	// the one for Services' selectors keeps: no label change takes the pod out of them.
+	EndpointSlices(pod string, uid types.UID) []*EndpointSlice
 }
 
 // String names the object as kubectl does: Service/web.
@@ -82,7 +93,16 @@ func (s *SelectingObject) owner() *Owner { return &Owner{Kind: s.Kind, Name: s.N
 
 // BlocksQuarantine reports whether a pod that the object selects is not quarantined. A
 // PodDisruptionBudget that still matches only counts the pod as healthy, so it doesn't.
-func (s *SelectingObject) BlocksQuarantine() bool { return s.Kind != KindPodDisruptionBudget }
+func (s *SelectingObject) BlocksQuarantine() bool {
+	return s.Kind != KindPodDisruptionBudget && !s.SelectsQuarantined()
+}
+
+// SelectsQuarantined reports whether the object selects quarantined pods on purpose: a
+// Service or NetworkPolicy that requires their label. A controller that does would adopt
+// them, so it doesn't count.
+func (s *SelectingObject) SelectsQuarantined() bool {
+	return (s.Kind == KindService || s.Kind == KindNetworkPolicy) && slices.Contains(s.requiredKeys(), QuarantinedLabel)
+}
 
 // blocking returns the objects that block a quarantine.
 func blocking(objects []*SelectingObject) []*SelectingObject {

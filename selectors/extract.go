@@ -50,12 +50,16 @@ func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	case *batchv1.Job:
 		s.Kind = quarantine.KindJob
 		s.Ended = hasEnded(o)
+		if manager := ptr.Deref(o.Spec.ManagedBy, batchv1.JobControllerName); manager != batchv1.JobControllerName {
+			s.ManagedBy = manager
+		}
 		s.Desired, s.Current = wantedNow(o), o.Status.Active
 		s.Ready = ptr.Deref(o.Status.Ready, 0)
 		s.Available = s.Ready
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *policyv1.PodDisruptionBudget:
 		s.Kind = quarantine.KindPodDisruptionBudget
+		s.NoDisruption = o.Status.ExpectedPods > 0 && o.Status.DisruptionsAllowed == 0
 		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
 	case *networkingv1.NetworkPolicy:
 		s.Kind = quarantine.KindNetworkPolicy

@@ -6,6 +6,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
 
 	"isolate.example.io/quarantine"
@@ -16,6 +17,8 @@ import (
 type Index struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
+
+	slices *endpointSlices
 }
 
 type namespace struct {
@@ -35,7 +38,7 @@ type objectKey struct {
 
 // NewIndex returns an empty index.
 func NewIndex() *Index {
-	return &Index{namespaces: map[string]*namespace{}}
+	return &Index{namespaces: map[string]*namespace{}, slices: newEndpointSlices()}
 }
 
 // Set puts an object in, in place of what was there of its kind and name.
@@ -176,4 +179,9 @@ func (v view) Lookup(kind schema.GroupKind, name string) *quarantine.SelectingOb
 		return nil
 	}
 	return ns.entries[objectKey{kind, name}].selector
+}
+
+// EndpointSlices implements [quarantine.Selectors].
+func (v view) EndpointSlices(pod string, uid types.UID) []*quarantine.EndpointSlice {
+	return v.index.slices.naming(types.NamespacedName{Namespace: v.namespace, Name: pod}, uid)
 }

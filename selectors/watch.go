@@ -8,6 +8,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -52,6 +53,15 @@ func NewWatcher(client kubernetes.Interface) *Watcher {
 // WithNetworkPolicies has the watcher know these too. It must be called before Start.
 func (w *Watcher) WithNetworkPolicies(client kubernetes.Interface) *Watcher {
 	w.add(client.NetworkingV1().RESTClient(), "networkpolicies", quarantine.KindNetworkPolicy, &networkingv1.NetworkPolicy{})
+	return w
+}
+
+// WithEndpointSlices has the watcher know those that no selector fills. It must be called
+// before Start.
+func (w *Watcher) WithEndpointSlices(client kubernetes.Interface) *Watcher {
+	source := cache.NewFilteredListWatchFromClient(client.DiscoveryV1().RESTClient(), "endpointslices", metav1.NamespaceAll,
+		func(options *metav1.ListOptions) { options.LabelSelector = othersEndpointSlices })
+	w.kinds = append(w.kinds, watchcache.New("endpointslices", source, &discoveryv1.EndpointSlice{}, w.index.slices))
 	return w
 }
 

@@ -65,5 +65,5 @@ func (o *options) newWatcher(mgr manager.Manager) (*selectors.Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("creating a client for custom resources: %w", err)
 	}
-	return selectors.NewWatcher(client).WithNetworkPolicies(client).WithResources(objects, o.selecting.Resources), nil
+	return selectors.NewWatcher(client).WithNetworkPolicies(client).WithEndpointSlices(client).WithResources(objects, o.selecting.Resources), nil
 }

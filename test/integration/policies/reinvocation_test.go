@@ -64,7 +64,7 @@ func newWatcher(t *testing.T, s *apiServer) *selectors.Watcher {
 	t.Helper()
 	c, err := kubernetes.NewForConfig(s.env.Config)
 	must(t, err)
-	return selectors.NewWatcher(c).WithNetworkPolicies(c)
+	return selectors.NewWatcher(c).WithNetworkPolicies(c).WithEndpointSlices(c)
 }
 
 // watch runs the watcher until the test ends.

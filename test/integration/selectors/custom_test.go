@@ -117,7 +117,7 @@ func startWith(t *testing.T, config *rest.Config, values ...string) *selectors.W
 	require.NoError(t, err)
 	objects, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
-	return watch(t, selectors.NewWatcher(built).WithNetworkPolicies(built).WithResources(objects, resources))
+	return watch(t, selectors.NewWatcher(built).WithNetworkPolicies(built).WithEndpointSlices(built).WithResources(objects, resources))
 }
 
 func TestACustomResourceThatIsNotServedYetIsWaitedFor(t *testing.T) {

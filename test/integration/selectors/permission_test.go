@@ -29,7 +29,7 @@ func TestForbiddenListIsAnErrorUntilAllowed(t *testing.T) {
 			require.NoError(t, err)
 		})
 	}
-	require.Equal(t, len(examples)+1, tried, "those that bind pods, and NetworkPolicies")
+	require.Equal(t, len(examples)+2, tried, "the selecting kinds, NetworkPolicies and EndpointSlices")
 }
 
 func TestForbiddenWatchIsAnError(t *testing.T) {

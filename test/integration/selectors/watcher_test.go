@@ -42,7 +42,7 @@ func newWatcher(t *testing.T, config *rest.Config) *selectors.Watcher {
 	t.Helper()
 	client, err := kubernetes.NewForConfig(config)
 	require.NoError(t, err)
-	return selectors.NewWatcher(client).WithNetworkPolicies(client)
+	return selectors.NewWatcher(client).WithNetworkPolicies(client).WithEndpointSlices(client)
 }
 
 // start has a new watcher watch until the test ends.
