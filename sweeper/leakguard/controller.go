@@ -165,7 +165,7 @@ func (c *controller) selecting(pod *metav1.PartialObjectMetadata) ([]string, err
 	}
 	var names []string
 	for _, s := range selectors.Matching(pod.Labels) {
-		if s.Kind != quarantine.KindPodDisruptionBudget {
+		if s.BlocksQuarantine() {
 			names = append(names, s.String())
 		}
 	}

@@ -38,7 +38,7 @@ func TestDoctorSaysThatAQuarantineWouldWork(t *testing.T) {
 		"OK       The API server answers: " + controlplane.Version,
 		"OK       isolate is installed in namespace isolate-system",
 		"OK       The webhook is isolate.example.io/isolate:dev: 2 of 2 replicas are ready",
-		"OK       The policies are bound: isolate-pods, isolate-pods-status, isolate-bindings",
+		"OK       The policies are bound: isolate-pods, isolate-pods-status, isolate-bindings, isolate-workloads",
 		"OK       The webhook's certificate is valid until TIME",
 		"OK       You may quarantine pods in namespace shop",
 		"OK       The webhook answers: a dry run quarantined one of isolate's pods",

@@ -17,7 +17,7 @@ import (
 
 // policyNames are the ValidatingAdmissionPolicies without which a quarantine can be
 // forged or done by whoever may not delete the pod.
-var policyNames = []string{"isolate-pods", "isolate-pods-status", "isolate-bindings"}
+var policyNames = []string{"isolate-pods", "isolate-pods-status", "isolate-bindings", "isolate-workloads"}
 
 func (c *checkup) installed(context.Context) Result {
 	switch err := c.found.Err; {
