@@ -239,3 +239,26 @@ func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
 		require.Equal(t, before, after)
 	}
 }
+
+func TestAJobOfAnotherControllerIsKnownByItsManager(t *testing.T) {
+	for manager, want := range map[*string]string{
+		nil: "", new(batchv1.JobControllerName): "", new("kueue.x-k8s.io/multikueue"): "kueue.x-k8s.io/multikueue",
+	} {
+		got, err := Extract(&batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, ManagedBy: manager}})
+		require.NoError(t, err)
+		require.Equal(t, want, got.ManagedBy)
+	}
+}
+
+// A new one has no status yet, and one without pods allows none of any.
+func TestAPodDisruptionBudgetThatAllowsNoDisruptionIsKnown(t *testing.T) {
+	for _, test := range []struct {
+		expected, allowed int32
+		want              bool
+	}{{3, 0, true}, {3, 1, false}, {0, 0, false}} {
+		got, err := Extract(&policyv1.PodDisruptionBudget{ObjectMeta: named, Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp},
+			Status: policyv1.PodDisruptionBudgetStatus{ExpectedPods: test.expected, DisruptionsAllowed: test.allowed}})
+		require.NoError(t, err)
+		require.Equal(t, test.want, got.NoDisruption)
+	}
+}

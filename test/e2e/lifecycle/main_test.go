@@ -1,12 +1,14 @@
 package lifecycle
 
 import (
+	"path/filepath"
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
 
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
+	"isolate.example.io/test/framework/manifests"
 	"isolate.example.io/test/framework/suite"
 )
 
@@ -20,7 +22,16 @@ var (
 
 func TestMain(m *testing.M) {
 	suite.Main(m, func(s *suite.Suite) (err error) {
-		cluster, isolated, err = s.Isolated(installation.Options{SweeperFlags: []string{"--replacement-timeout=3s"}})
+		root, err := controlplane.Root()
+		if err != nil {
+			return err
+		}
+		// Its custom resources are installed by the tests that need them.
+		overlay, err := manifests.WithComponent(filepath.Join(s.Dir, "overlay"), filepath.Join(root, "manifests"), "overlays/default", "examples/selecting-resources")
+		if err != nil {
+			return err
+		}
+		cluster, isolated, err = s.Isolated(installation.Options{Kustomization: overlay, SweeperFlags: []string{"--replacement-timeout=3s"}})
 		if err != nil {
 			return err
 		}

@@ -140,7 +140,9 @@ func calledForEveryKey(t *testing.T, s *apiServer, webhook *fakeWebhook) {
 	}
 	t.Run(quarantine.QuarantinedLabel+" as an annotation", func(t *testing.T) {
 		pod := s.free(t)
-		wantCalled(t, webhook, func() error { return mergePatch(t.Context(), s.admin, pod, annotate(quarantine.QuarantinedLabel, "true")) })
+		wantCalled(t, webhook, func() error {
+			return mergePatch(t.Context(), s.admin, pod, annotate(quarantine.QuarantinedLabel, "true"))
+		})
 	})
 	t.Run(quarantine.QuarantinedLabel, func(t *testing.T) {
 		wantCalled(t, webhook, func() error {

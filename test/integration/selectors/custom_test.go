@@ -2,7 +2,6 @@ package selectors
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -209,7 +208,9 @@ func TestTheExampleOfSelectingResourcesReadsWhatItNames(t *testing.T) {
 	require.NoError(t, runtime.DefaultUnstructuredConverter.FromUnstructuredWithValidation(roles[0].Object, role, true))
 	require.Equal(t, labels{selectors.AggregationLabel: "true"}, role.Labels)
 
-	objects, err := manifests.Build(t.Context(), kubectl, "../../../manifests", overlayWith(t, "examples/selecting-resources"))
+	overlay, err := manifests.WithComponent(t.TempDir(), "../../../manifests", "base", "examples/selecting-resources")
+	require.NoError(t, err)
+	objects, err := manifests.Build(t.Context(), kubectl, "../../../manifests", overlay)
 	require.NoError(t, err)
 	flags := map[string][]string{}
 	for _, object := range objects {
@@ -236,20 +237,4 @@ func TestTheExampleOfSelectingResourcesReadsWhatItNames(t *testing.T) {
 	require.Equal(t, flags["isolate-webhook"], flags["isolate-sweeper"], "both programs watch the same")
 	account := newAccount(t, append(shippedRules(t), role.Rules...), schema.GroupResource{})
 	waitReady(t, startWith(t, account.config(), flags["isolate-webhook"]...))
-}
-
-// overlayWith is the folder, as seen from that of the manifests, of a kustomization
-// that adds a component to the base.
-func overlayWith(t *testing.T, component string) string {
-	t.Helper()
-	root, err := filepath.Abs("../../../manifests")
-	require.NoError(t, err)
-	dir := t.TempDir()
-	up, err := filepath.Rel(dir, root)
-	require.NoError(t, err)
-	content := "resources: [" + up + "/base]\ncomponents: [" + up + "/" + component + "]\n"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(content), 0o600))
-	down, err := filepath.Rel(root, dir)
-	require.NoError(t, err)
-	return down
 }

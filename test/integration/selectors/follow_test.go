@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -151,4 +153,53 @@ func TestNetworkPoliciesAreFollowedSeparately(t *testing.T) {
 	becomes("NetworkPolicy/all")
 	remove(t, all)
 	becomes()
+}
+
+// Kubernetes fills the EndpointSlices of Services with a selector, which is known by it.
+func TestEndpointSlicesThatNoSelectorFillsAreFollowed(t *testing.T) {
+	t.Parallel()
+	namespace := newNamespace(t)
+	watcher := start(t, config)
+	waitReady(t, watcher)
+	becomes := func(want ...string) {
+		t.Helper()
+		eventually(t, "the EndpointSlices", func() error {
+			known, err := watcher.Namespace(namespace)
+			if err != nil {
+				return err
+			}
+			var got []string
+			for _, s := range known.EndpointSlices("db-0", "1") {
+				got = append(got, s.String()+" "+s.ManagedBy)
+			}
+			if !slices.Equal(want, got) {
+				return fmt.Errorf("%v", got)
+			}
+			return nil
+		})
+	}
+	slice := func(name, manager string) *discoveryv1.EndpointSlice {
+		return &discoveryv1.EndpointSlice{
+			ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name, Labels: labels{
+				discoveryv1.LabelServiceName: "leader", discoveryv1.LabelManagedBy: manager,
+			}},
+			AddressType: discoveryv1.AddressTypeIPv4,
+			Endpoints: []discoveryv1.Endpoint{{
+				Addresses: []string{"10.0.0.1"}, TargetRef: &corev1.ObjectReference{Kind: "Pod", Namespace: namespace, Name: "db-0", UID: "1"},
+			}},
+		}
+	}
+	create(t, slice("by-selector", "endpointslice-controller.k8s.io"))
+	unlabeled := slice("by-hand", "")
+	unlabeled.Labels = nil
+	create(t, unlabeled)
+	leader := slice("leader", "failover.example.com")
+	create(t, leader)
+	create(t, slice("mirrored", "endpointslicemirroring-controller.k8s.io"))
+	becomes("EndpointSlice/by-hand ", "EndpointSlice/leader of Service/leader failover.example.com",
+		"EndpointSlice/mirrored of Service/leader endpointslicemirroring-controller.k8s.io")
+	leader.Endpoints = nil
+	require.NoError(t, admin.Update(t.Context(), leader))
+	remove(t, unlabeled)
+	becomes("EndpointSlice/mirrored of Service/leader endpointslicemirroring-controller.k8s.io")
 }
