@@ -154,6 +154,9 @@ func (s *PodState) ready() bool {
 }
 
 func (s *PodState) readySince() (time.Time, bool) {
+	if s.finished() { // Whoever evicts a pod may leave its conditions as they were.
+		return time.Time{}, false
+	}
 	for _, c := range s.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
 			return c.LastTransitionTime.Time, true

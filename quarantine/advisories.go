@@ -68,7 +68,7 @@ func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories 
 	if owner != nil {
 		found.blockers = pod.replacementBlockers()
 		known := lookup(req.Selectors, owner)
-		if known != nil && known.Desired > 0 && known.Available <= 1 && pod.Status.ready() {
+		if known != nil && known.Desired > 0 && known.Available <= 1 && pod.Status.ready() && (served || owner.Kind != KindJob) {
 			found.lastAvailable = owner
 		}
 		if owner.Kind == KindJob && known != nil && known.ManagedBy == "" && !pod.Status.finished() {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -38,9 +39,16 @@ const (
 )
 
 // warnNoEffect says that requests for a terminating pod change nothing.
-func warnNoEffect(pod *Pod, keys []string) string {
-	return fmt.Sprintf("This pod is already terminating: %s can't keep it. Its grace period ends at %s.",
-		enumerate(keys, 0), stamp(pod.DeletionTimestamp.Time))
+func warnNoEffect(pod *Pod, now time.Time, keys []string) string {
+	has, ends := "has", "ends"
+	if len(keys) > 1 {
+		has = "have"
+	}
+	if !now.Before(pod.DeletionTimestamp.Time) {
+		ends = "ended"
+	}
+	return fmt.Sprintf("This pod is already terminating: %s %s no effect. Its grace period %s at %s.",
+		enumerate(keys, 0), has, ends, stamp(pod.DeletionTimestamp.Time))
 }
 
 // listing names as many of a list as fit, and counts the others, of which there are more

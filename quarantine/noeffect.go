@@ -40,7 +40,7 @@ func decideTerminating(req Request) Decision {
 	if len(keys) == 0 {
 		return Decision{Action: ActionNone}
 	}
-	return Decision{Action: ActionNone, Warnings: []string{warnNoEffect(req.Old, keys)}}
+	return Decision{Action: ActionNone, Warnings: []string{warnNoEffect(req.Old, req.Time, keys)}}
 }
 
 // warnFree says which requests of this write have no effect on a pod that is not

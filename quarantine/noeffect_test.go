@@ -16,6 +16,8 @@ func TestRequestsWithoutEffectAreAnswered(t *testing.T) {
 		m.DeletionTimestamp = &metav1.Time{Time: now.Add(time.Hour)}
 		return &Pod{Metadata: m}
 	}
+	ended := pod().Metadata
+	ended.DeletionTimestamp = &metav1.Time{Time: now.Truncate(time.Second)}
 	for _, tt := range []struct {
 		name    string
 		pod     *Pod
@@ -23,13 +25,15 @@ func TestRequestsWithoutEffectAreAnswered(t *testing.T) {
 		want    []string
 	}{
 		{"hold on a terminating pod", terminating(quarantined), []func(*Metadata){annotation(HoldKey, True)},
-			[]string{"This pod is already terminating: hold can't keep it. Its grace period ends at 2026-03-14T16:09:26Z."}},
+			[]string{"This pod is already terminating: hold has no effect. Its grace period ends at 2026-03-14T16:09:26Z."}},
 		{"extend on a terminating pod", terminating(quarantined), []func(*Metadata){annotation(ExtendKey, "2d")},
-			[]string{"This pod is already terminating: extend can't keep it. Its grace period ends at 2026-03-14T16:09:26Z."}},
+			[]string{"This pod is already terminating: extend has no effect. Its grace period ends at 2026-03-14T16:09:26Z."}},
 		{"a release and a hold of a terminating pod", terminating(quarantined), []func(*Metadata){annotation(TriggerKey, False), annotation(HoldKey, True)},
-			[]string{"This pod is already terminating: quarantine and hold can't keep it. Its grace period ends at 2026-03-14T16:09:26Z."}},
+			[]string{"This pod is already terminating: quarantine and hold have no effect. Its grace period ends at 2026-03-14T16:09:26Z."}},
 		{"hold on a free pod that is terminating", terminating(pod().Metadata), []func(*Metadata){annotation(HoldKey, True)},
-			[]string{"This pod is already terminating: hold can't keep it. Its grace period ends at 2026-03-14T16:09:26Z."}},
+			[]string{"This pod is already terminating: hold has no effect. Its grace period ends at 2026-03-14T16:09:26Z."}},
+		{"hold on a pod that only a finalizer keeps", &Pod{Metadata: ended}, []func(*Metadata){annotation(HoldKey, True)},
+			[]string{"This pod is already terminating: hold has no effect. Its grace period ended at 2026-03-14T15:09:26Z."}},
 		{"a hold that is withdrawn from a terminating pod", terminating(quarantined), []func(*Metadata){annotation(HoldKey, False)}, nil},
 		{"another annotation on a terminating pod", terminating(quarantined), []func(*Metadata){annotation("team", "shop")}, nil},
 		{"hold on a free pod", pod(), []func(*Metadata){annotation(HoldKey, True)},

@@ -74,6 +74,9 @@ func TestAdvisories(t *testing.T) {
 			"Its liveness probe still restarts the container, which loses what is in memory.", true},
 		{"the last available pod", func(p *Pod, n namespace) { p.Status.Conditions = []corev1.PodCondition{ready}; n[2].Available = 1 },
 			warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), false},
+		{"the last pod of a workload, that has been evicted", func(p *Pod, n namespace) {
+			p.Status.Conditions, p.Status.Phase, n[2].Available = []corev1.PodCondition{ready}, corev1.PodFailed, 1
+		}, warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), true},
 		{"one of two available pods", func(p *Pod, _ namespace) { p.Status.Conditions = []corev1.PodCondition{ready} },
 			warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), true},
 		{"anti-affinity against its own labels", apart(map[string]string{"component": "api-springboot"}),

@@ -148,7 +148,8 @@ func TestRequestsForATerminatingPodAreAnswered(t *testing.T) {
 	for _, request := range []string{"hold=true", "extend=2d", "quarantine=false"} {
 		key, _, _ := strings.Cut(request, "=")
 		_, screen := n.annotated("web", "--overwrite", quarantine.Domain+request)
-		require.Contains(t, screen, "This pod is already terminating: "+key+" can't keep it. Its grace period ends at "+ends+".")
+		require.Contains(t, screen, "This pod is already terminating: "+key+" has no effect. Its grace period end")
+		require.Contains(t, screen, " at "+ends+".")
 	}
 }
 
