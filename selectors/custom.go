@@ -19,23 +19,23 @@ import (
 	"isolate.example.io/watchcache"
 )
 
-// servedInterval is how often the API server is asked for a resource that it doesn't
-// serve, or that may not be read.
+// servedInterval is the interval of requests for a resource that the API server does not
+// serve, or that isolate may not read.
 const servedInterval = 2 * time.Second
 
 // custom mirrors one custom resource once the API server serves it.
 //
-// A resource that was never served selects nothing, so it is no error: its
-// CustomResourceDefinition may be installed after isolate. One that was read and is
-// gone is an error like that of any other resource, because the API server can stop
-// serving a resource whose objects, and whose controller, are still there.
+// A resource that was never served selects nothing, so it is not an error: its
+// CustomResourceDefinition may be installed after isolate. A resource that was read and
+// is no longer served is an error, as for any other resource, because its objects and
+// its controller may still exist.
 type custom struct {
 	Resource
 	client  dynamic.ResourceInterface
 	cache   *watchcache.Cache
 	watcher *Watcher
 
-	// kind is that of the objects. An API server doesn't tell it with the resource.
+	// kind is the kind of the objects, which the resource's name does not contain.
 	kind schema.GroupKind
 
 	mu      sync.Mutex
@@ -64,8 +64,8 @@ func (c *custom) Run(ctx context.Context) {
 	}
 }
 
-// waitServed waits until the resource can be listed. It is false where the context
-// ends before that.
+// waitServed waits until the resource can be listed. It returns false if the context
+// ends first.
 func (c *custom) waitServed(ctx context.Context) bool {
 	ticker := time.NewTicker(servedInterval)
 	defer ticker.Stop()

@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Extract keeps of an object what a decision needs. It returns nil for one that
+// Extract returns the part of an object that a decision needs, or nil if the object
 // selects nothing: a Service without a selector, a nil label selector.
 func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	s := &quarantine.SelectingObject{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
@@ -78,8 +78,8 @@ func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	return s, nil
 }
 
-// selectorOf reads a selector that is a map. An empty one selects nothing: a
-// Service without a selector has no endpoints of its own.
+// selectorOf parses a selector that is a map. An empty map selects nothing: Kubernetes
+// fills no EndpointSlices for a Service without a selector.
 func selectorOf(set map[string]string) labels.Selector {
 	if len(set) == 0 {
 		return labels.Nothing()
@@ -120,8 +120,8 @@ func hasEnded(job *batchv1.Job) bool {
 
 func orOne(n *int32) int32 { return ptr.Deref(n, 1) }
 
-// strip drops what Extract does not read before the object is kept anywhere, so
-// that reading all ReplicaSets of a cluster does not hold all their templates.
+// strip removes what Extract does not read before the object is stored anywhere, so that
+// listing all ReplicaSets of a cluster does not hold all their templates in memory.
 func strip(object metav1.Object) {
 	object.SetManagedFields(nil)
 	object.SetAnnotations(nil)

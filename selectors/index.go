@@ -12,8 +12,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Index finds the selectors that match a pod, those that bind it apart from the
-// NetworkPolicies.
+// Index finds the objects that select a pod, with the NetworkPolicies separate from the
+// others.
 type Index struct {
 	mu         sync.RWMutex
 	namespaces map[string]*namespace
@@ -26,8 +26,8 @@ type namespace struct {
 	binding  postings
 	policies postings
 
-	// unreadable are objects whose selector could not be understood. As long as
-	// there is one, nobody can say what selects a pod.
+	// unreadable are objects whose selector could not be parsed. While there is one, it
+	// is unknown what selects a pod.
 	unreadable map[objectKey]error
 }
 
@@ -41,7 +41,7 @@ func NewIndex() *Index {
 	return &Index{namespaces: map[string]*namespace{}, slices: newEndpointSlices()}
 }
 
-// Set puts an object in, in place of what was there of its kind and name.
+// Set stores an object, replacing the one of the same kind and name.
 func (ix *Index) Set(namespaceName string, s *quarantine.SelectingObject) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -50,7 +50,7 @@ func (ix *Index) Set(namespaceName string, s *quarantine.SelectingObject) {
 	ix.namespace(namespaceName).file(key, s)
 }
 
-// SetUnreadable notes an object whose selector could not be understood.
+// SetUnreadable stores an object whose selector could not be parsed.
 func (ix *Index) SetUnreadable(namespaceName string, kind schema.GroupKind, name string, err error) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -59,14 +59,14 @@ func (ix *Index) SetUnreadable(namespaceName string, kind schema.GroupKind, name
 	ix.namespace(namespaceName).unreadable[key] = err
 }
 
-// Delete takes an object out.
+// Delete removes an object.
 func (ix *Index) Delete(namespaceName string, kind schema.GroupKind, name string) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	ix.delete(namespaceName, objectKey{kind, name})
 }
 
-// retain removes the objects of a kind that are not kept.
+// retain removes the objects of a kind for which kept returns false.
 func (ix *Index) retain(kind schema.GroupKind, kept func(namespaceName, name string) bool) {
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
@@ -84,8 +84,8 @@ func (ix *Index) retain(kind schema.GroupKind, kept func(namespaceName, name str
 	}
 }
 
-// Namespace returns the selectors of one namespace, and fails if one of them, or one
-// of an object in no namespace, could not be understood.
+// Namespace returns the selectors of one namespace. It fails if one of them, or one of a
+// cluster-scoped object, could not be parsed.
 func (ix *Index) Namespace(name string) (quarantine.Selectors, error) {
 	ix.mu.RLock()
 	defer ix.mu.RUnlock()
@@ -136,7 +136,7 @@ func (ns *namespace) remove(key objectKey) {
 	}
 }
 
-// postings is where a kind's selectors are.
+// postings returns the postings with a kind's selectors.
 func (ns *namespace) postings(kind schema.GroupKind) *postings {
 	if kind == quarantine.KindNetworkPolicy {
 		return &ns.policies
@@ -144,13 +144,13 @@ func (ns *namespace) postings(kind schema.GroupKind) *postings {
 	return &ns.binding
 }
 
-// view is the index as seen from one namespace.
+// view is the part of the index for one namespace.
 type view struct {
 	index     *Index
 	namespace string
 }
 
-// Matching implements [quarantine.Selectors]. The order is that of kind and name.
+// Matching implements [quarantine.Selectors]. The result is sorted by kind and name.
 func (v view) Matching(podLabels map[string]string) []*quarantine.SelectingObject {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
@@ -160,7 +160,7 @@ func (v view) Matching(podLabels map[string]string) []*quarantine.SelectingObjec
 	return nil
 }
 
-// NetworkPolicies implements [quarantine.Selectors]. The order is that of the names.
+// NetworkPolicies implements [quarantine.Selectors]. The result is sorted by name.
 func (v view) NetworkPolicies(podLabels map[string]string) []*quarantine.SelectingObject {
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()

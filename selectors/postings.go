@@ -11,9 +11,9 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// postings files each selector under one label that a pod must have to match, the
-// one with the fewest others; those that require no label with a known value stand
-// in a list that is always looked through.
+// postings stores each selector under one label that a pod must have to match it: the
+// label with the fewest other selectors. Selectors that require no specific label value
+// are in a list that every lookup scans.
 type postings struct {
 	byPair    map[pair][]*quarantine.SelectingObject
 	unindexed []*quarantine.SelectingObject
@@ -25,7 +25,7 @@ type pair struct{ key, value string }
 type entry struct {
 	selector *quarantine.SelectingObject
 	pair     pair
-	filed    bool // under its pair, not in the unindexed
+	filed    bool // stored under its pair, not in unindexed
 }
 
 func newPostings() postings { return postings{byPair: map[pair][]*quarantine.SelectingObject{}} }
@@ -62,7 +62,7 @@ func (f *postings) remove(e entry) {
 	}
 }
 
-// without takes one out, in no order. The caller holds the lock.
+// without removes one selector and does not keep the order. The caller holds the lock.
 func without(list []*quarantine.SelectingObject, s *quarantine.SelectingObject) []*quarantine.SelectingObject {
 	i := slices.Index(list, s)
 	last := len(list) - 1
@@ -71,8 +71,7 @@ func without(list []*quarantine.SelectingObject, s *quarantine.SelectingObject) 
 	return list[:last]
 }
 
-// pairOf is the label with its value that a requirement asks for, if it asks for
-// exactly one.
+// pairOf returns the label that a requirement needs, if it accepts exactly one value.
 func pairOf(r labels.Requirement) (pair, bool) {
 	switch r.Operator() {
 	case selection.Equals, selection.DoubleEquals, selection.In:
@@ -112,7 +111,7 @@ func matches(requirements labels.Requirements, podLabels map[string]string) bool
 	return true
 }
 
-// rank puts first what carries traffic, as a custom resource may.
+// rank sorts first the kinds that send traffic, which a custom resource may do.
 func rank(kind schema.GroupKind) int {
 	const custom = 1
 	i := slices.Index([]schema.GroupKind{

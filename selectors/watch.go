@@ -24,10 +24,10 @@ import (
 	"isolate.example.io/watchcache"
 )
 
-// Watcher keeps an index of what the cluster has, by one list and watch a kind.
+// Watcher keeps the index up to date, with one list and watch per kind.
 type Watcher struct {
-	// Changed, if set before Start, is told the namespace of every selector that
-	// appears or changes. It must not wait.
+	// Changed, if set before Start, is called with the namespace of every selector that
+	// appears or changes. It must not block.
 	Changed func(namespace string)
 
 	index  *Index
@@ -35,7 +35,7 @@ type Watcher struct {
 	custom []*custom
 }
 
-// NewWatcher returns a watcher of the kinds that bind pods.
+// NewWatcher returns a watcher of the kinds that select pods.
 func NewWatcher(client kubernetes.Interface) *Watcher {
 	w := &Watcher{index: NewIndex()}
 	core, apps, batch, policy := client.CoreV1().RESTClient(), client.AppsV1().RESTClient(),
@@ -50,13 +50,13 @@ func NewWatcher(client kubernetes.Interface) *Watcher {
 	return w
 }
 
-// WithNetworkPolicies has the watcher know these too. It must be called before Start.
+// WithNetworkPolicies adds the NetworkPolicies. It must be called before Start.
 func (w *Watcher) WithNetworkPolicies(client kubernetes.Interface) *Watcher {
 	w.add(client.NetworkingV1().RESTClient(), "networkpolicies", quarantine.KindNetworkPolicy, &networkingv1.NetworkPolicy{})
 	return w
 }
 
-// WithEndpointSlices has the watcher know those that no selector fills. It must be called
+// WithEndpointSlices adds the EndpointSlices that no selector fills. It must be called
 // before Start.
 func (w *Watcher) WithEndpointSlices(client kubernetes.Interface) *Watcher {
 	source := cache.NewFilteredListWatchFromClient(client.DiscoveryV1().RESTClient(), "endpointslices", metav1.NamespaceAll,
@@ -65,8 +65,7 @@ func (w *Watcher) WithEndpointSlices(client kubernetes.Interface) *Watcher {
 	return w
 }
 
-// WithResources has the watcher know these custom resources too. It must be called
-// before Start.
+// WithResources adds custom resources. It must be called before Start.
 func (w *Watcher) WithResources(client dynamic.Interface, resources []Resource) *Watcher {
 	for _, resource := range resources {
 		w.custom = append(w.custom, newCustom(client, resource, w))
@@ -97,8 +96,8 @@ func (w *Watcher) Start(ctx context.Context) error {
 // every replica answers admissions.
 func (w *Watcher) NeedLeaderElection() bool { return false }
 
-// Namespace returns the selectors of a namespace. It fails while a kind has not
-// been read yet or could not be read again: what is known could be incomplete.
+// Namespace returns the selectors of a namespace. It fails while a kind has not been
+// listed, or could not be listed again, because the index may be incomplete.
 func (w *Watcher) Namespace(name string) (quarantine.Selectors, error) {
 	if err := w.complete(); err != nil {
 		return nil, err
@@ -123,7 +122,7 @@ func (w *Watcher) complete() error {
 	return nil
 }
 
-// set has the index know what was extracted from an object.
+// set stores what was extracted from an object.
 func (w *Watcher) set(kind schema.GroupKind, object metav1.Object, s *quarantine.SelectingObject, err error) {
 	switch {
 	case err != nil:
@@ -138,8 +137,7 @@ func (w *Watcher) set(kind schema.GroupKind, object metav1.Object, s *quarantine
 	}
 }
 
-// watched is one kind: the store that its informer fills, which is the index
-// itself, so nothing is kept twice.
+// watched is the store of one kind. It writes to the index, so nothing is stored twice.
 type watched struct {
 	kind    schema.GroupKind
 	watcher *Watcher

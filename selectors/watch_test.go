@@ -214,9 +214,9 @@ func TestTheNamespaceOfASelectorThatComesOrChangesIsTold(t *testing.T) {
 func TestWhatIsNoObjectIsAnError(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	for _, store := range []func(any) error{jobs.Add, jobs.Update, jobs.Delete} {
-		require.EqualError(t, store("web"), "string is no object")
+		require.EqualError(t, store("web"), "string is not an object")
 	}
-	require.EqualError(t, jobs.Replace([]any{"web"}, ""), "string is no object")
+	require.EqualError(t, jobs.Replace([]any{"web"}, ""), "string is not an object")
 	requireIncomplete(t, w, "not read yet")
 	require.NoError(t, jobs.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}}))
 	_, err := w.index.Namespace("ns")

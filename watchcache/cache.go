@@ -13,22 +13,23 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Store keeps what is needed of the objects. Its methods are called one at a time.
+// Store keeps the needed part of each object. Its methods are never called concurrently.
 type Store interface {
-	// Set keeps an object, in place of what was kept of its name.
+	// Set stores an object, replacing the one with the same name.
 	Set(object metav1.Object)
 
-	// Delete forgets an object.
+	// Delete removes an object.
 	Delete(object metav1.Object)
 
-	// Retain forgets all objects but those that are kept.
+	// Retain removes all objects for which kept returns false.
 	Retain(kept func(namespace, name string) bool)
 
-	// Strip drops from an object what Set doesn't read, before it is held anywhere.
+	// Strip removes the parts of an object that Set does not read, before the object is
+	// stored anywhere.
 	Strip(object metav1.Object)
 }
 
-// Cache fills a store from a list and a watch. [Cache.Run] runs it.
+// Cache fills a store from a list and a watch. Call [Cache.Run] to run it.
 type Cache struct {
 	*cache.ListWatch
 	resource string
@@ -36,115 +37,114 @@ type Cache struct {
 	store    Store
 
 	mu sync.Mutex
-	// err is why the store may lack objects: they were never read, or not again
-	// after a watch was lost. Only a whole list clears it.
+	// err is the reason why the store may lack objects: they were never listed, or
+	// could not be listed again. Only a complete list clears it.
 	err error
-	// watchErr is why changes don't arrive. A watch that goes on from where it was
-	// lost clears it, or a whole list.
+	// watchErr is the reason why changes do not arrive. A watch that resumes clears it,
+	// and so does a complete list.
 	watchErr error
 }
 
-// New returns the informer of a resource, which its errors name, whose objects
-// are of this type.
+// New returns a cache of the objects of this type. Its errors name the resource.
 func New(resource string, source *cache.ListWatch, object runtime.Object, store Store) *Cache {
 	return &Cache{ListWatch: source, resource: resource, object: object, store: store, err: errors.New("not read yet")}
 }
 
-// Run follows the resource until the context ends.
-func (i *Cache) Run(ctx context.Context) {
-	cache.NewReflectorWithOptions(i, i.object, i, cache.ReflectorOptions{Name: "watchcache/" + i.resource}).RunWithContext(ctx)
+// Run lists and watches the resource until the context ends.
+func (c *Cache) Run(ctx context.Context) {
+	cache.NewReflectorWithOptions(c, c.object, c, cache.ReflectorOptions{Name: "watchcache/" + c.resource}).RunWithContext(ctx)
 }
 
-// Resource is the name that New was given.
-func (i *Cache) Resource() string { return i.resource }
+// Resource returns the name of the resource.
+func (c *Cache) Resource() string { return c.resource }
 
-// Err is why the store can't be relied on, in one line for people to read.
-func (i *Cache) Err() error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if err := cmp.Or(i.err, i.watchErr); err != nil {
-		return fmt.Errorf("reading %s: %w", i.resource, err)
+// Err returns the reason why the store may be stale, in one line for people to read,
+// or nil.
+func (c *Cache) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := cmp.Or(c.err, c.watchErr); err != nil {
+		return fmt.Errorf("reading %s: %w", c.resource, err)
 	}
 	return nil
 }
 
 // ListWithContext implements [cache.ListerWithContext].
-func (i *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	list, err := i.ListWatch.ListWithContext(ctx, options)
+func (c *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+	list, err := c.ListWatch.ListWithContext(ctx, options)
 	if err != nil {
-		i.mu.Lock()
-		defer i.mu.Unlock()
-		i.err = err
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.err = err
 	}
 	return list, err
 }
 
-// WatchWithContext implements [cache.WatcherWithContext]. A watch that begins
-// with the objects there are stands for a list: it is not whole when it opens, but
-// when Replace is called.
-func (i *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	stream, err := i.ListWatch.WatchWithContext(ctx, options)
-	i.mu.Lock()
-	defer i.mu.Unlock()
+// WatchWithContext implements [cache.WatcherWithContext]. A watch with initial events
+// replaces a list: it is complete when Replace is called, not when it opens.
+func (c *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
+	stream, err := c.ListWatch.WatchWithContext(ctx, options)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
 	case options.SendInitialEvents == nil:
-		i.watchErr = err
+		c.watchErr = err
 	case err != nil:
-		i.err = err
+		c.err = err
 	}
 	return stream, err
 }
 
 // Transformer implements [cache.TransformingStore].
-func (i *Cache) Transformer() cache.TransformFunc {
+func (c *Cache) Transformer() cache.TransformFunc {
 	return func(object any) (any, error) {
 		if o, ok := object.(metav1.Object); ok {
-			i.store.Strip(o)
+			c.store.Strip(o)
 		}
 		return object, nil
 	}
 }
 
 // Add implements [cache.ReflectorStore].
-func (i *Cache) Add(object any) error {
+func (c *Cache) Add(object any) error {
 	o, ok := object.(metav1.Object)
 	if !ok {
-		return fmt.Errorf("%T is no object", object)
+		return fmt.Errorf("%T is not an object", object)
 	}
-	i.store.Set(o)
+	c.store.Set(o)
 	return nil
 }
 
 // Update implements [cache.ReflectorStore].
-func (i *Cache) Update(object any) error { return i.Add(object) }
+func (c *Cache) Update(object any) error { return c.Add(object) }
 
 // Delete implements [cache.ReflectorStore].
-func (i *Cache) Delete(object any) error {
+func (c *Cache) Delete(object any) error {
 	o, ok := object.(metav1.Object)
 	if !ok {
-		return fmt.Errorf("%T is no object", object)
+		return fmt.Errorf("%T is not an object", object)
 	}
-	i.store.Delete(o)
+	c.store.Delete(o)
 	return nil
 }
 
-// Replace implements [cache.ReflectorStore]. From then on the resource is known.
-func (i *Cache) Replace(objects []any, _ string) error {
+// Replace implements [cache.ReflectorStore]. Afterwards the store is complete.
+func (c *Cache) Replace(objects []any, _ string) error {
 	type place struct{ namespace, name string }
 	kept := make(map[place]bool, len(objects))
 	for _, object := range objects {
-		if err := i.Add(object); err != nil {
+		if err := c.Add(object); err != nil {
 			return err
 		}
 		o, _ := object.(metav1.Object)
 		kept[place{o.GetNamespace(), o.GetName()}] = true
 	}
-	i.store.Retain(func(namespace, name string) bool { return kept[place{namespace, name}] })
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.err, i.watchErr = nil, nil
+	c.store.Retain(func(namespace, name string) bool { return kept[place{namespace, name}] })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.err, c.watchErr = nil, nil
 	return nil
 }
 
 // Resync implements [cache.ReflectorStore]; there is nothing to do.
-func (i *Cache) Resync() error { return nil }
+func (c *Cache) Resync() error { return nil }

@@ -1,6 +1,5 @@
-// Package watchcache follows what the API server has of one resource, and knows
-// when that can't be relied on: until it is read for the first time, and while
-// it could not be read again.
+// Package watchcache mirrors one resource of the API server and reports when the
+// mirror may be stale: before the first list, and while a list or a watch fails.
 //
-// It holds no objects. Each store keeps what its reader needs and no more.
+// It holds no objects. Each store keeps only what its reader needs.
 package watchcache

@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// NewMetadata returns an informer of a resource's metadata in all namespaces,
-// narrowed to the objects that a label selector matches; an empty one matches all.
+// NewMetadata returns a cache of a resource's metadata in all namespaces, of the
+// objects that match a label selector. An empty selector matches all.
 func NewMetadata(client metadata.Interface, resource schema.GroupVersionResource, selector string, store Store) *Cache {
 	objects := client.Resource(resource)
 	return New(resource.Resource, &cache.ListWatch{
