@@ -90,7 +90,7 @@ endpoints: [{addresses: ["` + pod.Status.PodIP + `"], targetRef: {kind: Pod, nam
 		require.NoError(n, err, screen)
 		return strings.Contains(screen, "EndpointSlice/")
 	}, "the EndpointSlice is known")
-	require.Contains(t, screen, "EndpointSlice/leader-1 of Service/leader still lists this pod: failover.example.com keeps it, by no selector.")
+	require.Contains(t, screen, "EndpointSlice/leader-1 of Service/leader still lists this pod: failover.example.com manages it, not a selector.")
 }
 
 // People debug quarantined pods through a Service of their own.

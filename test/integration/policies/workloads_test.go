@@ -88,7 +88,7 @@ func TestTheTriggerOnAWorkloadIsAnsweredWithAWarning(t *testing.T) {
 			hears(nil, set(client.Object.SetAnnotations, map[string]string{quarantine.TriggerKey: "true", "team": "shop"}))
 			hears(nil, set(client.Object.SetAnnotations, nil))
 			hears(want, set(client.Object.SetLabels, trigger))
-			must(t, person.Delete(t.Context(), object))
+			must(t, s.admin.Delete(t.Context(), object))
 		})
 	}
 }
