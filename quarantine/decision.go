@@ -102,6 +102,8 @@ const (
 	ReasonInescapable Reason = "Inescapable"
 	// ReasonAnnotationsTooLarge: with the record, the annotations exceed the API server's limit.
 	ReasonAnnotationsTooLarge Reason = "AnnotationsTooLarge"
+	// ReasonReattached: something that runs after isolate's webhook attaches the pod again.
+	ReasonReattached Reason = "Reattached"
 	// ReasonRecordProtected: only isolate writes the record.
 	ReasonRecordProtected Reason = "RecordProtected"
 	// ReasonHeld: the controller may delete the held pod once it is released.

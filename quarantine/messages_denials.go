@@ -106,6 +106,27 @@ func largestAnnotations(pod *Metadata) []string {
 	return keys
 }
 
+const howToFindMutators = "Nothing was changed. To find what runs after isolate's webhook: " +
+	"kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies; have it leave out pods with the label " + QuarantinedLabel
+
+func messageOwnerReattached(pod *Metadata, owner *Owner) string {
+	return fmt.Sprintf("something that runs after isolate's webhook gives pod %s the owner %s. %s", pod.Name, owner, howToFindMutators)
+}
+
+func (r reattachment) message() string {
+	if r.key == "" {
+		return fmt.Sprintf("%s has come to select pod %s while it was being quarantined. Nothing was changed; retry", r.by, r.pod.Name)
+	}
+	what := "removes label " + r.key
+	if r.value != nil {
+		what = fmt.Sprintf("sets label %s=%s", r.key, *r.value)
+	}
+	if len(r.managers) > 0 {
+		what += fmt.Sprintf(" (field manager %s)", enumerate(r.managers, 0))
+	}
+	return fmt.Sprintf("something that runs after isolate's webhook %s, by which %s would still select pod %s. %s", what, r.by, r.pod.Name, howToFindMutators)
+}
+
 func messageStatefulSet(a attempt) string {
 	return fmt.Sprintf("%s can't start a replacement while pod %s exists, because the replacement needs the same name. "+
 		"Nothing was changed. %s", a.controller, a.req.Old.Name, proceed(a.req.Old))

@@ -88,6 +88,11 @@ var otherRefusals = []Refusal{
 		ForcePasses: true,
 	},
 	{
+		Reason:  ReasonReattached,
+		Refused: "a quarantine whose labels or owners something that runs after isolate's webhook changes again",
+		Why:     "the pod would stay attached; the message names the label and the object that selects by it",
+	},
+	{
 		Reason:  ReasonInvalidValue,
 		Refused: "a request key with a value that it does not accept",
 		Why:     "the message says what it accepts",

@@ -14,8 +14,15 @@ import (
 	"isolate.example.io/webhook/connections"
 )
 
-// Path is the path of the webhook in the shipped configuration.
-const Path = "/mutate-pods"
+// Paths of the webhook in the shipped configurations.
+const (
+	// Path is where writes to pods are decided and changed.
+	Path = "/mutate-pods"
+
+	// ValidatePath is where a write that quarantines is checked once more, after all
+	// that can change it.
+	ValidatePath = "/validate-pods"
+)
 
 // Selectors looks up what selects a pod.
 type Selectors interface {
@@ -71,7 +78,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	connections.Completed(r.Context())
-	response := h.review(r.Context(), req)
+	response := h.review(r.Context(), req, r.URL.Path == ValidatePath)
 	response.UID = req.UID
 	answer := admissionv1.AdmissionReview{Response: response}
 	answer.SetGroupVersionKind(admissionv1.SchemeGroupVersion.WithKind("AdmissionReview"))
@@ -82,9 +89,13 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // review returns the response to a request, without its UID.
-func (h *Handler) review(ctx context.Context, req *request) *admissionv1.AdmissionResponse {
+func (h *Handler) review(ctx context.Context, req *request, validates bool) *admissionv1.AdmissionResponse {
 	start := h.Clock.Now()
-	decision, err := h.decide(req, start)
+	decide := h.decide
+	if validates {
+		decide = h.verify
+	}
+	decision, err := decide(req, start)
 	if err != nil {
 		h.failed(ctx, err)
 		return errored(err)
@@ -96,7 +107,7 @@ func (h *Handler) review(ctx context.Context, req *request) *admissionv1.Admissi
 
 // decide looks up what the decision depends on, and decides.
 func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decision, err error) {
-	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata, User: req.UserInfo.Username, Time: now}
+	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username, Time: now}
 	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, errUnknown(unknownSelectors, err)
 	}
@@ -127,6 +138,18 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	w.Header().Set("Connection", "close")
 	http.Error(w, err.Error(), code)
+}
+
+// verify decides whether a write that quarantines may be stored.
+func (h *Handler) verify(req *request, now time.Time) (decision quarantine.Decision, err error) {
+	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username, Time: now}
+	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
+		return decision, errUnknown(unknownSelectors, err)
+	}
+	if r.Old == nil {
+		return quarantine.Decision{Action: quarantine.ActionNone}, nil
+	}
+	return quarantine.Verify(r, req.Object.Metadata.ManagedFields), nil
 }
 
 func (h *Handler) failed(ctx context.Context, err error) {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -32,9 +33,17 @@ type request struct {
 		Username string `json:"username"`
 	} `json:"userInfo"`
 	Object *struct {
-		Metadata quarantine.Metadata `json:"metadata"`
+		Metadata objectMetadata `json:"metadata"`
 	} `json:"object"`
 	OldObject *quarantine.Pod `json:"oldObject"`
+}
+
+// objectMetadata has, in addition to what the rules read, the managedFields, which are
+// only decoded for a denial.
+type objectMetadata struct {
+	quarantine.Metadata
+
+	ManagedFields json.RawMessage `json:"managedFields"`
 }
 
 func (r *request) dryRun() bool { return ptr.Deref(r.DryRun, false) }

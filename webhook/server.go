@@ -85,6 +85,7 @@ func NewServer(options ServerOptions) (*manager.Server, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle(Path, options.Reviews)
+	mux.Handle(ValidatePath, options.Reviews)
 	return &manager.Server{
 		Name:     "admission",
 		Listener: listener,

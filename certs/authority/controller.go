@@ -78,7 +78,11 @@ func (r *reconciler) read(ctx context.Context) (State, error) {
 	if s.Serving, err = ignoreNotFound(secrets.Get(ctx, ServingSecret, metav1.GetOptions{})); err != nil {
 		return s, err
 	}
-	s.Configuration, err = ignoreNotFound(r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, Configuration, metav1.GetOptions{}))
+	configurations := r.client.AdmissionregistrationV1()
+	if s.Configuration, err = ignoreNotFound(configurations.MutatingWebhookConfigurations().Get(ctx, Configuration, metav1.GetOptions{})); err != nil {
+		return s, err
+	}
+	s.Validating, err = ignoreNotFound(configurations.ValidatingWebhookConfigurations().Get(ctx, Configuration, metav1.GetOptions{}))
 	return s, err
 }
 

@@ -3,10 +3,10 @@ package authority
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	cmapi "github.com/cert-manager/cert-manager/pkg/apis/certmanager/v1"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
 )
 
@@ -63,7 +63,7 @@ func messageBundleWritten(cause Cause) string {
 }
 
 func messageCABundleWritten() string {
-	return "Updated the caBundle of MutatingWebhookConfiguration " + Configuration + ": it differed from the bundle in Secret " + CASecret + "."
+	return "Updated the caBundle of the webhook configurations " + Configuration + ": it differed from the bundle in Secret " + CASecret + "."
 }
 
 func messageOwnedByCertManager(secret *corev1.Secret, certificate string) string {
@@ -78,10 +78,10 @@ func messageImmutable(secret *corev1.Secret) string {
 		"Delete it, and isolate creates a new one: kubectl delete secret -n %[1]s %[2]s", secret.Namespace, secret.Name)
 }
 
-func messageInjectedByCertManager(configuration *admissionregistrationv1.MutatingWebhookConfiguration, key string) string {
-	return fmt.Sprintf("cert-manager injects the caBundle of MutatingWebhookConfiguration %[1]s, so isolate does not touch it. "+
-		"To let isolate write it: kubectl annotate mutatingwebhookconfiguration %[1]s %[2]s-. "+
-		"To leave it to cert-manager: run the sweeper without --self-signed.", configuration.Name, key)
+func messageInjectedByCertManager(kind, key string) string {
+	return fmt.Sprintf("cert-manager injects the caBundle of %[1]s %[2]s, so isolate does not touch it. "+
+		"To let isolate write it: kubectl annotate %[3]s %[2]s %[4]s-. "+
+		"To leave it to cert-manager: run the sweeper without --self-signed.", kind, Configuration, strings.ToLower(kind), key)
 }
 
 func messageClockSkewed(ahead time.Duration) string {

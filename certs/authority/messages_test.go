@@ -5,8 +5,6 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestMessagesOfARotation(t *testing.T) {
@@ -20,7 +18,7 @@ func TestMessagesOfARotation(t *testing.T) {
 		messageCertificateRotated(CauseOtherNames, end): "Issued a new certificate for the webhook, valid until 2026-04-02T03:04:05Z, because the old one was for other host names.",
 		messageBundleWritten(CauseDamaged):              "Rewrote the bundle of trusted CAs, because the stored one was unusable.",
 		messageBundleWritten(CauseUnlisted):             "Rewrote the bundle of trusted CAs, because it lacked a CA that may have issued what replicas serve with.",
-		messageCABundleWritten():                        "Updated the caBundle of MutatingWebhookConfiguration isolate: it differed from the bundle in Secret isolate-ca.",
+		messageCABundleWritten():                        "Updated the caBundle of the webhook configurations isolate: it differed from the bundle in Secret isolate-ca.",
 		messageOldCARemoved():                           "Removed the webhook's old CA from the trusted CAs: every replica has had time to load the new certificate.",
 	} {
 		require.Equal(t, want, got)
@@ -29,7 +27,6 @@ func TestMessagesOfARotation(t *testing.T) {
 
 func TestMessagesOfABlockerSayWhatToDo(t *testing.T) {
 	leaf := secret(ServingSecret, nil)
-	configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: Configuration}}
 	for got, want := range map[string]string{
 		messageOwnedByCertManager(leaf, "isolate-webhook"): "Secret isolate-system/isolate-webhook-tls belongs to cert-manager's Certificate isolate-webhook, so isolate does not touch it. " +
 			"To let isolate issue the webhook's certificate: kubectl delete certificate -n isolate-system isolate-webhook --ignore-not-found, " +
@@ -37,7 +34,7 @@ func TestMessagesOfABlockerSayWhatToDo(t *testing.T) {
 			"To leave it to cert-manager: run the sweeper without --self-signed.",
 		messageImmutable(leaf): "Secret isolate-system/isolate-webhook-tls is immutable, so isolate can't renew the webhook's certificate. " +
 			"Delete it, and isolate creates a new one: kubectl delete secret -n isolate-system isolate-webhook-tls",
-		messageInjectedByCertManager(configuration, "cert-manager.io/inject-ca-from"): "cert-manager injects the caBundle of MutatingWebhookConfiguration isolate, so isolate does not touch it. " +
+		messageInjectedByCertManager("MutatingWebhookConfiguration", "cert-manager.io/inject-ca-from"): "cert-manager injects the caBundle of MutatingWebhookConfiguration isolate, so isolate does not touch it. " +
 			"To let isolate write it: kubectl annotate mutatingwebhookconfiguration isolate cert-manager.io/inject-ca-from-. " +
 			"To leave it to cert-manager: run the sweeper without --self-signed.",
 		errNoProgress.Error(): "the webhook's certificate keeps being changed by something else: what is stored never matches what was written; " +

@@ -85,7 +85,7 @@ func (w *world) mustBeSettled() {
 	require.Len(w, ca.bundle, 1, "the old CA is gone")
 	require.Empty(w, causeToIssue(w.State, ca, readServing(w.Serving), w.now, w.config))
 	if w.Configuration != nil {
-		require.True(w, injected(w.Configuration, w.CA.Data[certs.CAFile]))
+		require.True(w, injected(w.State, w.CA.Data[certs.CAFile]))
 	}
 }
 

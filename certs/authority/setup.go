@@ -74,6 +74,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		newInformer(secrets, "secrets", options.Namespace, CASecret, &corev1.Secret{}),
 		newInformer(secrets, "secrets", options.Namespace, ServingSecret, &corev1.Secret{}),
 		newInformer(configurations, "mutatingwebhookconfigurations", "", Configuration, &admissionregistrationv1.MutatingWebhookConfiguration{}),
+		newInformer(configurations, "validatingwebhookconfigurations", "", Configuration, &admissionregistrationv1.ValidatingWebhookConfiguration{}),
 	} {
 		if err := mgr.Add(manager.RunnableFunc(func(ctx context.Context) error {
 			informer.RunWithContext(ctx)

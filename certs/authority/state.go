@@ -26,7 +26,8 @@ const (
 	// ServingSecret holds the webhook's serving certificate, and in ca.crt its issuer.
 	ServingSecret = "isolate-webhook-tls"
 
-	// Configuration is the MutatingWebhookConfiguration whose caBundle is managed.
+	// Configuration is the name of the MutatingWebhookConfiguration and of the
+	// ValidatingWebhookConfiguration whose caBundles are managed.
 	Configuration = "isolate"
 )
 
@@ -52,6 +53,26 @@ type State struct {
 	CA            *corev1.Secret
 	Serving       *corev1.Secret
 	Configuration *admissionregistrationv1.MutatingWebhookConfiguration
+	Validating    *admissionregistrationv1.ValidatingWebhookConfiguration
+}
+
+// called reports whether a configuration has the API server call the webhook.
+func (s State) called() bool { return s.Configuration != nil || s.Validating != nil }
+
+// caBundles returns the caBundle of every webhook of both configurations.
+func (s State) caBundles() [][]byte {
+	var bundles [][]byte
+	if s.Configuration != nil {
+		for i := range s.Configuration.Webhooks {
+			bundles = append(bundles, s.Configuration.Webhooks[i].ClientConfig.CABundle)
+		}
+	}
+	if s.Validating != nil {
+		for i := range s.Validating.Webhooks {
+			bundles = append(bundles, s.Validating.Webhooks[i].ClientConfig.CABundle)
+		}
+	}
+	return bundles
 }
 
 // storedCA is the content of the CA's Secret.
@@ -147,14 +168,9 @@ func readServing(secret *corev1.Secret) *Pair {
 	return pair
 }
 
-// injected reports whether every webhook of the configuration has this bundle.
-func injected(configuration *admissionregistrationv1.MutatingWebhookConfiguration, bundle []byte) bool {
-	for i := range configuration.Webhooks {
-		if !bytes.Equal(configuration.Webhooks[i].ClientConfig.CABundle, bundle) {
-			return false
-		}
-	}
-	return true
+// injected reports whether every webhook has this bundle.
+func injected(s State, bundle []byte) bool {
+	return !slices.ContainsFunc(s.caBundles(), func(stored []byte) bool { return !bytes.Equal(stored, bundle) })
 }
 
 // knownCAs returns the CAs that may have issued what a replica of the webhook still
@@ -171,10 +187,8 @@ func knownCAs(s State, ca *storedCA, now time.Time) []*x509.Certificate {
 				candidates = append(candidates, certificates(secret.Data[certs.CAFile])...)
 			}
 		}
-		if s.Configuration != nil {
-			for i := range s.Configuration.Webhooks {
-				candidates = append(candidates, certificates(s.Configuration.Webhooks[i].ClientConfig.CABundle)...)
-			}
+		for _, bundle := range s.caBundles() {
+			candidates = append(candidates, certificates(bundle)...)
 		}
 	}
 	var kept []*x509.Certificate

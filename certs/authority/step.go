@@ -120,12 +120,12 @@ func unlisted(s State, ca *storedCA, serving *Pair, now time.Time) []*x509.Certi
 		// Without a serving certificate, each CA may be the issuer.
 		return c.IsCA && valid(c, now) && (serving == nil || serving.Cert.CheckSignatureFrom(c) == nil)
 	}
-	if s.Configuration == nil || serving != nil && slices.ContainsFunc(ca.bundle, issuer) {
+	if !s.called() || serving != nil && slices.ContainsFunc(ca.bundle, issuer) {
 		return nil
 	}
 	var unlisted []*x509.Certificate
-	for i := range s.Configuration.Webhooks {
-		for _, trusted := range certificates(s.Configuration.Webhooks[i].ClientConfig.CABundle) {
+	for _, bundle := range s.caBundles() {
+		for _, trusted := range certificates(bundle) {
 			if issuer(trusted) && !slices.ContainsFunc(slices.Concat(ca.bundle, unlisted), trusted.Equal) {
 				unlisted = append(unlisted, trusted)
 			}
@@ -134,12 +134,12 @@ func unlisted(s State, ca *storedCA, serving *Pair, now time.Time) []*x509.Certi
 	return unlisted
 }
 
-// trust injects the bundle into the webhook configuration, and records when.
+// trust injects the bundle into the webhook configurations, and records when.
 func trust(s State, ca *storedCA, serving *Pair, now time.Time) *Step {
-	if s.Configuration == nil {
+	if !s.called() {
 		return nil // Nobody calls the webhook.
 	}
-	if !injected(s.Configuration, s.CA.Data[certs.CAFile]) {
+	if !injected(s, s.CA.Data[certs.CAFile]) {
 		if !ca.trustedSince.IsZero() && (serving == nil || !ca.issued(serving.Cert)) {
 			// Somebody removed the bundle before every API server had loaded it: start over.
 			return &Step{Action: ActionAnnotate}
@@ -157,7 +157,7 @@ func issueWhenTrusted(s State, ca *storedCA, serving *Pair, cause Cause, now tim
 	trusted := ca.trustedSince.Add(config.Propagation)
 	useless := serving != nil && !valid(serving.Cert, now)
 	switch {
-	case s.Configuration != nil && ca.hasOthers() && !useless && now.Before(trusted):
+	case s.called() && ca.hasOthers() && !useless && now.Before(trusted):
 		return Step{Action: ActionWait, After: trusted.Sub(now)}
 	case !ca.servedSince.IsZero() && (serving == nil || !ca.issued(serving.Cert)):
 		return Step{Action: ActionAnnotate, TrustedSince: ca.trustedSince}
@@ -191,12 +191,12 @@ func blockedBy(s State) string {
 			return messageImmutable(secret)
 		}
 	}
-	if s.Configuration == nil {
-		return ""
-	}
 	for _, key := range []string{cmapi.WantInjectAnnotation, cmapi.WantInjectFromSecretAnnotation, cmapi.WantInjectAPIServerCAAnnotation} {
-		if s.Configuration.Annotations[key] != "" {
-			return messageInjectedByCertManager(s.Configuration, key)
+		switch {
+		case s.Configuration != nil && s.Configuration.Annotations[key] != "":
+			return messageInjectedByCertManager("MutatingWebhookConfiguration", key)
+		case s.Validating != nil && s.Validating.Annotations[key] != "":
+			return messageInjectedByCertManager("ValidatingWebhookConfiguration", key)
 		}
 	}
 	return ""

@@ -92,17 +92,28 @@ func (r *reconciler) issue(ctx context.Context, step Step, s State, now time.Tim
 }
 
 func (r *reconciler) inject(ctx context.Context, s State) error {
-	configuration := admissionregistrationac.MutatingWebhookConfiguration(Configuration).WithResourceVersion(s.Configuration.ResourceVersion)
-	for i := range s.Configuration.Webhooks {
-		configuration.WithWebhooks(admissionregistrationac.MutatingWebhook().WithName(s.Configuration.Webhooks[i].Name).
-			WithClientConfig(admissionregistrationac.WebhookClientConfig().WithCABundle(s.CA.Data[certs.CAFile]...)))
+	client := admissionregistrationac.WebhookClientConfig().WithCABundle(s.CA.Data[certs.CAFile]...)
+	options := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	if s.Configuration != nil {
+		configuration := admissionregistrationac.MutatingWebhookConfiguration(Configuration).WithResourceVersion(s.Configuration.ResourceVersion)
+		for i := range s.Configuration.Webhooks {
+			configuration.WithWebhooks(admissionregistrationac.MutatingWebhook().WithName(s.Configuration.Webhooks[i].Name).WithClientConfig(client))
+		}
+		if _, err := r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Apply(ctx, configuration, options); err != nil {
+			return err
+		}
 	}
-	_, err := r.client.AdmissionregistrationV1().MutatingWebhookConfigurations().Apply(ctx, configuration,
-		metav1.ApplyOptions{FieldManager: fieldManager, Force: true})
-	if err == nil {
-		r.report(ctx, s.CA, reasonCABundleWritten, messageCABundleWritten())
+	if s.Validating != nil {
+		configuration := admissionregistrationac.ValidatingWebhookConfiguration(Configuration).WithResourceVersion(s.Validating.ResourceVersion)
+		for i := range s.Validating.Webhooks {
+			configuration.WithWebhooks(admissionregistrationac.ValidatingWebhook().WithName(s.Validating.Webhooks[i].Name).WithClientConfig(client))
+		}
+		if _, err := r.client.AdmissionregistrationV1().ValidatingWebhookConfigurations().Apply(ctx, configuration, options); err != nil {
+			return err
+		}
 	}
-	return err
+	r.report(ctx, s.CA, reasonCABundleWritten, messageCABundleWritten())
+	return nil
 }
 
 // secret returns the apply configuration of a Secret. An existing Secret keeps its

@@ -23,7 +23,7 @@ func TestDamageIsRepairedAndReported(t *testing.T) {
 	all := sharedCluster(t)
 	i := all.installWith(all.options([]string{quick}))
 	const (
-		injected    = "Updated the caBundle of MutatingWebhookConfiguration isolate: it differed from the bundle in Secret isolate-ca."
+		injected    = "Updated the caBundle of the webhook configurations isolate: it differed from the bundle in Secret isolate-ca."
 		certRotated = "Issued a new certificate for the webhook, valid until %s, because %s."
 		caRotated   = "Created a new CA for the webhook's certificate, valid until %s, because %s."
 	)

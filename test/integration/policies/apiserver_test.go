@@ -111,7 +111,7 @@ func base(t *testing.T) []*unstructured.Unstructured {
 func (s *apiServer) install(t *testing.T, webhook *fakeWebhook) {
 	t.Helper()
 	for _, object := range base(t) {
-		if object.GetKind() == "MutatingWebhookConfiguration" {
+		if isWebhookConfiguration(object) {
 			if webhook == nil {
 				continue
 			}
@@ -167,6 +167,10 @@ func (s *apiServer) subresources(t *testing.T) map[string]write {
 		return !slices.ContainsFunc(core.APIResources, func(r metav1.APIResource) bool { return r.Name == name })
 	})
 	return writes
+}
+
+func isWebhookConfiguration(object *unstructured.Unstructured) bool {
+	return object.GetKind() == "MutatingWebhookConfiguration" || object.GetKind() == "ValidatingWebhookConfiguration"
 }
 
 // asWebhookConfiguration converts an object of the manifests and fails on unknown fields.

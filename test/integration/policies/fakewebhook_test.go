@@ -18,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/webhook"
 )
 
 // fakeWebhook is a fake of isolate's webhook that counts the reviews. It answers like the
@@ -33,7 +34,12 @@ func startWebhook(t *testing.T, answer func(before, after *corev1.Pod) []jsonpat
 	t.Helper()
 	s := &fakeWebhook{}
 	s.server = httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.reviews.Add(1)
+		answer := answer
+		if r.URL.Path == webhook.ValidatePath {
+			answer = func(_, _ *corev1.Pod) []jsonpatch.Operation { return nil }
+		} else {
+			s.reviews.Add(1)
+		}
 		review := &admissionv1.AdmissionReview{}
 		if err := json.NewDecoder(r.Body).Decode(review); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
@@ -105,15 +111,17 @@ func (s *fakeWebhook) calls() int64 { return s.reviews.Load() }
 // answerFor points the configuration at the fake and changes nothing else in it.
 func (s *fakeWebhook) answerFor(t *testing.T, configuration *unstructured.Unstructured) {
 	t.Helper()
-	typed := asWebhookConfiguration(t, configuration)
-	for i := range typed.Webhooks {
-		typed.Webhooks[i].ClientConfig = s.clientConfig(*typed.Webhooks[i].ClientConfig.Service.Path)
-	}
-	content, err := runtime.DefaultUnstructuredConverter.ToUnstructured(typed)
+	webhooks, _, err := unstructured.NestedSlice(configuration.Object, "webhooks")
 	must(t, err)
-	configuration.Object = content
-	configuration.SetAPIVersion("admissionregistration.k8s.io/v1")
-	configuration.SetKind("MutatingWebhookConfiguration")
+	for _, w := range webhooks {
+		shipped := w.(map[string]any)
+		path, _, err := unstructured.NestedString(shipped, "clientConfig", "service", "path")
+		must(t, err)
+		config := s.clientConfig(path)
+		shipped["clientConfig"], err = runtime.DefaultUnstructuredConverter.ToUnstructured(&config)
+		must(t, err)
+	}
+	must(t, unstructured.SetNestedSlice(configuration.Object, webhooks, "webhooks"))
 }
 
 func (s *fakeWebhook) clientConfig(path string) admissionregistrationv1.WebhookClientConfig {

@@ -1,0 +1,64 @@
+package quarantine
+
+import (
+	"testing"
+)
+
+func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
+	const find = "Nothing was changed. To find what runs after isolate's webhook: " +
+		"kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies; have it leave out pods with the label isolate.example.io/quarantined"
+	const name = "login-audit-trail-service-5d4f8-x2x"
+	managed := `[{"manager":"kubectl","fieldsV1":{"f:metadata":{"f:labels":{"f:team":{}}}}},{"manager":"other","fieldsV1":{"f:metadata":{"f:labels":{"f:tier":{}}}}}]`
+	tests := []struct {
+		name      string
+		selectors namespace
+		later     []func(*Metadata) // what something that runs after isolate's webhook changes
+		want      string
+	}{
+		{name: "nothing is changed"},
+		{name: "a label that nothing selects by is set", later: []func(*Metadata){label("mesh", "on")}},
+		{
+			name: "a rewritten label is set again", selectors: shop(), later: []func(*Metadata){label("team", "shop")},
+			want: "something that runs after isolate's webhook sets label team=shop (field manager kubectl), by which Service/shop would still select pod " + name + ". " + find,
+		},
+		{
+			name: "a rewritten label is removed", selectors: append(incident(), selects(KindReplicaSet, "bare", absent("release"))),
+			later: []func(*Metadata){withoutLabel("release")},
+			want:  "something that runs after isolate's webhook removes label release, by which ReplicaSet/bare would still select pod " + name + ". " + find,
+		},
+		{
+			name: "an owner is added", later: []func(*Metadata){owner("v1", "ConfigMap", "x")},
+			want: "something that runs after isolate's webhook gives pod " + name + " the owner ConfigMap/x. " + find,
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			config := DefaultConfig()
+			if tt.selectors == nil {
+				tt.selectors = incident()
+			}
+			req := update(tt.selectors, pod(label("team", "shop")), trigger)
+			req.New = clone(apply(t, req.New, config.Decide(req)))
+			for _, change := range tt.later {
+				change(req.New)
+			}
+			decision := Verify(req, []byte(managed))
+			switch {
+			case tt.want == "" && decision.Denial != nil:
+				t.Errorf("denied: %s", decision.Denial.Message)
+			case tt.want != "" && (decision.Denial == nil || decision.Denial.Reason != ReasonReattached || decision.Denial.Message != tt.want):
+				t.Errorf("denial = %+v\nwant %s", decision.Denial, tt.want)
+			}
+		})
+	}
+	t.Run("a Service is created during the admission", func(t *testing.T) {
+		config := DefaultConfig()
+		req := update(incident(), pod(), trigger)
+		req.New = clone(apply(t, req.New, config.Decide(req)))
+		req.Selectors = reselected()
+		const want = "Service/late has come to select pod " + name + " while it was being quarantined. Nothing was changed; retry"
+		if decision := Verify(req, nil); decision.Denial == nil || decision.Denial.Message != want {
+			t.Errorf("denial = %+v\nwant %s", decision.Denial, want)
+		}
+	})
+}
