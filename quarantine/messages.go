@@ -28,14 +28,15 @@ const (
 )
 
 const (
-	warnCreated     = "Removes isolate's annotations: a new pod can't be quarantined, annotate it once it exists."
-	warnTerminating = "This pod is already terminating: it is not quarantined and will still be deleted."
-	warnHoldFree    = "This pod is not quarantined: " + HoldKey + " has no effect until it is."
-	warnTTLFree     = "This pod is not quarantined: " + TTLKey + " has no effect until it is."
-	warnReleaseFree = "This pod is not quarantined, so there is nothing to release."
-	warnExtendFree  = "Removes the annotation " + ExtendKey + ": this pod is not quarantined, so there is nothing to extend."
-	warnDamaged     = "Releases the pod, but its record is damaged: check labels and annotations, not all can be restored."
-	warnReleased    = "Releases the pod: restores its labels, so their selectors match it again."
+	warnCreated        = "Removes isolate's annotations: a new pod can't be quarantined, annotate it once it exists."
+	warnTerminating    = "This pod is already terminating: it is not quarantined and will still be deleted."
+	warnHoldFree       = "This pod is not quarantined: " + HoldKey + " has no effect until it is."
+	warnTTLFree        = "This pod is not quarantined: " + TTLKey + " has no effect until it is."
+	warnReleaseFree    = "This pod is not quarantined, so there is nothing to release."
+	warnExtendFree     = "Removes the annotation " + ExtendKey + ": this pod is not quarantined, so there is nothing to extend."
+	warnDamaged        = "Releases the pod, but its record is damaged: check labels and annotations, not all can be restored."
+	warnReleased       = "Releases the pod: restores its labels, so their selectors match it again."
+	warnReleasedInPart = "Releases the pod: restores its labels as far as they have not changed since."
 )
 
 // warnNoEffect says that requests for a terminating pod change nothing.

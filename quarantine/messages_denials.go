@@ -93,10 +93,12 @@ func messageAnnotationsTooLarge(a attempt) string {
 		a.req.Old.Name, size, size-maxAnnotationBytes, strings.Join(largestAnnotations(a.req.New), ", "))
 }
 
-// largestAnnotations returns the largest annotations, as "key (bytes)".
+// largestAnnotations returns the largest annotations that are not isolate's, as "key (bytes)".
 func largestAnnotations(pod *Metadata) []string {
 	const most = 3
-	keys := slices.SortedFunc(maps.Keys(pod.Annotations), func(a, b string) int {
+	others := maps.Clone(pod.Annotations)
+	maps.DeleteFunc(others, func(key, _ string) bool { return strings.HasPrefix(key, Domain) })
+	keys := slices.SortedFunc(maps.Keys(others), func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(pod.Annotations[b]), len(pod.Annotations[a])), strings.Compare(a, b))
 	})
 	keys = keys[:min(len(keys), most)]

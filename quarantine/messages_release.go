@@ -5,8 +5,11 @@ package quarantine
 // releaseWarnings says what the release restores and what the controller does then.
 func releaseWarnings(status Status, adopted adoption, lost unrestored) []string {
 	list := []string{warnReleased}
-	if status.State == Damaged {
+	switch {
+	case status.State == Damaged:
 		list[0] = warnDamaged
+	case len(lost.Labels) > 0:
+		list[0] = warnReleasedInPart
 	}
 	if sentence := adopted.sentence(); sentence != "" {
 		list = append(list, sentence)

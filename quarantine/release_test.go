@@ -72,7 +72,7 @@ func TestReleaseKeepsWhatItCannotRestore(t *testing.T) {
 			}
 			var warnings []string
 			for _, warning := range decision.Warnings {
-				if warning != warnReleased && warning != warnDamaged && warning != "ReplicaSet/login-audit-trail-service-5d4f8 adopts it." {
+				if warning != warnReleased && warning != warnReleasedInPart && warning != warnDamaged && warning != "ReplicaSet/login-audit-trail-service-5d4f8 adopts it." {
 					warnings = append(warnings, warning)
 				}
 			}

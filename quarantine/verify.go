@@ -29,7 +29,10 @@ func Verify(req Request, managedFields []byte) Decision {
 			changed = !equal(now, wrote)
 		}
 		if changed && key != QuarantinedLabel {
-			found.key, found.value, found.managers = key, now, managersOf(managedFields, key)
+			found.key, found.value = key, now
+			if keyChanged(req.Old.Labels, req.New.Labels, key) {
+				found.managers = managersOf(managedFields, key)
+			}
 			break
 		}
 	}
@@ -47,8 +50,8 @@ type reattachment struct {
 	key   string
 	value *string
 
-	// managers are the field managers that own the label. The API server attributes what
-	// a webhook changes to the manager of the request.
+	// managers are the field managers that own the label, if its value is a new one. The
+	// API server attributes what a webhook changes to the manager of the request.
 	managers []string
 }
 

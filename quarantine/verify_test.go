@@ -19,7 +19,12 @@ func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
 		{name: "a label that nothing selects by is set", later: []func(*Metadata){label("mesh", "on")}},
 		{
 			name: "a rewritten label is set again", selectors: shop(), later: []func(*Metadata){label("team", "shop")},
-			want: "something that runs after isolate's webhook sets label team=shop (field manager kubectl), by which Service/shop would still select pod " + name + ". " + find,
+			want: "something that runs after isolate's webhook sets label team=shop, by which Service/shop would still select pod " + name + ". " + find,
+		},
+		{
+			name: "a label with a new value is set", selectors: append(incident(), selects(KindService, "late", equals("team", "late"))),
+			later: []func(*Metadata){label("team", "late")},
+			want:  "something that runs after isolate's webhook sets label team=late (field manager kubectl), by which Service/late would still select pod " + name + ". " + find,
 		},
 		{
 			name: "a rewritten label is removed", selectors: append(incident(), selects(KindReplicaSet, "bare", absent("release"))),
