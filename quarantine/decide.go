@@ -20,7 +20,7 @@ func (c *Config) decide(req Request) Decision {
 		return decideTerminating(req)
 	}
 	status := StatusOf(req.Old.Labels, req.Old.Annotations)
-	if errs := c.invalidRequests(req, status); len(errs) > 0 { // T4
+	if errs := c.invalidRequests(req); len(errs) > 0 { // T4
 		return invalid(ReasonInvalidValue, errs...)
 	}
 	if errs := misplacedKeys(req); len(errs) > 0 { // T5

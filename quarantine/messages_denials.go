@@ -19,10 +19,9 @@ const (
 	problemPrefix = "must have 1 to 32 letters, digits, '-', '_' or '.', and begin and end with a letter or digit"
 	problemKey    = "must be the key of a label, such as team or example.com/team"
 
-	problemTTLQuarantined = "only applies when a pod is quarantined, and this pod already is; to keep it longer, set " + ExtendKey + " instead"
-	problemSwitch         = `must be "true" or "false"`
-	problemForce          = `must be "true"; isolate removes it after reading it`
-	problemCreated        = "a pod can't be created quarantined; create it without this label, then set the annotation " + TriggerKey + "=true"
+	problemSwitch  = `must be "true" or "false"`
+	problemForce   = `must be "true"; isolate removes it after reading it`
+	problemCreated = "a pod can't be created quarantined; create it without this label, then set the annotation " + TriggerKey + "=true"
 )
 
 var errDuration = errors.New("must be a duration such as 90s, 30m, 36h, 7d or 1d12h: whole numbers, units from large to small")

@@ -73,6 +73,9 @@ func updateWarnings(pod *Pod, d detachment, e expiry) []string {
 		list = append(list, sentence)
 	}
 	list = append(list, warnDeadline(pod, e)...)
+	if d.ttl {
+		list = append(list, "Ignores "+TTLKey+" on a quarantined pod. To keep it longer: "+annotate(pod, ExtendKey+"=24h"))
+	}
 	refused := overriddenSentences(d.overridden)
 	for _, owner := range d.owners {
 		refused = append(refused, warning("Drops the ownerReference to %s: a quarantined pod has no owner.", owner))

@@ -45,6 +45,11 @@ type Record struct {
 	DetachedFrom     []string `json:"detachedFrom,omitempty"`
 	MoreDetachedFrom int      `json:"moreDetachedFrom,omitempty"`
 
+	// DetachedAgain counts the writes that detached the quarantined pod again. Each of them
+	// changes the record by it: if a later webhook undid everything that isolate changed, the
+	// pod would be as it is stored, and the API server would not call isolate's webhook again.
+	DetachedAgain int `json:"detachedAgain,omitempty"`
+
 	unknown map[string]json.RawMessage
 }
 
@@ -71,7 +76,7 @@ var errNotObject = errors.New("must be a JSON object, not null")
 // recordFields has Record's fields without its methods.
 type recordFields Record
 
-var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "detachedFrom", "moreDetachedFrom", legacyDetachedFrom}
+var recordFieldNames = []string{"labels", "ownerReferences", "annotations", "forced", "extended", "rewritten", "controller", "detachedFrom", "moreDetachedFrom", "detachedAgain", legacyDetachedFrom}
 
 // legacyDetachedFrom is the name of detachedFrom in records written before v0.1.0.
 // No such record outlives the longest ttl, 30 days unless configured otherwise, or

@@ -1,6 +1,7 @@
 package quarantine
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -20,11 +21,15 @@ func (c *Config) updateQuarantined(req Request, status Status) Decision {
 	for _, key := range []string{ForceKey, ExtendKey, RecheckKey} {
 		changes.removeAnnotation(key)
 	}
+	ttl := keepTTL(req, changes)
 	record := status.Record
 	if len(selecting) > 0 {
 		record.Labels = merged(labels.changed, record.Labels) // A recorded original stays.
 		record.Rewritten = merged(record.Rewritten, labels.rewritten)
 		record.addDetachedFrom(names(selecting)...)
+	}
+	if len(req.Old.OwnerReferences) > 0 || (len(selecting) > 0 && !maps.Equal(labels.stored, req.Old.Labels)) {
+		record.DetachedAgain++
 	}
 	expires := c.extend(req, status, &record)
 	writeRecord(req, changes, record.String(), status.Record.String(), expires)
@@ -36,6 +41,7 @@ func (c *Config) updateQuarantined(req Request, status Status) Decision {
 		remaining:  blocking(req.Selectors.Matching(labels.stored)),
 		overridden: labels.overridden,
 		owners:     addedOwners(req, selecting),
+		ttl:        ttl,
 		record:     !carriesRecord(req.New.Labels, req.New.Annotations),
 	}
 	return Decision{
@@ -55,6 +61,9 @@ type detachment struct {
 	// overridden and owners are the labels and owners of the write that are not stored.
 	overridden []overriddenLabel
 	owners     []*Owner
+
+	// ttl says that the write sets a ttl, which is not stored.
+	ttl bool
 
 	// record says that the write leaves the record out, as one does that replaces the pod
 	// with a manifest of its own.
@@ -101,6 +110,20 @@ func addedOwners(req Request, selecting []*SelectingObject) []*Owner {
 		}
 	}
 	return owners
+}
+
+// keepTTL keeps the stored ttl if the write sets another, and reports whether it does. A
+// ttl only counts when a pod is quarantined. The webhook can't refuse the write for it: a
+// policy that sets one on every write would stop all others.
+func keepTTL(req Request, changes *edit) bool {
+	if _, ok := req.New.Annotations[TTLKey]; !ok || !keyChanged(req.Old.Annotations, req.New.Annotations, TTLKey) {
+		return false
+	}
+	changes.removeAnnotation(TTLKey)
+	if was, ok := req.Old.Annotations[TTLKey]; ok {
+		changes.setAnnotation(TTLKey, was)
+	}
+	return true
 }
 
 func updateAction(req Request, changes *edit, found detachment, expires string) Action {

@@ -35,6 +35,10 @@ func adopter() namespace {
 	return append(incident(), selects(KindReplicaSet, "late", equals("release", "quarantined-login-audit-trail-service")))
 }
 
+func detachedAgain(times int) func(*Metadata) bool {
+	return func(m *Metadata) bool { return StatusOf(m.Labels, m.Annotations).Record.DetachedAgain == times }
+}
+
 var adopted = adoptedBy("late")
 
 func adoptedBy(name string) func(*Metadata) {
@@ -73,7 +77,15 @@ func TestUpdateQuarantined(t *testing.T) {
 			check:   func(m *Metadata) bool { return m.Annotations[ExpiresAtKey] == "2026-03-15T15:09:27Z" },
 			warning: "Already kept longer than that: its deletion stays scheduled for 2026-03-15T15:09:27Z."},
 		{name: "extend beyond the maximum", asked: []func(*Metadata){annotation(ExtendKey, "31d")}, want: ActionDeny, reason: ReasonInvalidValue},
-		{name: "ttl is set", asked: []func(*Metadata){annotation(TTLKey, "2d")}, want: ActionDeny, reason: ReasonInvalidValue},
+		{
+			name: "ttl is set, which a policy may do on every write", asked: []func(*Metadata){annotation(TTLKey, "2d")}, want: ActionDropAnnotations,
+			check:   func(m *Metadata) bool { return m.Annotations[TTLKey] == "" },
+			warning: "Ignores isolate.example.io/ttl on a quarantined pod. To keep it longer: " + annotate(pod(), ExtendKey+"=24h"),
+		},
+		{
+			name: "ttl is changed", stored: []func(*Metadata){annotation(TTLKey, "2d")}, asked: []func(*Metadata){annotation(TTLKey, "1h"), annotation(HoldKey, True)},
+			want: ActionDropAnnotations, check: func(m *Metadata) bool { return m.Annotations[TTLKey] == "2d" && m.Annotations[HoldKey] == True },
+		},
 		{name: "ttl is removed", stored: []func(*Metadata){annotation(TTLKey, "2d")}, asked: []func(*Metadata){without(TTLKey)}, want: ActionNone},
 		{name: "hold is set", asked: []func(*Metadata){annotation(HoldKey, "true")}, want: ActionNone,
 			warning: "Holds the pod: isolate deletes it only after 2026-03-15T15:09:27Z, once the hold is removed."},
@@ -97,7 +109,9 @@ func TestUpdateQuarantined(t *testing.T) {
 			want:  ActionDetach,
 			check: func(m *Metadata) bool { return len(m.OwnerReferences) == 0 }},
 		{name: "a Service has come to select the pod", selectors: reselected(), asked: []func(*Metadata){annotation(RecheckKey, "1")},
-			want: ActionDetach, warning: "Detaches the pod again, from Service/late."},
+			want: ActionDetach, check: detachedAgain(1), warning: "Detaches the pod again, from Service/late."},
+		{name: "an owner was added while the webhook was not called", stored: []func(*Metadata){owner("v1", "ConfigMap", "x")},
+			asked: []func(*Metadata){annotation("other", "x")}, want: ActionDetach, check: detachedAgain(1)},
 		{name: "a controller that selects the pod adopts it", selectors: adopter(), asked: []func(*Metadata){adopted},
 			want: ActionDetach, check: func(m *Metadata) bool { return len(m.OwnerReferences) == 0 }},
 		{name: "a pod is detached again and extended", selectors: reselected(), asked: []func(*Metadata){annotation(ExtendKey, "2d")},
@@ -105,7 +119,7 @@ func TestUpdateQuarantined(t *testing.T) {
 			check: func(m *Metadata) bool { return m.Annotations[ExpiresAtKey] == "2026-03-16T15:09:27Z" }},
 		{name: "an inescapable selector blocks no write",
 			selectors: append(incident(), selects(KindReplicaSet, "all", notIn("env", "test"))), asked: []func(*Metadata){annotation("other", "x")},
-			want: ActionDetach, warning: "ReplicaSet/all selects this quarantined pod, and no label change detaches it."},
+			want: ActionDetach, check: detachedAgain(0), warning: "ReplicaSet/all selects this quarantined pod, and no label change detaches it."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -14,7 +14,7 @@ var requestAnnotations = []string{TriggerKey, TTLKey, ExtendKey, HoldKey, Reason
 
 // invalidRequests returns the errors of the request annotations that this write sets or
 // changes. An invalid value from before isolate was installed blocks no write.
-func (c *Config) invalidRequests(req Request, status Status) field.ErrorList {
+func (c *Config) invalidRequests(req Request) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range requestAnnotations {
 		value, ok := req.New.Annotations[key]
@@ -23,8 +23,6 @@ func (c *Config) invalidRequests(req Request, status Status) field.ErrorList {
 		}
 		if problem := c.problem(key, value); problem != "" {
 			errs = append(errs, field.Invalid(annotationPath(key), truncate(value, maxQuotedValue), problem))
-		} else if key == TTLKey && status.State == Quarantined && req.New.Annotations[TriggerKey] == True {
-			errs = append(errs, field.Invalid(annotationPath(key), truncate(value, maxQuotedValue), problemTTLQuarantined))
 		}
 	}
 	return errs

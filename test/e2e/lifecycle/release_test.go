@@ -226,8 +226,10 @@ func TestQuarantineHoldExtendRelease(t *testing.T) {
 	screen, err = annotate(quarantine.HoldKey + "=true")
 	require.NoError(t, err, screen)
 	require.Contains(t, screen, "Holds the pod")
+	screen, err = annotate(quarantine.TTLKey + "=2h")
+	require.NoError(t, err, screen)
+	require.Contains(t, screen, "Ignores isolate.example.io/ttl on a quarantined pod. To keep it longer: kubectl annotate pod -n ")
 	for annotation, want := range map[string]string{
-		quarantine.TTLKey + "=2h":                         "to keep it longer, set isolate.example.io/extend instead",
 		quarantine.ExpiresAtKey + "=2030-01-01T00:00:00Z": "only isolate changes the record",
 		quarantine.RecordKey + "={}":                      "only isolate changes the record",
 		quarantine.TriggerKey + "-":                       "is held, but once it is released, ReplicaSet/web has one pod too many",
