@@ -16,8 +16,8 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . release test/cmd/kubernetes test/cmd/certmanager
-.PHONY: help build image image-archive packages up down demo bench fmt verify vuln test unit integration e2e oldest fuzz soak clean
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/certmanager
+.PHONY: help build image image-archive plugin-archives packages up down demo bench fmt verify vuln test unit integration e2e oldest fuzz soak clean
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -33,6 +33,9 @@ image: ## Build the image IMAGE with docker, podman or buildah
 image-archive: ## Write the image IMAGE to dist/ as OCI archives, without a container engine
 	@cd release && go build -o ../$(BIN)/image ./image
 	@$(BIN)/image --image=$(IMAGE) --revision=$$(git rev-parse HEAD)
+
+plugin-archives: ## Build the kubectl plugin for all platforms into dist/plugin, with krew's manifest
+	@cmd/kubectl-isolate/archives.sh $(VERSION) dist/plugin
 
 packages: ## Install the Debian packages that tests need
 	apt-get update -qq && apt-get install -qq --no-install-recommends $$(grep -v '^#' test/packages.txt)
@@ -68,7 +71,7 @@ test: build verify unit integration oldest e2e ## Run every check and every test
 
 unit: ## Test each package alone, including the fuzz corpus
 	$(GOTEST) $$(go list ./... | grep -v /test/) ./test/bench/... ./test/gen/...
-	for module in release test/cmd/kubernetes; do (cd $$module && $(GOTEST) ./...); done
+	for module in cmd/kubectl-isolate release test/cmd/kubernetes; do (cd $$module && $(GOTEST) ./...); done
 
 integration: ## Test against a real API server
 	$(GOTEST) ./test/framework/... ./test/integration/...

@@ -83,6 +83,11 @@ func (o *quarantineOptions) run(command *cobra.Command, args []string) error {
 	if quarantine.StatusOf(pod.Labels, pod.Annotations).State != quarantine.Free {
 		return errAlreadyQuarantined(pod)
 	}
+	return o.askAndQuarantine(ctx, cluster, pod)
+}
+
+// askAndQuarantine quarantines a pod, after asking unless the flags say not to.
+func (o *quarantineOptions) askAndQuarantine(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod) (err error) {
 	var shown []string
 	if !o.yes && o.dryRun == cmdutil.DryRunNone {
 		if shown, err = o.ask(ctx, cluster, pod); err != nil {

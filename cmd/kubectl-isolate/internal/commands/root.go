@@ -23,6 +23,8 @@ const (
 	exitRefused = 3
 	// exitNotReached: the pod is quarantined, and what --wait names has not come about.
 	exitNotReached = 4
+	// exitIncomplete: the archive is written, and something is missing from it.
+	exitIncomplete = 5
 )
 
 // completionProgram is the name by which kubectl asks a plugin to complete a word.
@@ -88,6 +90,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 			}
 			return o.run(command, args)
 		},
+		Version: version(),
 		Annotations: map[string]string{
 			cobra.CommandDisplayNameAnnotation: "kubectl isolate",
 		},
@@ -102,6 +105,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	s.flags.AddFlags(root.PersistentFlags())
 	o.addFlags(root)
 	root.AddCommand(newPlanCommand(s), newListCommand(s), newStatusCommand(s),
-		newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s), newDoctorCommand(s))
+		newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s), newDoctorCommand(s), newCollectCommand(s), newDebugCommand(s))
+	cmdutil.CheckErr(addCompletion(s, root)) // Fails only where a flag has another name.
 	return root
 }

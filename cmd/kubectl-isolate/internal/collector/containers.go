@@ -1,0 +1,99 @@
+package collector
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/kubectl/pkg/cmd/exec"
+	"k8s.io/kubectl/pkg/scheme"
+)
+
+// maxStderr bounds what is kept of a command's standard error.
+const maxStderr = 64 << 10
+
+// exec runs the command that the caller gave and adds its output.
+func (c *Collector) exec(ctx context.Context, pod *corev1.Pod, options Options) error {
+	if options.Exec == "" {
+		return nil
+	}
+	return c.run(ctx, pod, options.Exec, fmt.Sprintf("exec/%s.out", options.Exec), options.Command)
+}
+
+// copy adds a path of a container as a tar, which the container's own tar makes.
+func (c *Collector) copy(ctx context.Context, pod *corev1.Pod, from Copy) error {
+	name := fmt.Sprintf("copy/%s%s.tar", from.Container, strings.TrimSuffix("/"+strings.TrimPrefix(from.Path, "/"), "/"))
+	return c.run(ctx, pod, from.Container, name, []string{"tar", "-cf", "-", "--", from.Path})
+}
+
+// run streams a command's standard output into a file. What it prints to standard
+// error becomes a file beside it.
+func (c *Collector) run(ctx context.Context, pod *corev1.Pod, container, name string, command []string) error {
+	request := c.Client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
+		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
+	source := fmt.Sprintf("exec in container %s: %s", container, strings.Join(command, " "))
+	stderr := &head{}
+	err := c.add(name, source, func(to io.Writer) error {
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
+		out := &stopping{Writer: to, stop: cancel}
+		return (&exec.DefaultRemoteExecutor{}).ExecuteWithContext(ctx, request.URL(), c.Config, nil, out, stderr, false, nil)
+	})
+	if err != nil || stderr.Len() == 0 {
+		return err
+	}
+	return c.add(name+".stderr", source, func(to io.Writer) error {
+		_, err := stderr.WriteTo(to)
+		return err
+	})
+}
+
+// stopping ends the command once its output is cut.
+type stopping struct {
+	io.Writer
+	stop func()
+}
+
+func (s *stopping) Write(data []byte) (int, error) {
+	n, err := s.Writer.Write(data)
+	if err != nil {
+		s.stop()
+	}
+	return n, err
+}
+
+// head keeps the beginning of what is written and takes the rest without an error,
+// so that the command goes on.
+type head struct{ bytes.Buffer }
+
+func (h *head) Write(data []byte) (int, error) {
+	h.Buffer.Write(data[:min(len(data), max(maxStderr-h.Len(), 0))])
+	return len(data), nil
+}
+
+// checkpoints asks the kubelet for a checkpoint of each running container. It writes
+// them on its node; the archive has where.
+func (c *Collector) checkpoints(ctx context.Context, pod *corev1.Pod) error {
+	for i := range pod.Status.ContainerStatuses {
+		container := &pod.Status.ContainerStatuses[i]
+		if container.State.Running == nil {
+			continue
+		}
+		target := fmt.Sprintf("/api/v1/nodes/%s/proxy/checkpoint/%s/%s/%s", pod.Spec.NodeName, pod.Namespace, pod.Name, container.Name)
+		err := c.add(fmt.Sprintf("checkpoint/%s.json", container.Name), target, func(to io.Writer) error {
+			answer, err := c.Client.CoreV1().RESTClient().Post().AbsPath(target).DoRaw(ctx)
+			if err != nil {
+				return fmt.Errorf("%w: %s", err, answer)
+			}
+			_, err = to.Write(answer)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

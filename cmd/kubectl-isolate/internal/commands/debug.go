@@ -1,0 +1,78 @@
+package commands
+
+import (
+	"time"
+
+	"github.com/spf13/cobra"
+	"isolate.example.io/quarantine"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	kubectldebug "k8s.io/kubectl/pkg/cmd/debug"
+	"k8s.io/kubectl/pkg/cmd/util/podcmd"
+)
+
+// newDebugCommand is kubectl debug for pods, with a quarantine before it.
+func newDebugCommand(s *session) *cobra.Command {
+	o := newQuarantineOptions(s)
+	o.wait = waitOut
+	debug := kubectldebug.NewDebugOptions(s.IOStreams)
+	command := &cobra.Command{
+		Use:     "debug POD --image=IMAGE [-- COMMAND [ARGS...]]",
+		Short:   "Quarantine a pod if it isn't yet, then debug it as kubectl debug does",
+		Long:    longDebug,
+		Example: exampleDebug,
+		RunE: func(command *cobra.Command, args []string) error {
+			return runDebug(command, args, o, debug)
+		},
+	}
+	debug.AddFlags(command)
+	_ = command.Flags().MarkHidden("filename") // A pod is named, not read from a file.
+	o.requests.addFlags(command.Flags())
+	command.Flags().BoolVarP(&o.yes, "yes", "y", false, "Quarantine the pod without asking.")
+	command.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "How long to wait until no EndpointSlice has the pod.")
+	return command
+}
+
+func runDebug(command *cobra.Command, args []string, o *quarantineOptions, debug *kubectldebug.DebugOptions) error {
+	named := args
+	if dash := command.ArgsLenAtDash(); dash >= 0 {
+		named = args[:dash]
+	}
+	name, err := onePod(command, named)
+	if err != nil {
+		return err
+	}
+	cluster, namespace, err := o.cluster()
+	if err != nil {
+		return err
+	}
+	ctx := command.Context()
+	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	if debug.TargetContainer == "" && debug.CopyTo == "" {
+		debug.TargetContainer = defaultContainer(pod)
+	}
+	// Before the quarantine, so that a flag that is wrong changes nothing.
+	if err := debug.Complete(o.factory, command, args); err != nil {
+		return err
+	}
+	if err := debug.Validate(); err != nil {
+		return err
+	}
+	if quarantine.StatusOf(pod.Labels, pod.Annotations).State == quarantine.Free {
+		if err := o.askAndQuarantine(ctx, cluster, pod); err != nil {
+			return err
+		}
+	}
+	return debug.Run(o.factory, command)
+}
+
+// defaultContainer is the one that kubectl takes where none is named.
+func defaultContainer(pod *corev1.Pod) string {
+	if name := pod.Annotations[podcmd.DefaultContainerAnnotationName]; name != "" {
+		return name
+	}
+	return pod.Spec.Containers[0].Name
+}

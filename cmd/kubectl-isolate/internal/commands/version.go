@@ -1,0 +1,17 @@
+package commands
+
+import "runtime/debug"
+
+// stamped is the version that the linker sets; see the Makefile.
+var stamped string
+
+// version is what was stamped, or else what the Go toolchain noted.
+func version() string {
+	if stamped != "" {
+		return stamped
+	}
+	if build, ok := debug.ReadBuildInfo(); ok && build.Main.Version != "" {
+		return build.Main.Version
+	}
+	return "unknown"
+}

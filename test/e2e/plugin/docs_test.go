@@ -1,0 +1,43 @@
+package plugin
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"isolate.example.io/test/framework/controlplane"
+)
+
+var flagName = regexp.MustCompile("(?:^|[\\s`'\"(])(--[a-z][a-z-]*)")
+
+// The document is held to the program: its flags, and its table of exit codes.
+func TestTheDocumentNamesFlagsAndExitCodesThatExist(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	root, err := controlplane.Root()
+	require.NoError(t, err)
+	content, err := os.ReadFile(filepath.Join(root, "docs", "plugin.md"))
+	require.NoError(t, err)
+	help := n.done("--help") + n.kubectl("options") + n.kubectl("annotate", "--help")
+	for _, command := range commands {
+		help += n.done(command, "--help")
+		require.Contains(t, string(content), "kubectl isolate "+command)
+	}
+	var known []string
+	for _, found := range flagName.FindAllStringSubmatch(help, -1) {
+		known = append(known, found[1])
+	}
+	for _, found := range flagName.FindAllStringSubmatch(string(content), -1) {
+		require.Contains(t, known, found[1])
+	}
+	codes := regexp.MustCompile(`(?m)^  (\d)  `).FindAllStringSubmatch(n.done("--help"), -1)
+	require.Len(t, codes, 5)
+	for _, code := range codes {
+		require.Contains(t, string(content), "\n| "+code[1]+" | ")
+	}
+	require.Equal(t, len(codes), strings.Count(string(content)[strings.Index(string(content), "## Exit codes"):], "\n| ")-1, "but for the header")
+}
