@@ -69,13 +69,16 @@ func TestLinksResolve(t *testing.T) {
 			if strings.Contains(file, "://") {
 				continue
 			}
-			to := from
+			target := from.name
 			if file != "" {
-				to = readPage(t, filepath.Join(filepath.Dir(from.name), file))
+				target = filepath.Join(filepath.Dir(from.name), file)
 			}
 			if anchor != "" {
-				require.Contains(t, to.anchors(), anchor, "a link in %s to %s", from.name, to.name)
+				require.Contains(t, readPage(t, target).anchors(), anchor, "a link in %s to %s", from.name, target)
+				continue
 			}
+			_, err := os.Stat(filepath.Join(root, target))
+			require.NoError(t, err, "a link in %s", from.name)
 		}
 	}
 }
