@@ -11,7 +11,6 @@ GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOTEST := go test -count=1 -timeout=30m
 FUZZTIME ?= 1m
-
 VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
