@@ -106,7 +106,24 @@ func (w *Watcher) Namespace(name string) (quarantine.Selectors, error) {
 }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (w *Watcher) Ready(*http.Request) error { return w.complete() }
+func (w *Watcher) Ready(*http.Request) error {
+	for _, k := range w.kinds {
+		if err := k.Ready(); err != nil {
+			return err
+		}
+	}
+	return w.customErr()
+}
+
+// Wait waits until every kind is known, or the context ends.
+func (w *Watcher) Wait(ctx context.Context) error {
+	for _, k := range w.kinds {
+		if err := k.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return w.customErr()
+}
 
 func (w *Watcher) complete() error {
 	for _, k := range w.kinds {
@@ -114,6 +131,10 @@ func (w *Watcher) complete() error {
 			return err
 		}
 	}
+	return w.customErr()
+}
+
+func (w *Watcher) customErr() error {
 	for _, c := range w.custom {
 		if err := c.Err(); err != nil {
 			return err

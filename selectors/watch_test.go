@@ -67,18 +67,6 @@ func requireIncomplete(t *testing.T, w *Watcher, why string) {
 	require.EqualError(t, err, "reading jobs: "+why)
 }
 
-// What the reflector does: it lists, or has a watch begin with what there is, and
-// watches on from there.
-func list(k *watchcache.Cache) {
-	_, _ = k.ListWithContext(context.Background(), metav1.ListOptions{})
-}
-func rewatch(k *watchcache.Cache) {
-	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{ResourceVersion: "7"})
-}
-func stream(k *watchcache.Cache) {
-	_, _ = k.WatchWithContext(context.Background(), metav1.ListOptions{SendInitialEvents: new(true)})
-}
-
 func job(name string, selector *metav1.LabelSelector) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Spec: batchv1.JobSpec{Selector: selector}}
 }
@@ -86,68 +74,30 @@ func job(name string, selector *metav1.LabelSelector) *batchv1.Job {
 func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	requireIncomplete(t, w, "not read yet")
-	stream(jobs)
-	requireIncomplete(t, w, "not read yet")
 	require.NoError(t, jobs.Add(job("web", byApp)))
 	requireIncomplete(t, w, "not read yet")
 	require.NoError(t, jobs.Replace(nil, ""))
 	requireComplete(t, w)
 }
 
-func TestAListThatFailedIsAnErrorUntilAWholeListArrived(t *testing.T) {
-	for name, read := range map[string]func(*watchcache.Cache){"list": list, "watch that begins with a list": stream} {
-		t.Run(name, func(t *testing.T) {
-			s := &server{}
-			w, jobs := newWatched(s)
-			require.NoError(t, jobs.Replace(nil, ""))
-			s.list, s.watch = errDown, errDown
-			read(jobs)
-			requireIncomplete(t, w, errDown.Error())
-			require.ErrorIs(t, w.Ready(nil), errDown)
-
-			*s = server{}
-			read(jobs)
-			rewatch(jobs)
-			requireIncomplete(t, w, errDown.Error())
-			require.NoError(t, jobs.Replace(nil, ""))
-			requireComplete(t, w)
-		})
-	}
-}
-
-func TestAWatchThatFailedIsAnErrorUntilItIsUpAgain(t *testing.T) {
-	s := &server{watch: errDown}
+// Package watchcache has the rules for when a kind is unknown.
+func TestAKindThatBecomesUnknownIsAnErrorAndReadyTolerates(t *testing.T) {
+	s := &server{}
 	w, jobs := newWatched(s)
-	require.NoError(t, jobs.Replace(nil, ""))
-	rewatch(jobs)
-	requireIncomplete(t, w, errDown.Error())
-	s.watch = nil
-	rewatch(jobs)
-	requireComplete(t, w)
-}
-
-// Where a lost watch can't go on from where it was, all is read again. Until that
-// has arrived, the index is as old as when the watch was lost.
-func TestAWatchThatFailedIsAnErrorUntilAllIsReadAgain(t *testing.T) {
-	s := &server{watch: errDown}
-	w, jobs := newWatched(s)
-	require.NoError(t, jobs.Replace(nil, ""))
-	rewatch(jobs)
-	s.watch = nil
-	stream(jobs)
-	requireIncomplete(t, w, errDown.Error())
 	require.NoError(t, jobs.Replace(nil, ""))
 	requireComplete(t, w)
-}
-
-func TestAFailureOfWatchAndListIsReportedOnce(t *testing.T) {
-	s := &server{list: errors.New("may not list"), watch: errors.New("may not watch")}
-	w, jobs := newWatched(s)
+	s.list = errDown
+	_, err := jobs.ListWithContext(t.Context(), metav1.ListOptions{})
+	require.ErrorIs(t, err, errDown)
+	_, err = w.Namespace("ns")
+	require.EqualError(t, err, "reading jobs: "+errDown.Error())
+	require.NoError(t, w.Ready(nil), "for a second")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, w.Wait(ctx), errDown)
 	require.NoError(t, jobs.Replace(nil, ""))
-	rewatch(jobs)
-	requireIncomplete(t, w, "may not watch")
-	list(jobs)
-	requireIncomplete(t, w, "may not list")
+	requireComplete(t, w)
+	require.NoError(t, w.Wait(t.Context()))
 }
 
 func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {

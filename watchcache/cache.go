@@ -6,11 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/tools/cache"
+	"k8s.io/utils/clock"
 )
 
 // Store keeps the needed part of each object. Its methods are never called concurrently.
@@ -29,70 +33,206 @@ type Store interface {
 	Strip(object metav1.Object)
 }
 
-// Cache fills a store from a list and a watch. Call [Cache.Run] to run it.
+const (
+	// maxInterruption is the longest interruption after which a watch is resumed. Beyond
+	// it, everything is read again.
+	maxInterruption = 2 * time.Second
+
+	// Tolerance is how long a resource may be unknown before [Cache.Ready] reports it,
+	// and how long a reader should wait for it. The API server ends each watch every few
+	// minutes.
+	Tolerance = time.Second
+)
+
+// backoff is that of the reflector, which is up to a minute unless set.
+var backoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 2 * time.Second}
+
+// Cache fills a store from a list and a watch. [Cache.Run] runs it.
 type Cache struct {
 	*cache.ListWatch
 	resource string
 	object   runtime.Object
 	store    Store
+	clock    clock.Clock
 
 	mu sync.Mutex
-	// err is the reason why the store may lack objects: they were never listed, or
-	// could not be listed again. Only a complete list clears it.
+	// err is why the store may lack objects: they were never read, or the watch can't be
+	// resumed. Only a complete list clears it.
 	err error
-	// watchErr is the reason why changes do not arrive. A watch that resumes clears it,
-	// and so does a complete list.
+	// watchErr is why changes don't arrive.
 	watchErr error
+	// current is the watch, nil if there is none.
+	current *stream
+	// endedAt is when the last watch ended, and unknownSince when the resource became
+	// unknown, zero if it is known.
+	endedAt, unknownSince time.Time
+	// changed is closed and replaced at each change of the errors.
+	changed chan struct{}
 }
 
-// New returns a cache of the objects of this type. Its errors name the resource.
+// New returns the cache of a resource, which its errors name, with objects of this
+// type.
 func New(resource string, source *cache.ListWatch, object runtime.Object, store Store) *Cache {
-	return &Cache{ListWatch: source, resource: resource, object: object, store: store, err: errors.New("not read yet")}
+	return &Cache{ListWatch: source, resource: resource, object: object, store: store, clock: clock.RealClock{},
+		err: errors.New("not read yet"), changed: make(chan struct{})}
 }
 
-// Run lists and watches the resource until the context ends.
+// Run mirrors the resource until the context ends.
 func (c *Cache) Run(ctx context.Context) {
-	cache.NewReflectorWithOptions(c, c.object, c, cache.ReflectorOptions{Name: "watchcache/" + c.resource}).RunWithContext(ctx)
+	cache.NewReflectorWithOptions(c, c.object, c, cache.ReflectorOptions{
+		Name: "watchcache/" + c.resource, Backoff: new(backoff),
+	}).RunWithContext(ctx)
 }
 
 // Resource returns the name of the resource.
 func (c *Cache) Resource() string { return c.resource }
 
-// Err returns the reason why the store may be stale, in one line for people to read,
-// or nil.
+// Err returns why the store may be stale, in one line for people, or nil.
 func (c *Cache) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	return c.wrapped()
+}
+
+func (c *Cache) wrapped() error {
 	if err := cmp.Or(c.err, c.watchErr); err != nil {
 		return fmt.Errorf("reading %s: %w", c.resource, err)
 	}
 	return nil
 }
 
+// Ready returns Err, except while the watch is being resumed after it has ended as it
+// does every few minutes.
+func (c *Cache) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.unknownSince.IsZero() && c.clock.Since(c.unknownSince) < Tolerance {
+		return nil
+	}
+	return c.wrapped()
+}
+
+// Wait waits until the resource is known, or the context ends. It returns Err.
+func (c *Cache) Wait(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		err, changed := c.wrapped(), c.changed
+		c.mu.Unlock()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// set changes the errors. The lock must be held.
+func (c *Cache) set(err, watchErr error) {
+	known := c.err == nil && c.watchErr == nil
+	c.err, c.watchErr = err, watchErr
+	switch {
+	case err == nil && watchErr == nil:
+		c.unknownSince = time.Time{}
+	case known:
+		c.unknownSince = c.clock.Now()
+	}
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
 // ListWithContext implements [cache.ListerWithContext].
 func (c *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+	options.ResourceVersion = mostRecent(options.ResourceVersion)
 	list, err := c.ListWatch.ListWithContext(ctx, options)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if err != nil {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.err = err
+		c.set(err, c.watchErr)
+	} else {
+		c.set(c.err, errWatchEnded) // Until the watch that follows a list stands.
 	}
 	return list, err
 }
 
-// WatchWithContext implements [cache.WatcherWithContext]. A watch with initial events
-// replaces a list: it is complete when Replace is called, not when it opens.
+// mostRecent has everything read again as it is now. The reflector asks for what is at
+// least as new as what it has, which one API server of several may have for long.
+func mostRecent(resourceVersion string) string {
+	if resourceVersion == "0" {
+		return resourceVersion // The first read.
+	}
+	return ""
+}
+
+// WatchWithContext implements [cache.WatcherWithContext]. A watch that begins with the
+// existing objects replaces a list: it stands when Replace is called.
 func (c *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
-	stream, err := c.ListWatch.WatchWithContext(ctx, options)
+	resumed := options.SendInitialEvents == nil
+	c.mu.Lock()
+	interrupted := !c.endedAt.IsZero() && c.clock.Since(c.endedAt) > maxInterruption
+	c.mu.Unlock()
+	if resumed && interrupted {
+		return nil, apierrors.NewResourceExpired("the watch was interrupted for too long to be resumed")
+	}
+	if !resumed {
+		options.ResourceVersion = mostRecent(options.ResourceVersion)
+	}
+	inner, err := c.ListWatch.WatchWithContext(ctx, options)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	switch {
-	case options.SendInitialEvents == nil:
-		c.watchErr = err
-	case err != nil:
-		c.err = err
+	if err != nil {
+		if resumed {
+			c.set(c.err, err)
+		} else {
+			c.set(err, c.watchErr)
+		}
+		return nil, err
 	}
-	return stream, err
+	s := &stream{Interface: inner, cache: c, events: make(chan watch.Event), done: make(chan struct{})}
+	c.current = s
+	var settle <-chan time.Time
+	if resumed {
+		settle = c.clock.After(settlePeriod)
+	}
+	go s.run(settle)
+	return s, nil
+}
+
+// stands reports that a resumed watch is complete.
+func (c *Cache) stands(s *stream) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current == s {
+		c.endedAt = time.Time{}
+		c.set(c.err, nil)
+	}
+}
+
+// ended reports that a watch has ended.
+func (c *Cache) ended(s *stream, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.current != s {
+		return
+	}
+	c.current = nil
+	if c.endedAt.IsZero() {
+		c.endedAt = c.clock.Now()
+	}
+	c.set(c.err, err)
+}
+
+// failed reports an error of a watch. One that can't be resumed is unknown until all of
+// it has been read again.
+func (c *Cache) failed(s *stream, err error) {
+	c.mu.Lock()
+	if c.current == s && (apierrors.IsResourceExpired(err) || apierrors.IsGone(err)) {
+		c.set(err, c.watchErr)
+	}
+	c.mu.Unlock()
+	c.ended(s, err)
 }
 
 // Transformer implements [cache.TransformingStore].
@@ -128,7 +268,7 @@ func (c *Cache) Delete(object any) error {
 	return nil
 }
 
-// Replace implements [cache.ReflectorStore]. Afterwards the store is complete.
+// Replace implements [cache.ReflectorStore]. The store is complete then.
 func (c *Cache) Replace(objects []any, _ string) error {
 	type place struct{ namespace, name string }
 	kept := make(map[place]bool, len(objects))
@@ -142,7 +282,12 @@ func (c *Cache) Replace(objects []any, _ string) error {
 	c.store.Retain(func(namespace, name string) bool { return kept[place{namespace, name}] })
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.err, c.watchErr = nil, nil
+	c.endedAt = time.Time{}
+	if c.current != nil { // The watch began with these objects.
+		c.set(nil, nil)
+	} else {
+		c.set(nil, c.watchErr)
+	}
 	return nil
 }
 

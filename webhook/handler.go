@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 	"isolate.example.io/webhook/connections"
 )
 
@@ -45,6 +46,12 @@ type NamespaceConfigSource interface {
 	NamespaceConfig(namespace string) (map[string]string, error)
 }
 
+// Source is what a decision depends on.
+type Source interface {
+	// Wait waits until the source is known, or the context ends.
+	Wait(ctx context.Context) error
+}
+
 // Handler answers the admission reviews of pods. [NewHandler] returns one.
 type Handler struct {
 	Config           quarantine.Config
@@ -53,6 +60,10 @@ type Handler struct {
 	NamespaceConfigs NamespaceConfigSource
 	Clock            clock.PassiveClock
 	Metrics          *Metrics
+
+	// Sources are waited for, at most [watchcache.Tolerance], while they are unknown: the
+	// API server ends each watch every few minutes.
+	Sources []Source
 
 	bodies *bodies
 }
@@ -91,6 +102,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // review returns the response to a request, without its UID.
 func (h *Handler) review(ctx context.Context, req *request, validates bool) *admissionv1.AdmissionResponse {
 	start := h.Clock.Now()
+	h.wait(ctx)
 	decide := h.decide
 	if validates {
 		decide = h.verify
@@ -103,6 +115,15 @@ func (h *Handler) review(ctx context.Context, req *request, validates bool) *adm
 	logDecision(ctx, req, decision)
 	h.Metrics.decided(decision, h.Clock.Since(start))
 	return respond(req, decision)
+}
+
+// wait waits for the sources. What is still unknown then, decide reports.
+func (h *Handler) wait(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, watchcache.Tolerance)
+	defer cancel()
+	for _, s := range h.Sources {
+		_ = s.Wait(ctx)
+	}
 }
 
 // decide looks up what the decision depends on, and decides.

@@ -53,7 +53,10 @@ func (n *NamespaceConfigs) Start(ctx context.Context) error {
 func (n *NamespaceConfigs) NeedLeaderElection() bool { return false }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (n *NamespaceConfigs) Ready(*http.Request) error { return n.cache.Err() }
+func (n *NamespaceConfigs) Ready(*http.Request) error { return n.cache.Ready() }
+
+// Wait waits until the Namespaces are known, or the context ends.
+func (n *NamespaceConfigs) Wait(ctx context.Context) error { return n.cache.Wait(ctx) }
 
 // NamespaceConfig returns isolate's annotations on a Namespace. The error says why
 // the Namespaces are unknown.

@@ -22,7 +22,7 @@ type Options struct {
 	Config quarantine.Config
 
 	// Selectors look up what selects a pod.
-	Selectors Selectors
+	Selectors SelectorSource
 
 	// Address is where admission reviews are served, as host:port.
 	Address string
@@ -38,6 +38,12 @@ type Options struct {
 
 	// Metrics is where the metrics are registered.
 	Metrics prometheus.Registerer
+}
+
+// SelectorSource is a source of selectors.
+type SelectorSource interface {
+	Selectors
+	Source
 }
 
 // Setup adds the webhook and its readiness checks to a manager, and begins to listen.
@@ -59,6 +65,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		NamespaceConfigs: namespaces,
 		Clock:            clock.RealClock{},
 		Metrics:          metrics,
+		Sources:          []Source{options.Selectors, tracker, namespaces},
 	})})
 	if err != nil {
 		return err

@@ -68,7 +68,10 @@ func (t *Tracker) Start(ctx context.Context) error {
 func (t *Tracker) NeedLeaderElection() bool { return false }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (t *Tracker) Ready(*http.Request) error { return t.cache.Err() }
+func (t *Tracker) Ready(*http.Request) error { return t.cache.Ready() }
+
+// Wait waits until the quarantined pods are known, or the context ends.
+func (t *Tracker) Wait(ctx context.Context) error { return t.cache.Wait(ctx) }
 
 // Reserve calls decide with counts that no other admission changes meanwhile. If it
 // admits a quarantine, the pod counts from then on: once, however often Reserve is

@@ -54,6 +54,10 @@ func Main(name, purpose string, options Options, args []string, stdout, stderr i
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
 	setMemoryLimit()
+	if err := setPings(); err != nil {
+		fmt.Fprintln(stderr, err)
+		return exitFailed
+	}
 	logger.Info("Starting", "version", Version())
 	if err := options.Run(signals.SetupSignalHandler(), process); err != nil {
 		fmt.Fprintln(stderr, err)
