@@ -101,6 +101,28 @@ func (c *custom) waitServed(ctx context.Context) bool {
 	}
 }
 
+// Ready returns Err, except while the watch is being resumed; see [watchcache.Cache].
+func (c *custom) Ready() error {
+	if c.isServed() && c.cache.Ready() == nil {
+		return nil
+	}
+	return c.Err()
+}
+
+// Wait waits until the resource is known, or the context ends.
+func (c *custom) Wait(ctx context.Context) error {
+	if c.isServed() {
+		_ = c.cache.Wait(ctx) // Err explains it.
+	}
+	return c.Err()
+}
+
+func (c *custom) isServed() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.served
+}
+
 // Err returns why objects of the resource may be missing, or nil.
 func (c *custom) Err() error {
 	c.mu.Lock()

@@ -112,7 +112,12 @@ func (w *Watcher) Ready(*http.Request) error {
 			return err
 		}
 	}
-	return w.customErr()
+	for _, c := range w.custom {
+		if err := c.Ready(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Wait waits until every kind is known, or the context ends.
@@ -122,7 +127,12 @@ func (w *Watcher) Wait(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.customErr()
+	for _, c := range w.custom {
+		if err := c.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *Watcher) complete() error {
@@ -131,10 +141,6 @@ func (w *Watcher) complete() error {
 			return err
 		}
 	}
-	return w.customErr()
-}
-
-func (w *Watcher) customErr() error {
 	for _, c := range w.custom {
 		if err := c.Err(); err != nil {
 			return err
