@@ -12,6 +12,9 @@ import (
 //
 // managedFields are those of the new pod, as JSON.
 func Verify(req Request, managedFields []byte) Decision {
+	if !req.Triggered() {
+		return Decision{Action: ActionNone}
+	}
 	if len(req.New.OwnerReferences) > 0 {
 		return forbidden(ReasonReattached, metadataPath.Child("ownerReferences"), messageOwnerReattached(req.New, ownerOf(req.New.OwnerReferences[0])))
 	}

@@ -56,6 +56,12 @@ func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the pod is terminating", func(t *testing.T) {
+		req := update(incident(), pod(terminating), trigger, label(QuarantinedLabel, QuarantinedValue))
+		if decision := Verify(req, nil); decision.Denial != nil {
+			t.Errorf("denied: %s", decision.Denial.Message)
+		}
+	})
 	t.Run("a Service is created during the admission", func(t *testing.T) {
 		config := DefaultConfig()
 		req := update(incident(), pod(), trigger)

@@ -167,9 +167,6 @@ func (h *Handler) verify(req *request, now time.Time) (decision quarantine.Decis
 	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, errUnknown(unknownSelectors, err)
 	}
-	if r.Old == nil {
-		return quarantine.Decision{Action: quarantine.ActionNone}, nil
-	}
 	return quarantine.Verify(r, req.Object.Metadata.ManagedFields), nil
 }
 
