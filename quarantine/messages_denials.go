@@ -110,6 +110,10 @@ func largestAnnotations(pod *Metadata) []string {
 const howToFindMutators = "Nothing was changed. To find what runs after isolate's webhook: " +
 	"kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies; have it leave out pods with the label " + QuarantinedLabel
 
+func messageRecordNotStored(pod *Metadata, problem error) string {
+	return fmt.Sprintf("something that runs after isolate's webhook changes the record of pod %s: %v. %s", pod.Name, problem, howToFindMutators)
+}
+
 func messageOwnerReattached(pod *Metadata, owner *Owner) string {
 	return fmt.Sprintf("something that runs after isolate's webhook gives pod %s the owner %s. %s", pod.Name, owner, howToFindMutators)
 }

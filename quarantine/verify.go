@@ -7,7 +7,8 @@ import (
 )
 
 // Verify decides whether a write that quarantines may be stored. A webhook ordered after
-// isolate's is called once more after isolate's last call and can attach the pod again.
+// isolate's is called once more after isolate's last call and can attach the pod again, or
+// remove the record.
 // Nothing changes the pod after this check, so an admitted quarantine is effective.
 //
 // managedFields are those of the new pod, as JSON.
@@ -18,12 +19,16 @@ func Verify(req Request, managedFields []byte) Decision {
 	if len(req.New.OwnerReferences) > 0 {
 		return forbidden(ReasonReattached, metadataPath.Child("ownerReferences"), messageOwnerReattached(req.New, ownerOf(req.New.OwnerReferences[0])))
 	}
+	status := StatusOf(req.New.Labels, req.New.Annotations)
+	if status.State != Quarantined { // A release could restore nothing.
+		return forbidden(ReasonRecordProtected, metadataPath, messageRecordNotStored(req.New, status.Problem))
+	}
 	attached := blocking(req.Selectors.Matching(req.New.Labels))
 	if len(attached) == 0 {
 		return Decision{Action: ActionNone}
 	}
 	found := reattachment{pod: req.New, by: attached[0]}
-	rewritten := StatusOf(req.New.Labels, req.New.Annotations).Record.Rewritten
+	rewritten := status.Record.Rewritten
 	for _, requirement := range found.by.Requirements {
 		key := requirement.Key()
 		now := valueOf(req.New.Labels, key)

@@ -14,6 +14,7 @@ func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
 		selectors namespace
 		later     []func(*Metadata) // what something that runs after isolate's webhook changes
 		want      string
+		reason    Reason // ReasonReattached unless set
 	}{
 		{name: "nothing is changed"},
 		{name: "a label that nothing selects by is set", later: []func(*Metadata){label("mesh", "on")}},
@@ -35,10 +36,17 @@ func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
 			name: "an owner is added", later: []func(*Metadata){owner("v1", "ConfigMap", "x")},
 			want: "something that runs after isolate's webhook gives pod " + name + " the owner ConfigMap/x. " + find,
 		},
+		{
+			name: "the record is removed", later: []func(*Metadata){without(RecordKey)}, reason: ReasonRecordProtected,
+			want: "something that runs after isolate's webhook changes the record of pod " + name + ": annotation isolate.example.io/record is missing. " + find,
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			config := DefaultConfig()
+			if tt.reason == "" {
+				tt.reason = ReasonReattached
+			}
 			if tt.selectors == nil {
 				tt.selectors = incident()
 			}
@@ -51,7 +59,7 @@ func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
 			switch {
 			case tt.want == "" && decision.Denial != nil:
 				t.Errorf("denied: %s", decision.Denial.Message)
-			case tt.want != "" && (decision.Denial == nil || decision.Denial.Reason != ReasonReattached || decision.Denial.Message != tt.want):
+			case tt.want != "" && (decision.Denial == nil || decision.Denial.Reason != tt.reason || decision.Denial.Message != tt.want):
 				t.Errorf("denial = %+v\nwant %s", decision.Denial, tt.want)
 			}
 		})
