@@ -90,6 +90,7 @@ soak: fuzz ## Run the tests with large numbers (hours)
 	$(GOTEST) ./test/integration/policies -oldest
 	$(GOTEST) ./test/integration/sweeper -run=ManyPods -pods=5000
 	$(GOTEST) ./test/integration/sweeper -run=SlowAPIServer -rate=60 -duration=10m -max-lag=1s
+	$(GOTEST) ./test/e2e/admission -combinations=all -timeout=3h
 	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
 	$(GOTEST) ./test/e2e/certificates -run='NoAdmission' -serving-rotations=100 -ca-rotations=20
 	$(GOTEST) ./test/e2e/image -architectures=amd64,arm64

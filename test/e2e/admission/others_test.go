@@ -1,0 +1,90 @@
+package admission
+
+import (
+	"slices"
+
+	"isolate.example.io/quarantine"
+)
+
+// CEL expressions of when an other acts.
+const (
+	marked      = "'isolate.example.io/quarantined' in object.metadata.?labels.orValue({})"
+	wasMarked   = "oldObject != null && 'isolate.example.io/quarantined' in oldObject.metadata.?labels.orValue({})"
+	quarantines = marked + " && !(" + wasMarked + ")"
+)
+
+// mutators are tried in each of the positions of a mutator.
+var mutators = []other{
+	// A policy that sets a label which a Service selects by: Kyverno's add-labels.
+	{name: "sets-team", change: change{labels: map[string]string{"team": "shop"}}},
+	// The same, of a label that the pod did not have.
+	{name: "adds-tier", change: change{labels: map[string]string{"tier": "gold"}}},
+	// A tool that puts labels back to what it knows.
+	{name: "restores-app", when: marked, change: change{labels: map[string]string{"app": "web"}}},
+	// One that does so later.
+	{name: "reclaims-app", when: wasMarked, change: change{labels: map[string]string{"app": "web"}}},
+	{name: "reclaims-team", when: wasMarked, change: change{labels: map[string]string{"team": "shop"}}},
+	// A sanitizer.
+	{name: "removes-team", change: change{noLabels: []string{"team"}}},
+	{name: "removes-hold", change: change{noAnnotations: []string{quarantine.HoldKey}}},
+	{name: "removes-mark", undoes: true, when: marked, change: change{noLabels: []string{quarantine.QuarantinedLabel}}},
+	{name: "removes-record", undoes: true, when: marked, change: change{noAnnotations: []string{quarantine.RecordKey}}},
+	// An operator.
+	{name: "adds-owner", change: change{owner: true}},
+	{name: "adopts", when: wasMarked, change: change{owner: true, controls: true}},
+	{name: "adds-finalizer", change: change{finalizer: true}},
+	{name: "drops-finalizers", change: change{dropFinalizers: true}},
+	// A mesh.
+	{name: "injects", change: change{annotations: map[string]string{domain + "injected": "true"}, labels: map[string]string{"mesh": "on"}}},
+	{name: "counts", change: change{counts: true}},
+	// Defaults of a platform.
+	{name: "lets-evict", change: change{annotations: map[string]string{quarantine.AutoscalerHint: "true", quarantine.KarpenterHint: "false"}}},
+	{name: "sets-ttl", when: marked, change: change{annotations: map[string]string{quarantine.TTLKey: "1h"}}},
+	{name: "triggers", when: wasMarked, change: change{annotations: map[string]string{quarantine.TriggerKey: quarantine.True}}},
+	// A scanner.
+	{name: "slow", slow: true, change: change{annotations: map[string]string{domain + "scanned": "true"}}},
+}
+
+// validators are tried as a policy and as a webhook.
+var validators = []other{
+	{name: "refuses-values", refuses: true, when: "!(object.metadata.?labels[?'team'].orValue('shop') in ['shop', 'payments'])", hinders: true},
+	{name: "refuses-quarantine", refuses: true, when: quarantines},
+	{name: "refuses-orphans", refuses: true, when: "has(oldObject.metadata.ownerReferences) && !has(object.metadata.ownerReferences)"},
+	{name: "refuses-hold", refuses: true, when: "object.metadata.?annotations[?'isolate.example.io/hold'].orValue('') == 'true'"},
+	{name: "refuses-changes", refuses: true, when: marked + " && " + wasMarked, hinders: true},
+	{name: "refuses-release", refuses: true, when: "!(" + marked + ") && " + wasMarked},
+	{name: "slow", slow: true},
+}
+
+// Probes tell that the API server goes by all the others.
+const probeKey = domain + "probe"
+
+var probes = []other{
+	{name: "probe.policy", position: policy, change: change{annotations: map[string]string{domain + "policy": "asked"}}},
+	{name: "probe.after", position: after, change: change{annotations: map[string]string{domain + "after": "asked"}}},
+	{name: "probe-refuses.policy", position: policy, refuses: true, when: "object.metadata.?annotations[?'" + probeKey + "'].orValue('') == 'policy'"},
+	{name: "probe-refuses.validating", position: validating, refuses: true, when: "object.metadata.?annotations[?'" + probeKey + "'].orValue('') == 'webhook'"},
+}
+
+// others are all that are combined.
+func others() []other {
+	var all []other
+	at := func(o other, positions ...position) {
+		for _, p := range positions {
+			if p == policy && o.slow {
+				continue // A policy waits for nobody.
+			}
+			o := o
+			o.position = p
+			o.name += "." + string(p)
+			all = append(all, o)
+		}
+	}
+	for _, o := range mutators {
+		at(o, policy, before, beforeAgain, after, afterAgain)
+	}
+	for _, o := range validators {
+		at(o, policy, validating)
+	}
+	return slices.Clip(all)
+}
