@@ -23,7 +23,7 @@ var (
 	number    = regexp.MustCompile(`\d+`)
 
 	// done are sentences that claim what the answer can't know: that the write is stored.
-	done = regexp.MustCompile(`^(Quarantined|Released|Detached|Taken out|Held|Extended)`)
+	done = regexp.MustCompile(`^(Quarantined|Released|Detached|Held|Extended)`)
 )
 
 // claims are what warnings say of the stored pod, and whether it is so.
