@@ -33,9 +33,9 @@ func storedAt(pod *metav1.ObjectMeta) time.Time {
 	return stored
 }
 
-// QuarantineWrites returns those of a pod's managed fields that [VerdictOf] needs. It
+// TriggerWrites returns those of a pod's managed fields that [VerdictOf] needs. It
 // reuses the slice.
-func QuarantineWrites(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
+func TriggerWrites(entries []metav1.ManagedFieldsEntry) []metav1.ManagedFieldsEntry {
 	kept := entries[:0]
 	for i := range entries {
 		if isQuarantineWrite(&entries[i]) {
@@ -70,7 +70,7 @@ func isQuarantineWrite(entry *metav1.ManagedFieldsEntry) bool {
 	if entry.Time == nil || entry.FieldsV1 == nil || entry.Subresource != "" {
 		return false
 	}
-	raw := entry.FieldsV1.Raw
+	raw := entry.FieldsV1.GetRawBytes()
 	if !bytes.Contains(raw, []byte(Domain)) { // Most entries, without parsing them.
 		return false
 	}

@@ -99,7 +99,7 @@ func entry(at time.Time, fields string) metadataOption {
 	return func(pod *metav1.ObjectMeta) {
 		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{
 			Manager: "kubectl-annotate", Operation: metav1.ManagedFieldsOperationUpdate, APIVersion: "v1",
-			Time: &metav1.Time{Time: at}, FieldsType: "FieldsV1", FieldsV1: &metav1.FieldsV1{Raw: []byte(fields)},
+			Time: &metav1.Time{Time: at}, FieldsType: "FieldsV1", FieldsV1: metav1.NewFieldsV1(fields),
 		})
 	}
 }
@@ -145,7 +145,7 @@ func TestAnExpiryBeforeItWasStoredIsImplausible(t *testing.T) {
 			if got, _ := VerdictOf(test.pod, expiresAt.Add(later)); got != test.want {
 				t.Errorf("%s, not %s", got, test.want)
 			}
-			test.pod.ManagedFields = QuarantineWrites(test.pod.ManagedFields)
+			test.pod.ManagedFields = TriggerWrites(test.pod.ManagedFields)
 			if got, _ := VerdictOf(test.pod, expiresAt.Add(later)); got != test.want {
 				t.Errorf("%s, not %s, by what the cache keeps", got, test.want)
 			}

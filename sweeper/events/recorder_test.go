@@ -3,7 +3,7 @@ package events
 import (
 	"context"
 	"errors"
-	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -125,7 +125,7 @@ func TestPendingEventsArePublishedWhenTheSweeperStops(t *testing.T) {
 func TestPendingEventsAreBounded(t *testing.T) {
 	r := newTestRecorder(t, clocktesting.NewFakePassiveClock(noon), nil)
 	for i := range maxPending + 3 {
-		r.Publish(event(fmt.Sprint(i)))
+		r.Publish(event(strconv.Itoa(i)))
 	}
 	require.Len(t, r.pending, maxPending)
 	require.InDelta(t, 3, testutil.ToFloat64(r.dropped), 0)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -115,7 +116,7 @@ func TestPodsThatCouldNotBeReadAreCheckedAgain(t *testing.T) {
 func TestThePodsThatWaitToBeCheckedAreBounded(t *testing.T) {
 	r, _ := newTestReleases(t, nil)
 	for i := range maxPending + 2 {
-		r.gone(gen.Pod(gen.UID(fmt.Sprint(i))))
+		r.gone(gen.Pod(gen.UID(strconv.Itoa(i))))
 	}
 	require.Len(t, r.pending, maxPending)
 	require.InDelta(t, 2, testutil.ToFloat64(r.unchecked), 0)

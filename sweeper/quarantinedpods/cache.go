@@ -65,7 +65,7 @@ func trim(object any) (any, error) {
 	if !ok {
 		return object, nil
 	}
-	pod.ManagedFields = quarantine.QuarantineWrites(pod.ManagedFields)
+	pod.ManagedFields = quarantine.TriggerWrites(pod.ManagedFields)
 	for key := range pod.Annotations {
 		if !strings.HasPrefix(key, quarantine.Domain) {
 			delete(pod.Annotations, key)

@@ -22,13 +22,14 @@ func TestTheDocumentNamesFlagsAndExitCodesThatExist(t *testing.T) {
 	require.NoError(t, err)
 	content, err := os.ReadFile(filepath.Join(root, "docs", "plugin.md"))
 	require.NoError(t, err)
-	help := n.done("--help") + n.kubectl("options") + n.kubectl("annotate", "--help")
+	var help strings.Builder
+	help.WriteString(n.done("--help") + n.kubectl("options") + n.kubectl("annotate", "--help"))
 	for _, command := range commands {
-		help += n.done(command, "--help")
+		help.WriteString(n.done(command, "--help"))
 		require.Contains(t, string(content), "kubectl isolate "+command)
 	}
 	var known []string
-	for _, found := range flagName.FindAllStringSubmatch(help, -1) {
+	for _, found := range flagName.FindAllStringSubmatch(help.String(), -1) {
 		known = append(known, found[1])
 	}
 	for _, found := range flagName.FindAllStringSubmatch(string(content), -1) {
@@ -39,5 +40,7 @@ func TestTheDocumentNamesFlagsAndExitCodesThatExist(t *testing.T) {
 	for _, code := range codes {
 		require.Contains(t, string(content), "\n| "+code[1]+" | ")
 	}
-	require.Equal(t, len(codes), strings.Count(string(content)[strings.Index(string(content), "## Exit codes"):], "\n| ")-1, "but for the header")
+	_, table, found := strings.Cut(string(content), "## Exit codes")
+	require.True(t, found)
+	require.Equal(t, len(codes), strings.Count(table, "\n| ")-1, "but for the header")
 }

@@ -27,8 +27,8 @@ func section(text, name string) []string {
 	in := false
 	for line := range strings.Lines(text) {
 		value := strings.TrimSpace(line)
-		if strings.HasPrefix(line, name+":") {
-			in, value = true, strings.TrimSpace(strings.TrimPrefix(line, name+":"))
+		if rest, found := strings.CutPrefix(line, name+":"); found {
+			in, value = true, strings.TrimSpace(rest)
 		} else if !strings.HasPrefix(line, " ") {
 			in = false
 		}

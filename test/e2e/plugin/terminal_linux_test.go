@@ -52,7 +52,8 @@ func (n *namespace) answering(answer string, args ...string) result {
 	require.NoError(n, err)
 	err = cmd.Wait()
 	if err != nil {
-		require.IsType(n, &exec.ExitError{}, err)
+		var exit *exec.ExitError
+		require.ErrorAs(n, err, &exit)
 	}
 	return result{out: n.general(out.String()), errOut: n.general(errOut.String()), code: cmd.ProcessState.ExitCode()}
 }
