@@ -10,11 +10,11 @@ import (
 	"isolate.example.io/test/framework/audit"
 )
 
-// auditLog is where the API server notes who asked it to delete pods: what several
-// processes did, killed ones among them, is known to it alone.
+// auditLog is the API server's audit log of pod deletions. Only the API server knows all
+// requests of several processes, some of which were killed.
 var auditLog audit.Log
 
-// audited has an API server write the log.
+// audited configures an API server to write [auditLog].
 func audited(environment *envtest.Environment, dir string) (err error) {
 	auditLog, err = audit.New(dir, `{"level": "Metadata", "verbs": ["delete"], "resources": [{"group": "", "resources": ["pods"]}]}`)
 	for name, value := range auditLog.Flags() {
@@ -23,8 +23,8 @@ func audited(environment *envtest.Environment, dir string) (err error) {
 	return err
 }
 
-// deletionsInAuditLog counts for each pod of a namespace the deletions that the API
-// server has taken. (One whose request was interrupted is not among them.)
+// deletionsInAuditLog counts the successful delete requests for each pod of a namespace.
+// (An interrupted request does not count.)
 func deletionsInAuditLog(t *testing.T, namespace string) map[string]int {
 	t.Helper()
 	entries, err := auditLog.Entries()

@@ -29,9 +29,9 @@ func TestClockSkewDeletesNothingEarly(t *testing.T) {
 			namespace := newNamespace(t)
 			sweeper := start(t, namespace, test.prepare)
 			pod := create(t, namespace, "web", test.kept)
-			settle(t, namespace)
+			waitReconciled(t, namespace)
 			sweeper.ticker.ticks <- time.Now()
-			eventually(t, "the skew to be measured", func(context.Context) (bool, error) {
+			eventually(t, "the skew is measured", func(context.Context) (bool, error) {
 				return sweeper.metric(t, "isolate_clock_skew_seconds") != 0, nil
 			})
 			requireAlive(t, pod)
@@ -45,7 +45,7 @@ func TestCorrectedLocalClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
 	sweeper.local.set(0)
 	sweeper.ticker.ticks <- time.Now()
@@ -57,11 +57,11 @@ func TestCorrectedServerClockEnqueuesExpiredPods(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, serverClock(-long))
 	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
-	sweeper.ticker.ticks <- time.Now() // Notes by how much the clocks differ.
+	sweeper.ticker.ticks <- time.Now() // Measures the skew.
 	sweeper.network.setServerClock(0)
-	eventually(t, "the corrected clock to be noticed", func(ctx context.Context) (bool, error) {
+	eventually(t, "the corrected clock is noticed", func(ctx context.Context) (bool, error) {
 		select {
 		case sweeper.ticker.ticks <- time.Now():
 		case <-ctx.Done():
@@ -78,10 +78,10 @@ func TestLocalClockStepsWhilePodWaits(t *testing.T) {
 			namespace := newNamespace(t)
 			sweeper := start(t, namespace)
 			pod := create(t, namespace, "web", gen.Expires(time.Now().Add(long/2)))
-			settle(t, namespace)
+			waitReconciled(t, namespace)
 			sweeper.local.set(ahead)
 			sweeper.ticker.ticks <- time.Now()
-			settle(t, namespace)
+			waitReconciled(t, namespace)
 			requireAlive(t, pod)
 			require.Empty(t, sweeper.network.codes("web"))
 		})

@@ -17,18 +17,18 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// deletions are the pods of a namespace that were deleted, and when. Some are only
-// marked as such: the API server removes a pod without a node in a second step, and
-// not if whoever asked is killed between the two. A cluster has a pod garbage
-// collector for that.
+// deletions records when each pod of a namespace was deleted. A deletionTimestamp counts:
+// the API server removes a pod without a node in a second step, which is lost if the
+// requester is killed in between. In a cluster, the pod garbage collector then removes the
+// pod.
 type deletions struct {
 	mu   sync.Mutex
 	when map[string]time.Time
 	news chan struct{}
 }
 
-// watchDeletions watches until the test ends. An informer does, for an API server
-// under load ends the watch of a client that doesn't keep up.
+// watchDeletions watches until the test ends. It uses an informer, because an API server
+// under load ends the watch of a client that does not keep up.
 func watchDeletions(t testing.TB, namespace string) *deletions {
 	t.Helper()
 	d := &deletions{when: map[string]time.Time{}, news: make(chan struct{}, 1)}
@@ -84,7 +84,7 @@ func (d *deletions) wait(t testing.TB, n int, prefix string) map[string]time.Tim
 		select {
 		case <-d.news:
 		case <-deadline:
-			t.Fatalf("waited %s for %d pods to go, %d have", waiting.Patience, n, len(d.with(prefix)))
+			t.Fatalf("waited %s for %d pods to be deleted, but %d were", waiting.Patience, n, len(d.with(prefix)))
 		}
 	}
 }

@@ -1,7 +1,6 @@
-// Package sweeper tries the sweeper against a real API server: what is deleted,
-// when, and how often, with clocks that are wrong, networks that fail and replicas
-// that die.
+// Package sweeper tests the sweeper against a real API server: which pods it deletes,
+// when and how often, while clocks are wrong, networks fail and replicas are killed.
 //
-// The webhook is not installed. The pods carry the record that it would have
-// written, and no controller wants them back.
+// The webhook is not installed. The tests write the record themselves, and no controller
+// adopts the pods.
 package sweeper

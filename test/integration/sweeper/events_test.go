@@ -16,8 +16,8 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// told are the reasons of the events of a pod, in the order of the alphabet.
-func told(ctx context.Context, pod *corev1.Pod) ([]string, error) {
+// eventReasons returns the sorted reasons of a pod's events.
+func eventReasons(ctx context.Context, pod *corev1.Pod) ([]string, error) {
 	events := &eventsv1.EventList{}
 	if err := admin.List(ctx, events, client.InNamespace(pod.Namespace)); err != nil {
 		return nil, err
@@ -32,7 +32,8 @@ func told(ctx context.Context, pod *corev1.Pod) ([]string, error) {
 	return reasons, nil
 }
 
-func waitTold(t *testing.T, pod *corev1.Pod, reasons ...string) {
+// waitEvents waits until the events of a pod have exactly these reasons, sorted.
+func waitEvents(t *testing.T, pod *corev1.Pod, reasons ...string) {
 	t.Helper()
 	var got []string
 	defer func() {
@@ -40,18 +41,18 @@ func waitTold(t *testing.T, pod *corev1.Pod, reasons ...string) {
 			t.Logf("events of %s: %v", pod.Name, got)
 		}
 	}()
-	eventually(t, "events", func(ctx context.Context) (_ bool, err error) {
-		got, err = told(ctx, pod)
+	eventually(t, "pod "+pod.Name+" has these events", func(ctx context.Context) (_ bool, err error) {
+		got, err = eventReasons(ctx, pod)
 		return slices.Equal(got, reasons), err
 	})
 }
 
-// quarantinedFor has a pod quarantined so long ago.
+// quarantinedFor dates the quarantine of a pod back by d.
 func quarantinedFor(d time.Duration) gen.Option {
 	return gen.Annotation(quarantine.QuarantinedAtKey, gen.Stamp(time.Now().Add(-d)))
 }
 
-// Its end is told by every leader that sees it near, and is one event.
+// Each leader finds the same conditions, and publishes each of them as the same event.
 func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 	namespace := newNamespace(t)
 	pod := create(t, namespace, "web", quarantinedFor(long/2), gen.Expires(time.Now().Add(2*time.Minute)))
@@ -59,50 +60,50 @@ func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 	for range 3 {
 		leader := start(t, namespace, replica(namespace))
 		<-leader.elected
-		eventually(t, "the leader to have told it", func(context.Context) (bool, error) {
+		eventually(t, "the leader has published the events", func(context.Context) (bool, error) {
 			return leader.network.asked("POST", "/events") >= 3, nil
 		})
-		waitTold(t, pod, "ExpiresSoon", "Quarantined")
-		waitTold(t, damaged, "BadRecord")
+		waitEvents(t, pod, "ExpiresSoon", "Quarantined")
+		waitEvents(t, damaged, "BadRecord")
 		leader.stop()
 	}
-	waitTold(t, pod, "ExpiresSoon", "Quarantined")
-	waitTold(t, damaged, "BadRecord")
+	waitEvents(t, pod, "ExpiresSoon", "Quarantined")
+	waitEvents(t, damaged, "BadRecord")
 }
 
 func TestExtendedPodGetsAnotherExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	start(t, namespace)
 	pod := create(t, namespace, "web", quarantinedFor(2*long), gen.Expires(time.Now().Add(2*time.Minute)))
-	waitTold(t, pod, "ExpiresSoon")
+	waitEvents(t, pod, "ExpiresSoon")
 	require.NoError(t, patch(t.Context(), pod, gen.Expires(time.Now().Add(4*time.Minute))))
-	waitTold(t, pod, "ExpiresSoon", "ExpiresSoon")
+	waitEvents(t, pod, "ExpiresSoon", "ExpiresSoon")
 }
 
 func TestClockStepDoesNotRepeatExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", quarantinedFor(2*long), gen.Expires(time.Now().Add(2*time.Minute)), held)
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	sweeper.local.set(0)
 	require.NoError(t, patch(t.Context(), pod, gen.Annotation(quarantine.HoldKey, quarantine.False)))
-	waitTold(t, pod, "ExpiresSoon")
+	waitEvents(t, pod, "ExpiresSoon")
 	sweeper.local.set(-long)
 	sweeper.ticker.ticks <- time.Now()
-	settle(t, namespace)
-	waitTold(t, pod, "ExpiresSoon")
+	waitReconciled(t, namespace)
+	waitEvents(t, pod, "ExpiresSoon")
 	requireAlive(t, pod)
 }
 
-// Nothing but the clock changes: neither the pod nor what selects it.
+// Only the clock changes, neither the pod nor what selects it.
 func TestClockStepForwardPublishesExpiryWarning(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, localClock(-long))
 	pod := create(t, namespace, "web", quarantinedFor(long), gen.Expires(time.Now().Add(2*time.Minute)))
-	waitTold(t, pod, "Quarantined") // In the same look that has it wait for its end.
+	waitEvents(t, pod, "Quarantined") // Published by the reconcile that also schedules the expiry warning.
 	sweeper.local.set(0)
 	sweeper.ticker.ticks <- time.Now()
-	waitTold(t, pod, "ExpiresSoon", "Quarantined")
+	waitEvents(t, pod, "ExpiresSoon", "Quarantined")
 	requireAlive(t, pod)
 }
 
@@ -111,37 +112,37 @@ func TestDeletionIsPublished(t *testing.T) {
 	start(t, namespace)
 	expired := create(t, namespace, "expired", quarantinedFor(2*long))
 	waitGone(t, expired)
-	waitTold(t, expired, "Expired")
+	waitEvents(t, expired, "Expired")
 
 	released := create(t, namespace, "released", quarantinedFor(2*long), gen.Expires(time.Now().Add(long)))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.NoError(t, patch(t.Context(), released, func(pod metav1.Object) { pod.SetLabels(nil); pod.SetAnnotations(nil) }))
-	waitTold(t, released, "Released")
+	waitEvents(t, released, "Released")
 
 	deleted := create(t, namespace, "deleted", quarantinedFor(2*long), gen.Expires(time.Now().Add(long)))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.NoError(t, admin.Delete(t.Context(), deleted, client.GracePeriodSeconds(0)))
-	settle(t, namespace)
-	waitTold(t, deleted)
+	waitReconciled(t, namespace)
+	waitEvents(t, deleted)
 }
 
-// One that is stuck is told of, and neither deleted again nor looked at in a loop.
+// The sweeper reports a stuck pod. It neither deletes the pod again nor checks it in a loop.
 func TestStuckPodIsReportedOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", withFinalizer, quarantinedFor(2*long))
-	waitTold(t, pod, "Expired")
+	waitEvents(t, pod, "Expired")
 	sweeper.local.set(long)
 	require.NoError(t, patch(t.Context(), pod, gen.Annotation("example.com/touched", "yes")))
-	waitTold(t, pod, "Expired", "StillTerminating")
+	waitEvents(t, pod, "Expired", "StillTerminating")
 	sweeper.local.set(0)
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.Equal(t, once, sweeper.network.codes("web"))
 	require.NoError(t, patch(t.Context(), pod, func(pod metav1.Object) { pod.SetFinalizers(nil) }))
 }
 
 // A new leader scans all pods, page by page, for what the cache of quarantined pods
-// doesn't hold. It only reports them.
+// does not hold. It only reports them.
 func TestStartupScanReportsOnce(t *testing.T) {
 	namespace := newNamespace(t)
 	unlabelled := create(t, namespace, "unlabelled", gen.Without(quarantine.QuarantinedLabel))
@@ -150,13 +151,13 @@ func TestStartupScanReportsOnce(t *testing.T) {
 	createMany(t, namespace, "free-", 150, func(pod metav1.Object) { pod.SetLabels(nil); pod.SetAnnotations(nil) })
 
 	sweeper := start(t, namespace)
-	waitTold(t, triggered, "Ignored")
-	waitTold(t, unlabelled, "BadRecord")
-	eventually(t, "the metrics", func(context.Context) (bool, error) {
+	waitEvents(t, triggered, "Ignored")
+	waitEvents(t, unlabelled, "BadRecord")
+	eventually(t, "the metrics count both pods", func(context.Context) (bool, error) {
 		return sweeper.metric(t, "isolate_ignored_triggers") == 1 && sweeper.metric(t, "isolate_unlabelled_records") > 0, nil
 	})
 	require.Positive(t, sweeper.network.asked("GET", "/api/v1/pods", "continue="), "page by page")
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, triggered)
 	requireAlive(t, unlabelled)
 	require.NoError(t, admin.Delete(t.Context(), triggered, client.GracePeriodSeconds(0)))

@@ -25,10 +25,10 @@ func TestExpiredPodIsDeletedOnce(t *testing.T) {
 	when := gone.wait(t, 1, pod.Name)[pod.Name]
 	require.False(t, when.Before(at), "deleted %s early", at.Sub(when))
 	t.Logf("deleted %s after its expiry", when.Sub(at).Round(time.Millisecond))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.Equal(t, once, sweeper.network.codes("web"))
-	// This pod, and one from settling before and after.
-	eventually(t, "the metrics", func(context.Context) (bool, error) {
+	// This pod, and one for each waitReconciled, which start calls too.
+	eventually(t, "the metrics count the deletions", func(context.Context) (bool, error) {
 		return sweeper.metric(t, "isolate_deletions_total") == 3 && sweeper.metric(t, "isolate_quarantined_pods") == 0, nil
 	})
 }
@@ -37,7 +37,7 @@ func TestHeldPodIsKeptUntilReleased(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", held)
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
 	require.Empty(t, sweeper.network.codes("web"))
 	require.InDelta(t, 1, sweeper.metric(t, "isolate_held_pods"), 0)
@@ -56,7 +56,7 @@ func TestExtendedPodIsKept(t *testing.T) {
 	other := create(t, namespace, "other", gen.Expires(soon))
 	require.NoError(t, patch(t.Context(), pod, gen.Expires(time.Now().Add(long))))
 	waitGone(t, other)
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
 	require.Empty(t, sweeper.network.codes("web"))
 }
@@ -65,14 +65,14 @@ func TestTerminatingPodIsLeftAlone(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	pod := create(t, namespace, "web", withFinalizer)
-	eventually(t, "the pod to terminate", func(ctx context.Context) (bool, error) {
+	eventually(t, "the pod is terminating", func(ctx context.Context) (bool, error) {
 		err := admin.Get(ctx, client.ObjectKeyFromObject(pod), pod)
 		return pod.DeletionTimestamp != nil, err
 	})
 	for _, value := range []string{"a", "b", "c"} {
 		require.NoError(t, patch(t.Context(), pod, gen.Annotation("example.com/touched", value)))
 	}
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
 	require.Equal(t, once, sweeper.network.codes("web"))
 	require.InDelta(t, 1, sweeper.metric(t, "isolate_terminating_pods"), 0)
@@ -98,7 +98,7 @@ func TestDamagedRecordPreventsDeletion(t *testing.T) {
 	for name, damage := range damages {
 		create(t, namespace, name, damage)
 	}
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	found, err := names(t.Context(), namespace)
 	require.NoError(t, err)
 	require.Len(t, found, len(damages))
@@ -114,7 +114,7 @@ func TestOnlyQuarantinedPodsAreWatched(t *testing.T) {
 	for name, value := range map[string]string{"no-label": "", "other-label": "yes"} {
 		create(t, namespace, name, gen.Label(quarantine.QuarantinedLabel, value))
 	}
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	found, err := names(t.Context(), namespace)
 	require.NoError(t, err)
 	require.Len(t, found, 2)

@@ -14,7 +14,7 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// annotateAs sets annotations as kubectl annotate does: by a patch of its own manager.
+// annotateAs sets annotations by a patch with the field manager of kubectl annotate.
 func annotateAs(t *testing.T, pod *corev1.Pod, annotations map[string]string) {
 	t.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": annotations}})
@@ -22,7 +22,7 @@ func annotateAs(t *testing.T, pod *corev1.Pod, annotations map[string]string) {
 	require.NoError(t, admin.Patch(t.Context(), pod.DeepCopy(), client.RawPatch("application/merge-patch+json", patch), client.FieldOwner("kubectl-annotate")))
 }
 
-// The clock of the webhook was two hours behind: the pod would be deleted at once.
+// The webhook's clock was two hours behind, so the pod would be deleted at once.
 func TestPodWithExpiryBeforeItsQuarantineIsKeptUntilExtended(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
@@ -37,11 +37,11 @@ func TestPodWithExpiryBeforeItsQuarantineIsKeptUntilExtended(t *testing.T) {
 		quarantine.QuarantinedAtKey: gen.Stamp(time.Now().Add(-3 * long)),
 		quarantine.ExpiresAtKey:     gen.Stamp(time.Now().Add(-2 * long)),
 	})
-	eventually(t, "the metric", func(context.Context) (bool, error) {
+	eventually(t, "the metrics report the implausible expiry", func(context.Context) (bool, error) {
 		return sweeper.metric(t, "isolate_implausible_pods") == 1 && sweeper.metric(t, "isolate_overdue_pods") == 0, nil
 	})
-	waitTold(t, pod, "BadRecord", "ImplausibleExpiry") // Damaged until it was annotated.
-	settle(t, namespace)
+	waitEvents(t, pod, "BadRecord", "ImplausibleExpiry") // The record was incomplete until the annotations were set.
+	waitReconciled(t, namespace)
 	requireAlive(t, pod)
 	require.Empty(t, sweeper.network.codes("web"))
 
@@ -54,7 +54,7 @@ func TestPodWithExpiryBeforeItsCreationIsKept(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace, realCreation)
 	pod := create(t, namespace, "web", quarantinedFor(2*long))
-	waitTold(t, pod, "ImplausibleExpiry")
+	waitEvents(t, pod, "ImplausibleExpiry")
 	requireAlive(t, pod)
 	require.Empty(t, sweeper.network.codes("web"))
 }

@@ -18,19 +18,20 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// seed is when the sweeper is killed; a run that failed is tried again with its own.
+// seed determines when the sweeper is killed. Each run logs it, so that a failed run can be
+// repeated.
 var seed = flag.Uint64("seed", uint64(time.Now().UnixNano()), "seed of the moments at which the sweeper is killed")
 
-// kills is how often it is killed.
+// kills is how often a test kills the sweeper.
 const kills = 6
 
 func random(t *testing.T) *rand.Rand {
 	t.Helper()
-	t.Logf("try this again with -seed=%d", *seed)
+	t.Logf("to repeat this run: -seed=%d", *seed)
 	return rand.New(rand.NewPCG(*seed, 0))
 }
 
-// pause waits for so long, or until the test ends.
+// pause waits for d, or until the context ends.
 func pause(ctx context.Context, d time.Duration) {
 	select {
 	case <-time.After(d):
@@ -38,16 +39,15 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// population is a few hundred pods that expire one after the other, and what is to
-// become of each.
+// population describes a few hundred pods. Some expire one after the other; the others are
+// held or extended and must be kept.
 type population struct {
 	expiring, kept int
 	first, last    time.Time
 	due            map[string]time.Time
 }
 
-// populate creates the pods. What is held or extended is so a moment before its time,
-// while the sweeper is being killed.
+// populate creates the pods.
 func populate(t *testing.T, namespace string) *population {
 	t.Helper()
 	p := &population{expiring: 300, kept: 30, first: seconds(6), due: map[string]time.Time{}}
@@ -61,7 +61,8 @@ func populate(t *testing.T, namespace string) *population {
 	return p
 }
 
-// check finds each expired pod deleted once, none early, each other one alive.
+// check requires that each expired pod was deleted once and not early, and that all other
+// pods are alive.
 func (p *population) check(t *testing.T, namespace string, gone *deletions) {
 	t.Helper()
 	when := gone.wait(t, p.expiring, "web-")
@@ -117,18 +118,18 @@ func TestKilledLeaderDeletesEachPodOnce(t *testing.T) {
 		leader.Kill()
 		killed := time.Now()
 		holder = waitLeader(t, namespace, holder)
-		t.Logf("taken over after %s, the lease being %s", time.Since(killed).Round(time.Millisecond), lease)
+		t.Logf("taken over after %s, with a lease of %s", time.Since(killed).Round(time.Millisecond), lease)
 		leader, standby = standby, p.start(t, fmt.Sprint("next-", round))
 	}
 	require.NotNil(t, standby)
 	pods.check(t, namespace, gone)
 }
 
-// waitLeader waits for another leader than this, and returns who it is.
+// waitLeader waits for a leader other than this one, and returns its identity.
 func waitLeader(t *testing.T, namespace, than string) string {
 	t.Helper()
 	var holder string
-	eventually(t, "a leader", func(ctx context.Context) (bool, error) {
+	eventually(t, "another sweeper leads", func(ctx context.Context) (bool, error) {
 		held := &coordinationv1.Lease{}
 		err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "isolate-sweeper"}, held)
 		if err != nil || held.Spec.HolderIdentity == nil {
@@ -140,7 +141,7 @@ func waitLeader(t *testing.T, namespace, than string) string {
 	return holder
 }
 
-// What is held or extended in time is kept, whatever happens to the sweeper.
+// A pod that is held or extended in time is kept, whatever happens to the sweeper.
 func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 	moments := random(t)
 	namespace := newNamespace(t)
@@ -174,7 +175,7 @@ func TestAcceptedHoldSurvivesKilledSweeper(t *testing.T) {
 	require.NotNil(t, process)
 }
 
-// patchInto changes a stored pod, which is then what is stored.
+// patchInto changes a stored pod, and sets pod to the result.
 func patchInto(ctx context.Context, pod *corev1.Pod, change gen.Option) error {
 	before := pod.DeepCopy()
 	change(pod)

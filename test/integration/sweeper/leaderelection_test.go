@@ -24,13 +24,13 @@ func TestManyPodsExpireTogether(t *testing.T) {
 	gone := watchDeletions(t, namespace)
 	at := seconds(3 + *crowd/50)
 	createMany(t, namespace, "web-", *crowd, gen.Expires(at))
-	if late := time.Since(at); late > 0 { // On a busy machine: what follows still holds.
-		t.Logf("creating the pods took %s too long for the times below to mean anything", late)
+	if late := time.Since(at); late > 0 { // On a busy machine. Only the logged times are affected.
+		t.Logf("creating the pods took %s longer than planned: the times below mean nothing", late)
 	}
 	createMany(t, namespace, "held-", 20, held)
 
 	when := gone.wait(t, *crowd, "web-")
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	var lags []time.Duration
 	for pod, moment := range when {
 		require.False(t, moment.Before(at), "%s was deleted %s early", pod, at.Sub(moment))
@@ -97,19 +97,19 @@ func TestStandbyTakesOverFromPartitionedLeader(t *testing.T) {
 	case <-time.After(waiting.Patience):
 		t.Fatal("no other replica took over")
 	}
-	t.Logf("taken over after %s, the lease being %s", time.Since(cut).Round(time.Millisecond), lease)
+	t.Logf("taken over after %s, with a lease of %s", time.Since(cut).Round(time.Millisecond), lease)
 	<-one.ended
 	gone.wait(t, 100, "web-")
 	require.Empty(t, gone.with("held-"))
 	eachOnce(t, "web-", 100, one.network, two.network)
 }
 
-// eachOnce requires that so many pods were deleted, each by one request alone.
+// eachOnce requires that this many pods were deleted, each by a single request.
 func eachOnce(t *testing.T, prefix string, pods int, networks ...*network) {
 	t.Helper()
 	var counted map[string]int
-	// A watch tells of a deletion before it is answered.
-	eventually(t, "all deletions to be answered", func(context.Context) (bool, error) {
+	// A watch can show a deletion before its request is answered.
+	eventually(t, "all deletions are answered", func(context.Context) (bool, error) {
 		counted = succeeded(networks...)
 		maps.DeleteFunc(counted, func(pod string, _ int) bool { return !strings.HasPrefix(pod, prefix) })
 		return len(counted) >= pods, nil

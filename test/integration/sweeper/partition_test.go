@@ -11,17 +11,17 @@ import (
 
 var errCut = errors.New("the network is cut")
 
-// network is what lies between a sweeper and the API server. It counts deletions,
-// and shows the API server's clock as a test wants it.
+// network is the network between a sweeper and the API server. It records the requests.
+// Tests can cut it, delay it, and shift the API server's clock as the sweeper sees it.
 type network struct {
 	mu      sync.Mutex
-	lines   []string // method and URL of what was answered
+	lines   []string // method and URL of each answered request
 	deletes []deletion
 	before  func(pod string) error
 	ahead   time.Duration
 	cut     bool
 	delay   time.Duration
-	held    chan struct{} // closed when requests that inform people go on
+	held    chan struct{} // closed to let requests that inform people continue
 }
 
 // deletion is one DELETE of a pod.
@@ -31,7 +31,7 @@ type deletion struct {
 	sent time.Time
 }
 
-// link is one transport on the network: leader election has one of its own.
+// link is a transport over the network. Leader election has its own.
 type link struct {
 	next http.RoundTripper
 	*network
@@ -77,8 +77,8 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// beforeDelete has f called with the pod's name before each DELETE reaches the API
-// server: after the pod was judged.
+// beforeDelete calls f with the pod's name before each DELETE reaches the API server, so
+// after the sweeper has checked the pod.
 func (n *network) beforeDelete(f func(pod string) error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -86,7 +86,7 @@ func (n *network) beforeDelete(f func(pod string) error) {
 }
 
 // informs reports whether a request only serves to inform people: an event, or a list that
-// is not of quarantined pods.
+// is not limited to quarantined pods.
 func informs(request *http.Request) bool {
 	if request.Method == http.MethodPost {
 		return strings.HasSuffix(request.URL.Path, "/events")
@@ -110,7 +110,7 @@ func (n *network) slowDown(delay time.Duration) {
 	n.delay = delay
 }
 
-// sent returns when each pod's last DELETE was sent, of those with the prefix.
+// sent returns when the last DELETE was sent for each pod with the prefix.
 func (n *network) sent(prefix string) map[string]time.Time {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -123,21 +123,21 @@ func (n *network) sent(prefix string) map[string]time.Time {
 	return sent
 }
 
-// setServerClock has the API server's clock seem so much ahead.
+// setServerClock makes the API server's clock look this far ahead.
 func (n *network) setServerClock(ahead time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.ahead = ahead
 }
 
-// fail has no request succeed any more.
+// fail makes all further requests fail.
 func (n *network) fail() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.cut = true
 }
 
-// codes are the answers to the DELETEs of a pod, in order.
+// codes returns the status codes of the responses to a pod's DELETEs, in order.
 func (n *network) codes(pod string) []int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -150,7 +150,7 @@ func (n *network) codes(pod string) []int {
 	return codes
 }
 
-// asked counts the requests of a method whose URL has all of these in it.
+// asked counts the requests with this method whose URL contains all parts.
 func (n *network) asked(method string, parts ...string) int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -164,7 +164,7 @@ func (n *network) asked(method string, parts ...string) int {
 	return count
 }
 
-// succeeded counts the deletions of each pod that the API server took.
+// succeeded counts the successful DELETEs of each pod.
 func succeeded(networks ...*network) map[string]int {
 	counted := map[string]int{}
 	for _, n := range networks {

@@ -23,7 +23,7 @@ var (
 	withFinalizer = gen.Finalizer("test.isolate.example.io/keep")
 )
 
-// long is more than any test takes. It is also the skew of the clocks here.
+// long is longer than any test takes. It is also the clock skew in these tests.
 const long = time.Hour
 
 func newNamespace(t testing.TB) string {
@@ -33,8 +33,8 @@ func newNamespace(t testing.TB) string {
 	return namespace.Name
 }
 
-// newPod returns a quarantined pod. Unless an option says otherwise, it expired so
-// long ago that every clock here agrees.
+// newPod returns a quarantined pod. Unless an option says otherwise, it has expired by
+// every clock in these tests.
 func newPod(namespace, name string, options ...gen.Option) *corev1.Pod {
 	quarantined := gen.Quarantined(time.Now().Add(-3*long), time.Now().Add(-2*long))
 	return gen.Pod(name, append([]gen.Option{gen.Namespace(namespace), quarantined}, options...)...)
@@ -47,7 +47,7 @@ func create(t *testing.T, namespace, name string, changes ...gen.Option) *corev1
 	return pod
 }
 
-// createMany creates pods that are alike, named by number.
+// createMany creates identical pods with numbered names.
 func createMany(t testing.TB, namespace, prefix string, n int, changes ...gen.Option) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
@@ -58,7 +58,7 @@ func createMany(t testing.TB, namespace, prefix string, n int, changes ...gen.Op
 	require.NoError(t, group.Wait())
 }
 
-// createEach creates pods that expire each at a time of its own.
+// createEach creates pods, each with its own expiry.
 func createEach(t *testing.T, namespace string, due map[string]time.Time) {
 	t.Helper()
 	group, ctx := errgroup.WithContext(t.Context())
@@ -69,8 +69,8 @@ func createEach(t *testing.T, namespace string, due map[string]time.Time) {
 	require.NoError(t, group.Wait())
 }
 
-// patch changes a stored pod. It is called while the sweeper is in the middle of
-// something, on a goroutine of its own, so it returns the error.
+// patch changes a stored pod. It returns the error instead of failing the test, because it
+// is also called on goroutines of the sweeper.
 func patch(ctx context.Context, pod *corev1.Pod, changes ...gen.Option) error {
 	changed := pod.DeepCopy()
 	for _, change := range changes {
@@ -79,7 +79,8 @@ func patch(ctx context.Context, pod *corev1.Pod, changes ...gen.Option) error {
 	return admin.Patch(ctx, changed, client.MergeFrom(pod))
 }
 
-// seconds is the next whole second that is at least so many away, as stamps are.
+// seconds returns the first whole second at least n seconds from now. Stamps have no
+// fractions of a second.
 func seconds(n int) time.Time {
 	return time.Now().Add(time.Duration(n+1) * time.Second).Truncate(time.Second)
 }
@@ -102,13 +103,13 @@ func requireAlive(t *testing.T, pod *corev1.Pod) {
 
 func waitGone(t *testing.T, pod *corev1.Pod) {
 	t.Helper()
-	eventually(t, "pod "+pod.Name+" to go", func(ctx context.Context) (bool, error) {
+	eventually(t, "pod "+pod.Name+" is deleted", func(ctx context.Context) (bool, error) {
 		alive, err := exists(ctx, pod)
 		return !alive, err
 	})
 }
 
-// names are the pods of a namespace.
+// names returns the names of a namespace's pods.
 func names(ctx context.Context, namespace string) ([]string, error) {
 	pods := &metav1.PartialObjectMetadataList{}
 	pods.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("PodList"))
@@ -124,13 +125,13 @@ func names(ctx context.Context, namespace string) ([]string, error) {
 
 func waitCount(t *testing.T, namespace string, n int) {
 	t.Helper()
-	eventually(t, "all but "+strconv.Itoa(n)+" pods to go", func(ctx context.Context) (bool, error) {
+	eventually(t, "at most "+strconv.Itoa(n)+" pods are left", func(ctx context.Context) (bool, error) {
 		found, err := names(ctx, namespace)
 		return len(found) <= n, err
 	})
 }
 
-// eventually waits for a condition; an error ends the wait.
+// eventually waits until what holds, as the condition reports. An error ends the wait.
 func eventually(t testing.TB, what string, condition wait.ConditionWithContextFunc) {
 	t.Helper()
 	waiting.Poll(t, condition, "%s", what)

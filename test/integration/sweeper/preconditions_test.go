@@ -12,8 +12,8 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// What happens between judging a pod and deleting it wins: the API server sees it
-// before the DELETE, which was sent for the pod as it had been.
+// A change between the check of a pod and its deletion wins. The API server has stored the
+// change when the DELETE arrives, whose preconditions name the version that was checked.
 
 func TestChangeJustBeforeDeletionWins(t *testing.T) {
 	for name, change := range map[string]gen.Option{
@@ -29,7 +29,7 @@ func TestChangeJustBeforeDeletionWins(t *testing.T) {
 			same := pod.DeepCopy()
 			sweeper.network.beforeDelete(first("web", func() error { return patch(t.Context(), same, change) }))
 			require.NoError(t, admin.Create(t.Context(), pod))
-			settle(t, namespace)
+			waitReconciled(t, namespace)
 			requireAlive(t, pod)
 			require.Equal(t, []int{http.StatusConflict}, sweeper.network.codes("web"))
 		})
@@ -39,7 +39,7 @@ func TestChangeJustBeforeDeletionWins(t *testing.T) {
 func TestStatusUpdateJustBeforeDeletionDelaysIt(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
-	pod := newPod(namespace, "web", gen.Expires(seconds(1))) // It is read again, with its real creationTimestamp.
+	pod := newPod(namespace, "web", gen.Expires(seconds(1))) // The sweeper reads it again, with its real creationTimestamp.
 	same := pod.DeepCopy()
 	sweeper.network.beforeDelete(first("web", func() error {
 		changed := same.DeepCopy()
@@ -63,7 +63,7 @@ func TestNewPodWithSameNameIsNotDeleted(t *testing.T) {
 		return admin.Create(t.Context(), replacement)
 	}))
 	require.NoError(t, admin.Create(t.Context(), pod))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.Equal(t, []int{http.StatusConflict}, sweeper.network.codes("web"))
 	requireAlive(t, replacement)
 }
@@ -75,7 +75,7 @@ func TestAlreadyDeletedPodIsNoError(t *testing.T) {
 		return admin.Delete(t.Context(), newPod(namespace, "web"), client.GracePeriodSeconds(0))
 	}))
 	create(t, namespace, "web")
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	require.Equal(t, []int{http.StatusNotFound}, sweeper.network.codes("web"))
 	require.InDelta(t, 0, sweeper.metric(t, "isolate_quarantined_pods"), 0)
 }

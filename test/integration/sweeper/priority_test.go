@@ -18,14 +18,14 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// The load on a slow API server, and the goal: make soak runs more of it.
+// The load on a slow API server, and the longest lag. make soak runs with more load.
 var (
-	rate     = flag.Int("rate", 4, "expiries, conflicts and releases a second on the slow API server, each")
+	rate     = flag.Int("rate", 4, "expiries a second on the slow API server, and as many conflicts and releases")
 	duration = flag.Duration("duration", 3*time.Second, "how long the slow API server is under load")
-	maxLag   = flag.Duration("max-lag", 0, "99th percentile from a pod's expiry to its deletion being sent that fails the test, 0 for none")
+	maxLag   = flag.Duration("max-lag", 0, "longest 99th percentile of the time from a pod's expiry to its delete request, 0 for no limit")
 )
 
-// release removes everything that a quarantine has left on a pod, as the webhook does.
+// release removes everything that a quarantine added to a pod, as the webhook does.
 func release(ctx context.Context, namespace, name string) error {
 	const patch = `[{"op":"remove","path":"/metadata/labels"},{"op":"remove","path":"/metadata/annotations"}]`
 	pod := &corev1.Pod{}
@@ -33,14 +33,14 @@ func release(ctx context.Context, namespace, name string) error {
 	return admin.Patch(ctx, pod, client.RawPatch("application/json-patch+json", []byte(patch)))
 }
 
-// A release makes a request, and an event is one: if these never get a response, the one
-// worker must still delete every pod.
+// A release and an event cost a request each. Even if these never get a response, the only
+// worker must delete every pod.
 func TestDeletionsDoNotWaitForRequestsThatInformPeople(t *testing.T) {
 	const released, expired = 30, 20
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)
 	createMany(t, namespace, "released-", released, gen.Expires(time.Now().Add(long)))
-	settle(t, namespace)
+	waitReconciled(t, namespace)
 	resume := sweeper.network.holdInforming()
 	defer resume()
 	for i := range released {
@@ -51,7 +51,7 @@ func TestDeletionsDoNotWaitForRequestsThatInformPeople(t *testing.T) {
 	eachOnce(t, "web-", expired, sweeper.network)
 
 	resume()
-	eventually(t, "the releases to be published", func(ctx context.Context) (bool, error) {
+	eventually(t, "the releases are published", func(ctx context.Context) (bool, error) {
 		count, err := countEvents(ctx, namespace, "Released")
 		return count == released, err
 	})

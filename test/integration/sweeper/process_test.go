@@ -20,12 +20,12 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// The program itself, as it is shipped, killed while pods expire.
+// The test runs the program itself, and kills it while pods expire.
 func TestStandbyTakesOverFromKilledLeader(t *testing.T) {
 	namespace := newNamespace(t)
 	p := build(t, namespace)
 	leader := p.start(t, "one")
-	eventually(t, "a leader", func(ctx context.Context) (bool, error) {
+	eventually(t, "a sweeper leads", func(ctx context.Context) (bool, error) {
 		held := &coordinationv1.Lease{}
 		err := admin.Get(ctx, client.ObjectKey{Namespace: namespace, Name: "isolate-sweeper"}, held)
 		return err == nil && held.Spec.HolderIdentity != nil, client.IgnoreNotFound(err)
@@ -39,7 +39,7 @@ func TestStandbyTakesOverFromKilledLeader(t *testing.T) {
 	leader.Kill()
 	killed := time.Now()
 	deleted := gone.wait(t, 200, "web-")
-	t.Logf("all deleted %s after the kill, the lease being %s", time.Since(killed).Round(time.Millisecond), lease)
+	t.Logf("all deleted %s after the kill, with a lease of %s", time.Since(killed).Round(time.Millisecond), lease)
 	for pod, when := range deleted {
 		require.False(t, when.Before(at), "%s was deleted early", pod)
 	}
@@ -52,13 +52,13 @@ func TestStandbyIsReady(t *testing.T) {
 	for _, name := range []string{"one", "two"} {
 		process := p.start(t, name)
 		var address string
-		eventually(t, "the health server", func(context.Context) (bool, error) {
+		eventually(t, "the health server listens", func(context.Context) (bool, error) {
 			var err error
 			address, err = healthAddress(process.Log)
 			return address != "", err
 		})
 		for _, path := range []string{"/healthz", "/readyz"} {
-			eventually(t, path, func(ctx context.Context) (bool, error) {
+			eventually(t, path+" responds with 200", func(ctx context.Context) (bool, error) {
 				request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 				if err != nil {
 					return false, err
@@ -73,7 +73,7 @@ func TestStandbyIsReady(t *testing.T) {
 	}
 }
 
-// program is cmd/sweeper, built, and what it needs to run.
+// program is the binary of cmd/sweeper, with what it needs to run.
 type program struct {
 	dir, namespace string
 }
@@ -106,7 +106,7 @@ func (p program) start(t *testing.T, name string, flags ...string) *controlplane
 	return process
 }
 
-// healthAddress is where the program serves its health, as its log has it.
+// healthAddress returns the address of the health server, from the program's log.
 func healthAddress(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -22,25 +22,25 @@ import (
 	"isolate.example.io/sweeper/quarantinedpods"
 )
 
-// lease is how long a leader counts here.
+// lease is the lease duration in these tests.
 const lease = 3 * time.Second
 
-// running is a sweeper at work in one namespace.
+// running is a sweeper that runs in one namespace.
 type running struct {
 	network *network
 	local   *wallClock
 	ticker  *handTicker
 	metrics *prometheus.Registry
 
-	unsettled bool
+	withoutWait bool
 
 	elected <-chan struct{}
 	ended   chan struct{}
 	cancel  context.CancelFunc
 }
 
-// start runs a sweeper in a namespace until the test ends. One worker takes the
-// pods in the order of their changes, see settle.
+// start runs a sweeper in a namespace until the test ends. Its one worker takes the pods
+// in the order of their changes; see [waitReconciled].
 func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Options)) *running {
 	t.Helper()
 	r := &running{
@@ -78,15 +78,15 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	require.NoError(t, err)
 	r.elected = mgr.Elected()
 	r.run(t, mgr)
-	if !options.LeaderElection && !r.unsettled {
-		// What is there at the start may be judged later than what comes.
-		settle(t, namespace)
+	if !options.LeaderElection && !r.withoutWait {
+		// Pods from before the start may be reconciled after later ones.
+		waitReconciled(t, namespace)
 	}
 	return r
 }
 
-// ageCreation shows the pods in the cache as created a day earlier. The API server can't be
-// told so, and these pods expired before they were created.
+// ageCreation makes the pods in the cache look a day older: the API server sets their
+// creationTimestamp, and most of these pods have expired before it.
 func ageCreation(options *cache.Options) {
 	for object, pods := range options.ByObject {
 		transform := pods.Transform
@@ -101,9 +101,9 @@ func ageCreation(options *cache.Options) {
 	}
 }
 
-// realCreation undoes [ageCreation], so that settle does not work.
+// realCreation undoes [ageCreation], so that [waitReconciled] does not work.
 func realCreation(r *running, options *manager.Options) {
-	r.unsettled = true
+	r.withoutWait = true
 	options.Cache.ByObject = quarantinedpods.CacheOptions().ByObject
 }
 
@@ -113,13 +113,13 @@ func (r *running) run(t *testing.T, mgr manager.Manager) {
 	go func() {
 		defer close(r.ended)
 		if err := mgr.Start(ctx); err != nil && ctx.Err() == nil {
-			t.Logf("the sweeper ended: %v", err)
+			t.Logf("the sweeper failed: %v", err)
 		}
 	}()
 	t.Cleanup(r.stop)
 }
 
-// stop ends the sweeper as SIGTERM does, and returns when it has ended.
+// stop stops the sweeper as SIGTERM does, and waits until it has stopped.
 func (r *running) stop() {
 	r.cancel()
 	<-r.ended
@@ -129,7 +129,7 @@ func workers(n int) func(*running, *manager.Options) {
 	return func(_ *running, options *manager.Options) { options.Controller.MaxConcurrentReconciles = n }
 }
 
-// replica has the sweeper take part in the leader election of a namespace.
+// replica makes the sweeper take part in the leader election of a namespace.
 func replica(namespace string) func(*running, *manager.Options) {
 	return func(_ *running, options *manager.Options) {
 		options.LeaderElection = true
@@ -150,10 +150,10 @@ func serverClock(ahead time.Duration) func(*running, *manager.Options) {
 	return func(r *running, _ *manager.Options) { r.network.setServerClock(ahead) }
 }
 
-// settle returns once the sweeper has seen everything that happened to the
-// namespace's pods, and acted on it: its one worker takes them in order, and this
-// one, long expired, is the last.
-func settle(t *testing.T, namespace string) {
+// waitReconciled waits until the sweeper has reconciled all earlier changes of the
+// namespace's pods. It creates an expired pod and waits for its deletion: the one worker
+// takes that pod last.
+func waitReconciled(t *testing.T, namespace string) {
 	t.Helper()
 	pod := newPod(namespace, "")
 	pod.GenerateName = "last-"
@@ -161,7 +161,7 @@ func settle(t *testing.T, namespace string) {
 	waitGone(t, pod)
 }
 
-// metric is a gauge or counter of the sweeper, by name, summed over its labels.
+// metric returns a gauge or counter of the sweeper, summed over its labels.
 func (r *running) metric(t *testing.T, name string) float64 {
 	t.Helper()
 	families, err := r.metrics.Gather()
@@ -177,7 +177,7 @@ func (r *running) metric(t *testing.T, name string) float64 {
 	return sum
 }
 
-// wallClock is a machine's clock that tests set.
+// wallClock is a machine's clock that tests can set.
 type wallClock struct {
 	mu    sync.Mutex
 	ahead time.Duration
@@ -199,7 +199,7 @@ func (w *wallClock) Now() time.Time {
 // Since implements [clock.PassiveClock].
 func (w *wallClock) Since(t time.Time) time.Duration { return w.Now().Sub(t) }
 
-// handTicker is a real clock whose tickers tick when a test says so.
+// handTicker is a real clock whose ticks are sent by tests.
 type handTicker struct {
 	clock.RealClock
 	ticks chan time.Time
