@@ -146,6 +146,6 @@ func TestExpiredCertificatesAreReplacedAfterLongOutage(t *testing.T) {
 	c.healed(i)
 	c.until("the webhook says that too", func() bool {
 		outside, ok := c.metric(replica, "isolate_serving_certificate_outside_validity")
-		return ok && outside == 0 && c.logged(replica, "The serving certificate is valid at this machine's time") > 0
+		return ok && outside == 0 && c.logged(replica, "The serving certificate is valid by this machine's clock again") > 0
 	})
 }

@@ -150,7 +150,7 @@ func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	remove := c.undo()
 	c.deleteSecret(authority.CASecret)
 	c.until("it is said", func() bool {
-		return c.logged(sweeper, "the webhook's certificate was written again and again, and is stored otherwise each time: "+
+		return c.logged(sweeper, "the webhook's certificate keeps being changed by something else: what is stored never matches what was written; "+
 			"look for a webhook or a policy that changes Secret isolate-ca") > 0
 	})
 	remove()
