@@ -39,7 +39,7 @@ func (c *cluster) until(what string, condition func() bool) {
 	waiting.Until(c, condition, "%s", what)
 }
 
-// stream starts concurrent writers and waits until admissions flow.
+// stream starts concurrent writers and waits until they have sent enough admissions.
 func (c *cluster) stream() *load.Stream {
 	c.Helper()
 	config := c.Config()
@@ -50,10 +50,10 @@ func (c *cluster) stream() *load.Stream {
 	return s
 }
 
-// sent waits until enough admissions were sent since that count.
+// sent waits until the stream has sent enough admissions since the count was since.
 func (c *cluster) sent(s *load.Stream, since int64) {
 	c.Helper()
-	c.until("the stream flows", func() bool { return s.Sent() >= since+admissions || s.Lost() > 0 })
+	c.until("the stream has sent enough admissions", func() bool { return s.Sent() >= since+admissions || s.Lost() > 0 })
 }
 
 func (c *cluster) secret(name string) *corev1.Secret {
@@ -78,8 +78,8 @@ func (c *cluster) store(name string, files map[string][]byte) {
 	require.NoError(c, err)
 }
 
-// authority returns the stored CA.
-func (c *cluster) authority() *authority.Pair {
+// storedCA returns the stored CA.
+func (c *cluster) storedCA() *authority.Pair {
 	c.Helper()
 	files := c.secret(authority.CASecret).Data
 	pair, err := tls.X509KeyPair(files[certs.CertFile], files[certs.KeyFile])
@@ -89,7 +89,7 @@ func (c *cluster) authority() *authority.Pair {
 	return &authority.Pair{Cert: pair.Leaf, Key: key, CertPEM: files[certs.CertFile], KeyPEM: files[certs.KeyFile]}
 }
 
-// storeLeaf stores a serving certificate that the CA signs.
+// storeLeaf stores a serving certificate signed by the CA.
 func (c *cluster) storeLeaf(ca *authority.Pair, at time.Time, name string) {
 	c.Helper()
 	leaf, err := ca.Issue(at, []string{name}, nil, time.Hour)
@@ -142,11 +142,11 @@ func fits(files map[string][]byte) bool {
 	return err == nil
 }
 
-// signedBy reports whether a CA in authorities signed the first certificate in file.
-func signedBy(file, authorities []byte) bool {
+// signedBy reports whether a CA in bundle signed the first certificate in file.
+func signedBy(file, bundle []byte) bool {
 	roots := x509.NewCertPool()
 	block, _ := pem.Decode(file)
-	if block == nil || !roots.AppendCertsFromPEM(authorities) {
+	if block == nil || !roots.AppendCertsFromPEM(bundle) {
 		return false
 	}
 	leaf, err := x509.ParseCertificate(block.Bytes)

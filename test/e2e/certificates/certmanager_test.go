@@ -76,7 +76,7 @@ func (c *cluster) renewServing(i *installation.Installation) {
 	c.Helper()
 	old := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 	c.renew(servingCertificate)
-	c.until("all replicas serve with another certificate", func() bool {
+	c.until("all replicas serve with a new certificate", func() bool {
 		now := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return !bytes.Equal(now, old) && c.allServe(i, now)
 	})
@@ -88,7 +88,7 @@ func (c *cluster) renewCA() {
 	c.Helper()
 	old := c.secret(certManagerCA).Data[corev1.TLSCertKey]
 	c.renew(caCertificate)
-	c.until("another authority is trusted", func() bool {
+	c.until("a new CA is trusted", func() bool {
 		now := c.secret(certManagerCA).Data[corev1.TLSCertKey]
 		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Contains(c.bundle(), now)
 	})
@@ -112,8 +112,8 @@ func TestCertManagerRenewalLosesNoAdmission(t *testing.T) {
 		times int
 	}{
 		{"serving certificate", func() { c.renewServing(i) }, *servingRotations},
-		{"authority", c.renewCA, *caRotations},
-		{"serving certificate, by the renewed authority", func() { c.renewServing(i) }, 1},
+		{"CA", c.renewCA, *caRotations},
+		{"serving certificate, issued by the renewed CA", func() { c.renewServing(i) }, 1},
 	} {
 		began := s.Sent()
 		for range renewal.times {

@@ -33,16 +33,16 @@ func TestClockSkewIsReported(t *testing.T) {
 	sweeper, err := i.StartSweeper(c.Context(), "--kubeconfig="+kubeconfig)
 	require.NoError(t, err)
 
-	// A Date header is exact to the second, so the difference may be one more.
+	// A Date header is only exact to the second, so the reported skew may be a second more.
 	said := func(by string) string {
 		return "The API server's clock is " + by + " ahead of this machine's. Certificates are issued by the API server's clock; check time synchronization on the node."
 	}
-	c.until("the sweeper reports it", func() bool {
+	c.until("the sweeper reports the skew", func() bool {
 		return c.logged(sweeper, said("24h0m0s"))+c.logged(sweeper, said("24h0m1s")) > 0 &&
 			(c.reported(authority.CASecret, said("24h0m0s")) || c.reported(authority.CASecret, said("24h0m1s")))
 	})
 	c.deleteSecret(authority.ServingSecret)
-	c.until("the webhook reports it", func() bool {
+	c.until("the webhook reports a certificate outside its validity", func() bool {
 		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
 		return outside == 1 && c.logged(replica, "The serving certificate is not valid by this machine's clock, so API servers may reject it; "+
 			"check time synchronization and the certificate's issuer") > 0
@@ -52,7 +52,7 @@ func TestClockSkewIsReported(t *testing.T) {
 	c.deleteSecret(authority.ServingSecret)
 	c.healed(i)
 	require.Positive(t, c.logged(sweeper, "This machine's clock and the API server's agree again"))
-	c.until("the webhook has nothing to report", func() bool {
+	c.until("the webhook reports a valid certificate", func() bool {
 		outside, ok := c.metric(replica, "isolate_serving_certificate_outside_validity")
 		return ok && outside == 0
 	})

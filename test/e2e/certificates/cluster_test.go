@@ -105,12 +105,12 @@ func (c *cluster) allServe(i *installation.Installation, file []byte) bool {
 // that it signed, and a pod can be quarantined.
 func (c *cluster) healed(i *installation.Installation) {
 	c.Helper()
-	c.settled(nil)
-	c.until("all replicas serve with what is stored", func() bool {
+	c.waitRotated(nil)
+	c.until("all replicas serve with the stored certificate", func() bool {
 		return c.allServe(i, c.secret(authority.ServingSecret).Data[corev1.TLSCertKey])
 	})
 	pod := c.pod()
-	c.until("a pod is quarantined", func() bool { return c.quarantine(pod, metav1.DryRunAll) == nil })
+	c.until("a pod can be quarantined", func() bool { return c.quarantine(pod, metav1.DryRunAll) == nil })
 }
 
 func (c *cluster) pod() *corev1.Pod {

@@ -23,7 +23,7 @@ const (
 	configuration = "the webhook configuration"
 	sweeper       = "the sweeper"
 	webhook       = "the webhook"
-	leftover      = "a Secret of another type, left over from someone else"
+	leftover      = "a leftover Secret of another type"
 )
 
 func TestInstallOrderDoesNotMatter(t *testing.T) {
@@ -53,8 +53,8 @@ func TestInstallOrderDoesNotMatter(t *testing.T) {
 				case sweeper:
 					_, err := i.StartSweeper(c.Context())
 					require.NoError(c, err)
-					c.until("there is a certificate", func() bool { return fits(c.secret(authority.ServingSecret).Data) })
-				case webhook: // It waits for its Secret, like a container.
+					c.until("the sweeper has issued a certificate", func() bool { return fits(c.secret(authority.ServingSecret).Data) })
+				case webhook: // Like a container, it waits for its Secret.
 					go func() {
 						_, err := i.StartWebhook(c.Context())
 						started <- err

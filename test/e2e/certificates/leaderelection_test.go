@@ -20,13 +20,13 @@ func TestRotationSurvivesLeaderLoss(t *testing.T) {
 	delay, err := time.ParseDuration(propagation)
 	require.NoError(t, err)
 	for name, after := range map[string]func(c *cluster, i *installation.Installation){
-		"another replica goes on with it": func(*cluster, *installation.Installation) {},
-		"nobody does for longer than it takes": func(c *cluster, i *installation.Installation) {
+		"another replica continues": func(*cluster, *installation.Installation) {},
+		"no sweeper runs for longer than a rotation takes": func(c *cluster, i *installation.Installation) {
 			for _, sweeper := range running(i, "sweeper") {
 				sweeper.Kill()
 			}
 			killed := time.Now()
-			c.until("a rotation would be over", func() bool { return time.Since(killed) > 3*delay })
+			c.until("a rotation would have completed", func() bool { return time.Since(killed) > 3*delay })
 			_, err := i.StartSweeper(c.Context())
 			require.NoError(c, err)
 		},
@@ -42,15 +42,15 @@ func TestRotationSurvivesLeaderLoss(t *testing.T) {
 			since := s.Sent()
 			c.deleteSecret(authority.CASecret)
 			var fresh []byte
-			c.until("another authority is trusted besides the old one", func() bool {
+			c.until("a new CA is trusted besides the old one", func() bool {
 				fresh = c.secret(authority.CASecret).Data[corev1.TLSCertKey]
 				return len(fresh) > 0 && bytes.Contains(c.bundle(), fresh)
 			})
 			leader.Kill()
-			require.False(c, signedBy(c.secret(authority.ServingSecret).Data[corev1.TLSCertKey], fresh), "killed too late")
+			require.False(c, signedBy(c.secret(authority.ServingSecret).Data[corev1.TLSCertKey], fresh), "the leader was killed too late")
 			after(c, i)
-			c.settled(old)
-			require.Equal(c, string(fresh), string(c.bundle()), "the rotation that was begun is ended")
+			c.waitRotated(old)
+			require.Equal(c, string(fresh), string(c.bundle()), "the rotation of the killed leader was completed")
 			c.sent(s, since)
 			report := s.Stop()
 			t.Log(report)
@@ -81,14 +81,14 @@ func TestConcurrentLeadersAgreeOnFirstInstall(t *testing.T) {
 		c.deleteSecret(authority.CASecret)
 		c.setBundle(nil)
 		c.signal(i, syscall.SIGCONT)
-		c.settled(old)
+		c.waitRotated(old)
 		c.healed(i)
 	}
-	t.Logf("two leaders made %d authorities in %d rounds", made()-before, rounds)
+	t.Logf("two leaders created %d CAs in %d rounds", made()-before, rounds)
 	versions := c.versions()
 	s := c.stream() // Gives them time to disagree.
 	require.Zero(t, s.Stop().Lost)
-	require.Equal(t, versions, c.versions(), "nothing is left to do")
+	require.Equal(t, versions, c.versions(), "the leaders rewrite nothing")
 }
 
 func TestConcurrentLeadersLoseNoAdmission(t *testing.T) {
@@ -133,18 +133,18 @@ func TestExpiredCertificatesAreReplacedAfterLongOutage(t *testing.T) {
 		sweeper.Kill()
 	}
 	replica := running(i, "webhook")[0]
-	c.until("all has ended", func() bool {
+	c.until("both certificates have expired", func() bool {
 		now := time.Now()
 		return now.After(c.notAfter(authority.ServingSecret)) && now.After(c.notAfter(authority.CASecret))
 	})
-	c.until("the webhook says so", func() bool {
+	c.until("the webhook reports the expired certificate", func() bool {
 		outside, _ := c.metric(replica, "isolate_serving_certificate_outside_validity")
 		return outside == 1 && c.logged(replica, "The serving certificate is not valid by this machine's clock") > 0
 	})
 	_, err := i.StartSweeper(c.Context(), "--ca-validity=1h", "--certificate-validity=1h")
 	require.NoError(t, err)
 	c.healed(i)
-	c.until("the webhook says that too", func() bool {
+	c.until("the webhook reports a valid certificate", func() bool {
 		outside, ok := c.metric(replica, "isolate_serving_certificate_outside_validity")
 		return ok && outside == 0 && c.logged(replica, "The serving certificate is valid by this machine's clock again") > 0
 	})

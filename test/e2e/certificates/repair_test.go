@@ -34,43 +34,43 @@ func TestDamageIsRepairedAndReported(t *testing.T) {
 		note   string
 		why    authority.Cause
 	}{
-		"a certificate that can't be read": {func(c *cluster) {
+		"an unreadable certificate": {func(c *cluster) {
 			c.store(authority.ServingSecret, map[string][]byte{certs.CertFile: []byte("x")})
 		}, authority.ServingSecret, certRotated, "the stored one was unusable"},
-		"a certificate that is gone": {func(c *cluster) {
+		"a missing certificate": {func(c *cluster) {
 			c.deleteSecret(authority.ServingSecret)
 		}, authority.ServingSecret, certRotated, "there was none"},
-		"a certificate that has expired": {func(c *cluster) {
-			c.storeLeaf(c.authority(), old, webhookName)
+		"an expired certificate": {func(c *cluster) {
+			c.storeLeaf(c.storedCA(), old, webhookName)
 		}, authority.ServingSecret, certRotated, "the old one was not valid at this time"},
 		"a certificate for another name": {func(c *cluster) {
-			c.storeLeaf(c.authority(), time.Now(), "web.shop.svc")
+			c.storeLeaf(c.storedCA(), time.Now(), "web.shop.svc")
 		}, authority.ServingSecret, certRotated, "the old one was for other host names"},
-		"a certificate of a foreign authority": {func(c *cluster) {
+		"a certificate issued by another CA": {func(c *cluster) {
 			c.storeLeaf(newCA(c, time.Now()), time.Now(), webhookName)
 		}, authority.ServingSecret, certRotated, "another CA had issued the old one"},
-		"an authority that can't be read": {func(c *cluster) {
+		"an unreadable CA": {func(c *cluster) {
 			c.store(authority.CASecret, map[string][]byte{certs.CertFile: []byte("x")})
 		}, authority.CASecret, caRotated, "the stored one was unusable"},
-		"an authority with another's key": {func(c *cluster) {
+		"a CA with the key of another": {func(c *cluster) {
 			c.store(authority.CASecret, map[string][]byte{certs.KeyFile: newCA(c, time.Now()).KeyPEM})
 		}, authority.CASecret, caRotated, "the stored one was unusable"},
-		"an authority that is gone": {func(c *cluster) {
+		"a missing CA": {func(c *cluster) {
 			c.deleteSecret(authority.CASecret)
 		}, authority.CASecret, caRotated, "there was none"},
-		"an authority that has expired": {func(c *cluster) {
+		"an expired CA": {func(c *cluster) {
 			ca := newCA(c, old)
 			c.store(authority.CASecret, files(ca, ca))
 		}, authority.CASecret, caRotated, "the old one was not valid at this time"},
-		"an empty caBundle":               {func(c *cluster) { c.setBundle(nil) }, authority.CASecret, injected, ""},
-		"a caBundle of another authority": {func(c *cluster) { c.setBundle(newCA(c, time.Now()).CertPEM) }, authority.CASecret, injected, ""},
+		"an empty caBundle":          {func(c *cluster) { c.setBundle(nil) }, authority.CASecret, injected, ""},
+		"a caBundle with another CA": {func(c *cluster) { c.setBundle(newCA(c, time.Now()).CertPEM) }, authority.CASecret, injected, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := all.in(t)
 			c.healed(i)
 			test.damage(c)
 			c.healed(i)
-			c.until("an event tells it", func() bool {
+			c.until("an event reports the repair", func() bool {
 				note := test.note
 				if test.why != "" {
 					note = fmt.Sprintf(note, c.notAfter(test.secret).UTC().Format(time.RFC3339), test.why)
@@ -87,7 +87,7 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 	i := all.installWith(all.options([]string{quick}))
 	sweeper := all.leader(i)
 	for name, test := range map[string]struct {
-		hinder, says, command string
+		damage, says, command string
 	}{
 		"an immutable certificate": {
 			`kubectl patch secret -n isolate-system isolate-webhook-tls -p '{"immutable": true}'`,
@@ -95,13 +95,13 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 				"Delete it, and isolate creates a new one: ",
 			"kubectl delete secret -n isolate-system isolate-webhook-tls",
 		},
-		"an immutable authority": {
+		"an immutable CA": {
 			`kubectl patch secret -n isolate-system isolate-ca -p '{"immutable": true}'`,
 			"Secret isolate-system/isolate-ca is immutable, so isolate can't renew the webhook's certificate. " +
 				"Delete it, and isolate creates a new one: ",
 			"kubectl delete secret -n isolate-system isolate-ca",
 		},
-		"a certificate that cert-manager has made": {
+		"a certificate that cert-manager issued": {
 			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name=isolate-webhook",
 			"To let isolate issue the webhook's certificate: kubectl delete certificate -n isolate-system isolate-webhook --ignore-not-found, then ",
 			"kubectl annotate secret -n isolate-system isolate-webhook-tls cert-manager.io/certificate-name-",
@@ -115,14 +115,14 @@ func TestUnrepairableDamageReportsWhatToDo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := all.in(t)
 			c.healed(i)
-			c.shell(test.hinder)
-			c.until("it is said what to do", func() bool { return c.logged(sweeper, test.says+test.command) > 0 })
-			c.until("an event says it too", func() bool { return c.reported(authority.ServingSecret, test.says+test.command) })
+			c.shell(test.damage)
+			c.until("the log says what to do", func() bool { return c.logged(sweeper, test.says+test.command) > 0 })
+			c.until("an event says what to do", func() bool { return c.reported(authority.ServingSecret, test.says+test.command) })
 			blocked, _ := c.metric(sweeper, "isolate_certificate_blocked")
 			require.InDelta(t, 1, blocked, 0)
 			c.shell(test.command)
 			c.healed(i)
-			c.until("nothing blocks any more", func() bool {
+			c.until("the certificate is no longer blocked", func() bool {
 				blocked, ok := c.metric(sweeper, "isolate_certificate_blocked")
 				return ok && blocked == 0
 			})
@@ -149,7 +149,7 @@ func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	sweeper := c.leader(i)
 	remove := c.undo()
 	c.deleteSecret(authority.CASecret)
-	c.until("it is said", func() bool {
+	c.until("the sweeper reports it", func() bool {
 		return c.logged(sweeper, "the webhook's certificate keeps being changed by something else: what is stored never matches what was written; "+
 			"look for a webhook or a policy that changes Secret isolate-ca") > 0
 	})
@@ -157,7 +157,7 @@ func TestRepeatedlyRevertedWriteIsReported(t *testing.T) {
 	c.healed(i)
 }
 
-// undo makes the API server revert what a rotation writes down.
+// undo makes the API server revert the recorded progress of a rotation.
 func (c *cluster) undo() (remove func()) {
 	c.Helper()
 	const name = "undo"
@@ -190,7 +190,7 @@ func (c *cluster) undo() (remove func()) {
 		require.NoError(c, api.MutatingAdmissionPolicyBindings().Delete(c.Context(), name, metav1.DeleteOptions{}))
 		require.NoError(c, api.MutatingAdmissionPolicies().Delete(c.Context(), name, metav1.DeleteOptions{}))
 	}
-	c.until("the policy counts", func() bool {
+	c.until("the policy is effective", func() bool {
 		secret, err := c.admin.CoreV1().Secrets(installation.Namespace).Patch(c.Context(), authority.CASecret, types.MergePatchType,
 			[]byte(`{"metadata": {"labels": {"probe": "true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 		require.NoError(c, err)

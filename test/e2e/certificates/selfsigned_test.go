@@ -17,7 +17,7 @@ func (c *cluster) rotateServing() {
 	c.Helper()
 	old := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 	c.deleteSecret(authority.ServingSecret)
-	c.until("there is a new certificate", func() bool {
+	c.until("a new certificate is stored", func() bool {
 		now := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return len(now) > 0 && !bytes.Equal(now, old)
 	})
@@ -28,14 +28,14 @@ func (c *cluster) rotateCA() {
 	c.Helper()
 	old := c.secret(authority.CASecret).Data[corev1.TLSCertKey]
 	c.deleteSecret(authority.CASecret)
-	c.settled(old)
+	c.waitRotated(old)
 }
 
-// settled waits until there is a new CA, only that one is trusted, and it has signed
+// waitRotated waits until there is a new CA, only that one is trusted, and it has signed
 // the serving certificate.
-func (c *cluster) settled(old []byte) {
+func (c *cluster) waitRotated(old []byte) {
 	c.Helper()
-	c.until("the rotation is over", func() bool {
+	c.until("the rotation is complete", func() bool {
 		ca, serving := c.secret(authority.CASecret).Data, c.secret(authority.ServingSecret).Data
 		now := ca[corev1.TLSCertKey]
 		return len(now) > 0 && !bytes.Equal(now, old) && bytes.Equal(c.bundle(), now) && fits(ca) && fits(serving) &&
@@ -52,7 +52,7 @@ func TestRotationLosesNoAdmission(t *testing.T) {
 		times  int
 	}{
 		{"serving certificate", c.rotateServing, *servingRotations},
-		{"authority", c.rotateCA, *caRotations},
+		{"CA", c.rotateCA, *caRotations},
 	} {
 		s := c.stream()
 		for range kind.times {
@@ -78,6 +78,6 @@ func TestReplacingTheBundleLosesAdmissions(t *testing.T) {
 	c.setBundle(newCA(t, time.Now()).CertPEM)
 	c.until("an admission is lost", func() bool { return s.Lost() > 0 })
 	report := s.Stop()
-	t.Logf("the bundle replaced: %s", report)
+	t.Logf("after replacing the bundle: %s", report)
 	require.Positive(t, report.Lost)
 }

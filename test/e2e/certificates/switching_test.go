@@ -23,7 +23,7 @@ func TestSwitchingAuthorityLosesNoAdmission(t *testing.T) {
 	c := newCluster(t)
 	c.startCertManager()
 	i := c.install("overlays/default", "--propagation-delay="+propagation)
-	c.settled(nil)
+	c.waitRotated(nil)
 	s := c.stream()
 	selfSigned := true
 	for _, direction := range []struct {
@@ -94,11 +94,11 @@ func (c *cluster) keptByCertManager(i *installation.Installation) {
 		served := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 		return signedBy(served, c.secret(certManagerCA).Data[corev1.TLSCertKey]) && c.allServe(i, served)
 	})
-	require.Empty(c, c.secret(authority.CASecret).Name, "isolate's authority is gone")
+	require.Empty(c, c.secret(authority.CASecret).Name, "isolate's CA is deleted")
 }
 
 func (c *cluster) keptByIsolate(i *installation.Installation) {
 	c.Helper()
 	c.healed(i)
-	require.Empty(c, c.secret(certManagerCA).Name, "cert-manager's authority is gone")
+	require.Empty(c, c.secret(certManagerCA).Name, "cert-manager's CA is deleted")
 }
