@@ -44,7 +44,7 @@ const (
 	Tolerance = time.Second
 )
 
-// backoff is that of the reflector, which is up to a minute unless set.
+// backoff replaces the reflector's own, which grows to a minute.
 var backoff = wait.Backoff{Duration: 100 * time.Millisecond, Factor: 2, Jitter: 0.5, Steps: 10, Cap: 2 * time.Second}
 
 // Cache fills a store from a list and a watch. [Cache.Run] runs it.
@@ -59,19 +59,19 @@ type Cache struct {
 	// err is why the store may lack objects: they were never read, or the watch can't be
 	// resumed. Only a complete list clears it.
 	err error
-	// watchErr is why changes don't arrive.
+	// watchErr is why no changes arrive.
 	watchErr error
 	// current is the watch, nil if there is none.
 	current *stream
-	// endedAt is when the last watch ended, and unknownSince when the resource became
-	// unknown, zero if it is known.
+	// endedAt is when the last watch ended, zero once the next one is confirmed.
+	// unknownSince is when the resource became unknown, zero if it is known.
 	endedAt, unknownSince time.Time
 	// changed is closed and replaced at each change of the errors.
 	changed chan struct{}
 }
 
-// New returns the cache of a resource, which its errors name, with objects of this
-// type.
+// New returns a cache of a resource with objects of this type. Its errors name the
+// resource.
 func New(resource string, source *cache.ListWatch, object runtime.Object, store Store) *Cache {
 	return &Cache{ListWatch: source, resource: resource, object: object, store: store, clock: clock.RealClock{},
 		err: errors.New("not read yet"), changed: make(chan struct{})}
@@ -101,8 +101,8 @@ func (c *Cache) wrapped() error {
 	return nil
 }
 
-// Ready returns Err, except while the watch is being resumed after it has ended as it
-// does every few minutes.
+// Ready returns Err, except for a short time after the watch has ended: the API server ends
+// each watch every few minutes.
 func (c *Cache) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -152,13 +152,13 @@ func (c *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions)
 	if err != nil {
 		c.set(err, c.watchErr)
 	} else {
-		c.set(c.err, errWatchEnded) // Until the watch that follows a list stands.
+		c.set(c.err, errWatchEnded) // Until the watch that follows the list is confirmed.
 	}
 	return list, err
 }
 
-// mostRecent has everything read again as it is now. The reflector asks for what is at
-// least as new as what it has, which one API server of several may have for long.
+// mostRecent asks for the current state. The reflector asks for a state at least as new as
+// its own, and one of several API servers may lag behind the others for long.
 func mostRecent(resourceVersion string) string {
 	if resourceVersion == "0" {
 		return resourceVersion // The first read.
@@ -167,7 +167,7 @@ func mostRecent(resourceVersion string) string {
 }
 
 // WatchWithContext implements [cache.WatcherWithContext]. A watch that begins with the
-// existing objects replaces a list: it stands when Replace is called.
+// existing objects replaces a list: it is confirmed when Replace is called.
 func (c *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions) (watch.Interface, error) {
 	resumed := options.SendInitialEvents == nil
 	c.mu.Lock()
@@ -192,16 +192,16 @@ func (c *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions
 	}
 	s := &stream{Interface: inner, cache: c, events: make(chan watch.Event), done: make(chan struct{})}
 	c.current = s
-	var settle <-chan time.Time
+	var confirm <-chan time.Time
 	if resumed {
-		settle = c.clock.After(settlePeriod)
+		confirm = c.clock.After(confirmPeriod)
 	}
-	go s.run(settle)
+	go s.run(confirm)
 	return s, nil
 }
 
-// stands reports that a resumed watch is complete.
-func (c *Cache) stands(s *stream) {
+// confirmed records that a watch was resumed without a gap.
+func (c *Cache) confirmed(s *stream) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.current == s {
@@ -210,7 +210,7 @@ func (c *Cache) stands(s *stream) {
 	}
 }
 
-// ended reports that a watch has ended.
+// ended records that a watch has ended.
 func (c *Cache) ended(s *stream, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -224,8 +224,8 @@ func (c *Cache) ended(s *stream, err error) {
 	c.set(c.err, err)
 }
 
-// failed reports an error of a watch. One that can't be resumed is unknown until all of
-// it has been read again.
+// failed records an error of a watch. If the watch can't be resumed, the resource is unknown
+// until all of it has been read again.
 func (c *Cache) failed(s *stream, err error) {
 	c.mu.Lock()
 	if c.current == s && (apierrors.IsResourceExpired(err) || apierrors.IsGone(err)) {

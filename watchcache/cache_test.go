@@ -19,8 +19,7 @@ import (
 type apiServer struct {
 	lists   int
 	listErr error
-	// watches are the watches in the order in which they are opened. The last one is
-	// repeated.
+	// watches are opened in this order, the last one again and again.
 	watches []func() (watch.Interface, error)
 }
 
@@ -61,14 +60,14 @@ func fails(err error) func() (watch.Interface, error) {
 	return func() (watch.Interface, error) { return nil, err }
 }
 
-// expired opens, and reports as its first event that it can't be resumed.
+// expired opens a watch whose first event says that it can't be resumed.
 func expired() (watch.Interface, error) {
 	w := watch.NewFakeWithChanSize(1, false)
 	w.Error(&apierrors.NewResourceExpired("too old resource version").ErrStatus)
 	return w, nil
 }
 
-// open runs a cache on the API server in a bubble until it is known.
+// open runs a cache of the API server in a synctest bubble, and waits until it is known.
 func open(t *testing.T, a *apiServer) *Cache {
 	t.Helper()
 	c := New("services", a.source(), &metav1.PartialObjectMetadata{}, noStore{})
@@ -88,34 +87,34 @@ func open(t *testing.T, a *apiServer) *Cache {
 	return c
 }
 
-func TestAWatchThatEndsIsUnknownUntilItsSuccessorStands(t *testing.T) {
+func TestAnEndedWatchIsUnknownUntilTheNextIsConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := watch.NewFake()
 		a := &apiServer{watches: []func() (watch.Interface, error){opens(first), opens(watch.NewFake())}}
 		c := open(t, a)
-		time.Sleep(time.Minute) //nolint:forbidigo // The bubble's time.
+		time.Sleep(time.Minute) //nolint:forbidigo // The time of the synctest bubble.
 		first.Stop()
 		synctest.Wait()
 		require.EqualError(t, c.Err(), "reading services: the watch has ended and is being resumed")
-		require.NoError(t, c.Ready(), "a normal rotation")
+		require.NoError(t, c.Ready(), "every watch ends regularly")
 		start := time.Now()
 		ctx, cancel := context.WithTimeout(t.Context(), Tolerance)
 		defer cancel()
 		require.NoError(t, c.Wait(ctx))
-		require.LessOrEqual(t, time.Since(start), settlePeriod)
-		require.Equal(t, 1, a.lists, "it was resumed")
+		require.LessOrEqual(t, time.Since(start), confirmPeriod)
+		require.Equal(t, 1, a.lists, "it was resumed without a list")
 	})
 }
 
-func TestAnExpiredWatchIsUnknownUntilEverythingWasReadAgain(t *testing.T) {
+func TestAnExpiredWatchIsUnknownUntilTheNextList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := watch.NewFake()
 		a := &apiServer{watches: []func() (watch.Interface, error){opens(first), expired, opens(watch.NewFake())}}
 		c := open(t, a)
-		time.Sleep(time.Minute) //nolint:forbidigo // The bubble's time.
+		time.Sleep(time.Minute) //nolint:forbidigo // The time of the synctest bubble.
 		a.listErr = apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", nil)
 		first.Stop()
-		time.Sleep(10 * time.Second) //nolint:forbidigo // The bubble's time.
+		time.Sleep(10 * time.Second) //nolint:forbidigo // The time of the synctest bubble.
 		require.Error(t, c.Err())
 		require.Error(t, c.Ready())
 		a.listErr = nil
@@ -126,30 +125,30 @@ func TestAnExpiredWatchIsUnknownUntilEverythingWasReadAgain(t *testing.T) {
 	})
 }
 
-func TestAnEmptyWatchDoesNotStand(t *testing.T) {
+func TestAWatchThatEndsAtOnceIsNotConfirmed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := watch.NewFake()
 		a := &apiServer{watches: []func() (watch.Interface, error){opens(first), opens(watch.NewEmptyWatch())}}
 		c := open(t, a)
-		time.Sleep(time.Minute) //nolint:forbidigo // The bubble's time.
+		time.Sleep(time.Minute) //nolint:forbidigo // The time of the synctest bubble.
 		first.Stop()
 		for range 100 {
-			time.Sleep(settlePeriod / 2) //nolint:forbidigo // The bubble's time.
+			time.Sleep(confirmPeriod / 2) //nolint:forbidigo // The time of the synctest bubble.
 			require.Error(t, c.Err())
 		}
 		require.Error(t, c.Ready())
 	})
 }
 
-func TestALongInterruptionHasEverythingReadAgain(t *testing.T) {
+func TestALongInterruptionLeadsToANewList(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := watch.NewFake()
 		refused := apierrors.NewTooManyRequests("overloaded", 1)
 		a := &apiServer{watches: []func() (watch.Interface, error){opens(first), fails(refused)}}
 		c := open(t, a)
-		time.Sleep(time.Minute) //nolint:forbidigo // The bubble's time.
+		time.Sleep(time.Minute) //nolint:forbidigo // The time of the synctest bubble.
 		first.Stop()
-		time.Sleep(maxInterruption + 10*time.Second) //nolint:forbidigo // The bubble's time.
+		time.Sleep(maxInterruption + 10*time.Second) //nolint:forbidigo // The time of the synctest bubble.
 		require.ErrorContains(t, c.Err(), "overloaded")
 		a.watches = []func() (watch.Interface, error){opens(watch.NewFake())}
 		require.NoError(t, c.Wait(t.Context()))
@@ -157,14 +156,14 @@ func TestALongInterruptionHasEverythingReadAgain(t *testing.T) {
 	})
 }
 
-func TestAWatchThatMayNotBeResumedIsUnknown(t *testing.T) {
+func TestAForbiddenWatchIsUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first := watch.NewFake()
 		forbidden := apierrors.NewForbidden(schema.GroupResource{Resource: "services"}, "", nil)
 		a := &apiServer{watches: []func() (watch.Interface, error){opens(first), fails(forbidden)}}
 		c := open(t, a)
 		first.Stop()
-		time.Sleep(Tolerance) //nolint:forbidigo // The bubble's time.
+		time.Sleep(Tolerance) //nolint:forbidigo // The time of the synctest bubble.
 		require.ErrorContains(t, c.Err(), "reading services: services is forbidden")
 		require.Error(t, c.Ready())
 	})

@@ -7,8 +7,8 @@ import (
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 )
 
-// TestMain removes the handler that delays after an error until a time that it reads
-// from the real clock, which a bubble of synctest would sleep for.
+// TestMain removes the error handler that limits the rate of errors. It reads the real
+// clock, and a synctest bubble would sleep until then.
 func TestMain(m *testing.M) {
 	utilruntime.ErrorHandlers = utilruntime.ErrorHandlers[:1]
 	os.Exit(m.Run())

@@ -9,13 +9,14 @@ import (
 	"k8s.io/apimachinery/pkg/watch"
 )
 
-// settlePeriod is how long a resumed watch must be open without an error before it
-// stands.
-const settlePeriod = 100 * time.Millisecond
+// confirmPeriod is how long a resumed watch must be open without an error to count as
+// resumed: an API server that can't resume it says so at once.
+const confirmPeriod = 100 * time.Millisecond
 
 var errWatchEnded = errors.New("the watch has ended and is being resumed")
 
-// stream passes the events of a watch on, and tells its cache how the watch fares.
+// stream forwards the events of a watch, and reports to the cache when the watch is
+// confirmed, fails or ends.
 type stream struct {
 	watch.Interface
 	cache  *Cache
@@ -33,13 +34,13 @@ func (s *stream) Stop() {
 	s.Interface.Stop()
 }
 
-func (s *stream) run(settle <-chan time.Time) {
+func (s *stream) run(confirm <-chan time.Time) {
 	defer close(s.events)
 	defer s.cache.ended(s, errWatchEnded)
 	for {
 		select {
-		case <-settle:
-			s.cache.stands(s)
+		case <-confirm:
+			s.cache.confirmed(s)
 		case <-s.done:
 			return
 		case event, ok := <-s.Interface.ResultChan():
