@@ -19,7 +19,7 @@ import (
 	"isolate.example.io/watchcache"
 )
 
-// servedInterval is the interval of requests for a resource that the API server does not
+// servedInterval is how often isolate tries to read a resource that the API server does not
 // serve, or that isolate may not read.
 const servedInterval = 2 * time.Second
 
@@ -40,7 +40,7 @@ type custom struct {
 
 	mu      sync.Mutex
 	served  bool
-	unknown error // why it isn't known whether the resource is served
+	unknown error // why isolate does not know whether the resource is served
 }
 
 func newCustom(client dynamic.Interface, resource Resource, watcher *Watcher) *custom {
@@ -57,7 +57,7 @@ func newCustom(client dynamic.Interface, resource Resource, watcher *Watcher) *c
 	return c
 }
 
-// Run mirrors the resource until the context ends, from when it is served.
+// Run waits until the resource is served, and mirrors it until the context ends.
 func (c *custom) Run(ctx context.Context) {
 	if c.waitServed(ctx) {
 		c.cache.Run(ctx)
@@ -143,7 +143,7 @@ func (c *custom) Err() error {
 	return err
 }
 
-// absent reports whether the API server doesn't serve the resource, and never did.
+// absent reports whether the API server has never served the resource.
 func (c *custom) absent() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 )
 
 // othersEndpointSlices is a label selector of the EndpointSlices that no selector fills.
-// Those of the mirroring controller are among them: it copies Endpoints that somebody
-// writes, and only for Services without a selector.
+// They include those of the mirroring controller, which copies Endpoints that others write
+// for Services without a selector.
 const othersEndpointSlices = discoveryv1.LabelManagedBy + "!=endpointslice-controller.k8s.io"
 
 // endpointSlices is an index of EndpointSlices by the pods that they name.

@@ -12,7 +12,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// slice names these pods.
+// slice returns an EndpointSlice that names these pods.
 func slice(name string, pods ...corev1.ObjectReference) *discoveryv1.EndpointSlice {
 	s := &discoveryv1.EndpointSlice{
 		ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name, Labels: map[string]string{
@@ -30,7 +30,7 @@ func podRef(name string, uid types.UID) corev1.ObjectReference {
 	return corev1.ObjectReference{Kind: "Pod", Namespace: "ns", Name: name, UID: uid}
 }
 
-// naming are the names of the EndpointSlices that name a pod of the namespace.
+// naming returns the names of the EndpointSlices that name a pod.
 func naming(t *testing.T, ix *Index, namespace, pod string, uid types.UID) []string {
 	t.Helper()
 	known, err := ix.Namespace(namespace)
@@ -73,7 +73,7 @@ func TestEndpointSlicesFollowChanges(t *testing.T) {
 	require.Empty(t, ix.slices.pods)
 }
 
-func TestOnlyWhatTheIndexReadsOfAnEndpointSliceIsHeld(t *testing.T) {
+func TestStripLeavesOnlyWhatTheIndexReadsOfAnEndpointSlice(t *testing.T) {
 	whole := slice("leader", podRef("db-0", "1"))
 	whole.Annotations = map[string]string{"a": "b"}
 	whole.Ports = []discoveryv1.EndpointPort{{Port: new(int32(5432))}}

@@ -65,7 +65,7 @@ func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 		s.Kind = quarantine.KindNetworkPolicy
 		parsed, err = metav1.LabelSelectorAsSelector(&o.Spec.PodSelector)
 	default:
-		return nil, fmt.Errorf("%T binds no pods", object)
+		return nil, fmt.Errorf("%T does not select pods", object)
 	}
 	if err != nil {
 		return nil, err

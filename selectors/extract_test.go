@@ -23,7 +23,7 @@ var (
 	three = new(int32(3))
 )
 
-// object is what the API server sends of one kind.
+// object is an object as the API server sends it.
 type object interface {
 	metav1.Object
 	runtime.Object
@@ -34,7 +34,7 @@ func jobIn(conditionType batchv1.JobConditionType, status corev1.ConditionStatus
 		Status: batchv1.JobStatus{Conditions: []batchv1.JobCondition{{Type: conditionType, Status: status}}}}
 }
 
-func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
+func TestExtractKeepsWhatADecisionNeeds(t *testing.T) {
 	tests := []struct {
 		name               string
 		object             metav1.Object
@@ -53,9 +53,9 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 		{"a ReplicaSet", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: three},
 			Status: appsv1.ReplicaSetStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
 			quarantine.KindReplicaSet, 3, 2, false},
-		{"replicas are one unless set", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp}},
+		{"an unset number of replicas is one", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp}},
 			quarantine.KindReplicaSet, 1, 0, false},
-		{"replicas may be none", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: new(int32(0))}},
+		{"the number of replicas may be 0", &appsv1.ReplicaSet{ObjectMeta: named, Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: new(int32(0))}},
 			quarantine.KindReplicaSet, 0, 0, false},
 		{"a StatefulSet", &appsv1.StatefulSet{ObjectMeta: named, Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three},
 			Status: appsv1.StatefulSetStatus{Replicas: 3, ReadyReplicas: 3, AvailableReplicas: 2}},
@@ -66,17 +66,17 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 		{"a Job", &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
 			Status: batchv1.JobStatus{Active: 3, Ready: new(int32(2))}},
 			quarantine.KindJob, 3, 2, false},
-		{"a Job wants no more than are left to complete", &batchv1.Job{ObjectMeta: named,
+		{"a Job wants no more pods than it has completions left", &batchv1.Job{ObjectMeta: named,
 			Spec:   batchv1.JobSpec{Selector: byApp, Parallelism: three, Completions: new(int32(5))},
 			Status: batchv1.JobStatus{Succeeded: 4}},
 			quarantine.KindJob, 1, 0, false},
-		{"a suspended Job wants none", &batchv1.Job{ObjectMeta: named,
+		{"a suspended Job wants no pods", &batchv1.Job{ObjectMeta: named,
 			Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three, Suspend: new(true)}},
 			quarantine.KindJob, 0, 0, false},
-		{"a complete Job wants none", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
-		{"a failed Job wants none", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
-		{"a Job that is not complete wants some", jobIn(batchv1.JobComplete, corev1.ConditionFalse), quarantine.KindJob, 3, 0, false},
-		{"a Job that was suspended wants some", jobIn(batchv1.JobSuspended, corev1.ConditionTrue), quarantine.KindJob, 3, 0, false},
+		{"a complete Job wants no pods", jobIn(batchv1.JobComplete, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
+		{"a failed Job wants no pods", jobIn(batchv1.JobFailed, corev1.ConditionTrue), quarantine.KindJob, 0, 0, true},
+		{"an incomplete Job wants pods", jobIn(batchv1.JobComplete, corev1.ConditionFalse), quarantine.KindJob, 3, 0, false},
+		{"a resumed Job wants pods", jobIn(batchv1.JobSuspended, corev1.ConditionTrue), quarantine.KindJob, 3, 0, false},
 		{"a PodDisruptionBudget", &policyv1.PodDisruptionBudget{ObjectMeta: named, Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}},
 			quarantine.KindPodDisruptionBudget, 0, 0, false},
 	}
@@ -99,7 +99,7 @@ func TestOfEachKindExtractKeepsWhatADecisionNeeds(t *testing.T) {
 	}
 }
 
-func TestOnlyTheOwnerThatControlsIsTheController(t *testing.T) {
+func TestOnlyTheControllingOwnerIsTheController(t *testing.T) {
 	deployment := metav1.OwnerReference{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: new(true)}
 	application := metav1.OwnerReference{APIVersion: "example.com/v1", Kind: "Application", Name: "shop", UID: "2"}
 	for _, test := range []struct {
@@ -108,8 +108,8 @@ func TestOnlyTheOwnerThatControlsIsTheController(t *testing.T) {
 		want   *quarantine.Owner
 	}{
 		{"no owner", nil, nil},
-		{"an owner that doesn't control", []metav1.OwnerReference{application}, nil},
-		{"one that controls, after another", []metav1.OwnerReference{application, deployment},
+		{"an owner that is not the controller", []metav1.OwnerReference{application}, nil},
+		{"the controller after another owner", []metav1.OwnerReference{application, deployment},
 			&quarantine.Owner{Kind: schema.GroupKind{Group: "apps", Kind: "Deployment"}, Name: "web", UID: "1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -124,7 +124,8 @@ func expression(operator metav1.LabelSelectorOperator, values ...string) *metav1
 	return &metav1.LabelSelector{MatchExpressions: []metav1.LabelSelectorRequirement{{Key: "app", Operator: operator, Values: values}}}
 }
 
-// withSelector is one object of each kind whose selector has expressions.
+// withSelector returns one object with this selector of each kind whose selector may have
+// expressions, by kind.
 func withSelector(selector *metav1.LabelSelector) map[string]metav1.Object {
 	return map[string]metav1.Object{
 		"ReplicaSet":          &appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: selector}},
@@ -135,7 +136,7 @@ func withSelector(selector *metav1.LabelSelector) map[string]metav1.Object {
 	}
 }
 
-func TestExpressionsCountInEveryKindThatHasThem(t *testing.T) {
+func TestExpressionsOfEveryKindAreEvaluated(t *testing.T) {
 	both := expression(metav1.LabelSelectorOpExists)
 	both.MatchLabels = map[string]string{"track": "stable"}
 	pods := map[string]map[string]string{
@@ -169,7 +170,7 @@ func TestExpressionsCountInEveryKindThatHasThem(t *testing.T) {
 	}
 }
 
-func TestWhatSelectsNothingIsLeftOut(t *testing.T) {
+func TestAnObjectThatSelectsNothingIsLeftOut(t *testing.T) {
 	objects := withSelector(nil)
 	objects["Service"] = &corev1.Service{}
 	objects["Service with an empty selector"] = &corev1.Service{Spec: corev1.ServiceSpec{Selector: map[string]string{}}}
@@ -181,7 +182,7 @@ func TestWhatSelectsNothingIsLeftOut(t *testing.T) {
 	}
 }
 
-func TestASelectorThatIsNotUnderstoodIsAnErrorInEveryKind(t *testing.T) {
+func TestAnInvalidSelectorOfAnyKindIsAnError(t *testing.T) {
 	for kind, object := range withSelector(expression("Near")) {
 		_, err := Extract(object)
 		require.EqualError(t, err, `"Near" is not a valid label selector operator`, kind)
@@ -190,7 +191,7 @@ func TestASelectorThatIsNotUnderstoodIsAnErrorInEveryKind(t *testing.T) {
 	require.EqualError(t, err, "*v1.Pod binds no pods")
 }
 
-func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
+func TestStripLeavesOnlyWhatExtractReads(t *testing.T) {
 	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: corev1.PodSpec{NodeName: "node"}}
 	owned := metav1.ObjectMeta{Name: "web", Namespace: "ns", UID: "uid", ResourceVersion: "7", OwnerReferences: []metav1.OwnerReference{
 		{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: new(true)},
@@ -240,7 +241,7 @@ func TestStripLeavesNothingButWhatExtractReads(t *testing.T) {
 	}
 }
 
-func TestAJobOfAnotherControllerIsKnownByItsManager(t *testing.T) {
+func TestExtractKeepsTheManagerOfAJob(t *testing.T) {
 	for manager, want := range map[*string]string{
 		nil: "", new(batchv1.JobControllerName): "", new("kueue.x-k8s.io/multikueue"): "kueue.x-k8s.io/multikueue",
 	} {
@@ -250,8 +251,9 @@ func TestAJobOfAnotherControllerIsKnownByItsManager(t *testing.T) {
 	}
 }
 
-// A new one has no status yet, and one without pods allows none of any.
-func TestAPodDisruptionBudgetThatAllowsNoDisruptionIsKnown(t *testing.T) {
+// A new PodDisruptionBudget has no status yet, and one without pods allows 0 disruptions:
+// neither blocks any.
+func TestExtractKnowsWhetherAPodDisruptionBudgetAllowsADisruption(t *testing.T) {
 	for _, test := range []struct {
 		expected, allowed int32
 		want              bool

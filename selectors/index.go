@@ -22,12 +22,12 @@ type Index struct {
 }
 
 type namespace struct {
-	entries  map[objectKey]entry
-	binding  postings
-	policies postings
+	entries   map[objectKey]entry
+	selecting postings
+	policies  postings
 
-	// unreadable are objects whose selector could not be parsed. While there is one, it
-	// is unknown what selects a pod.
+	// unreadable are the objects whose selector could not be parsed. While there is one,
+	// isolate does not know what selects a pod.
 	unreadable map[objectKey]error
 }
 
@@ -104,7 +104,7 @@ func (ix *Index) namespace(name string) *namespace {
 	if ns == nil {
 		ns = &namespace{
 			entries:    map[objectKey]entry{},
-			binding:    newPostings(),
+			selecting:  newPostings(),
 			policies:   newPostings(),
 			unreadable: map[objectKey]error{},
 		}
@@ -141,7 +141,7 @@ func (ns *namespace) postings(kind schema.GroupKind) *postings {
 	if kind == quarantine.KindNetworkPolicy {
 		return &ns.policies
 	}
-	return &ns.binding
+	return &ns.selecting
 }
 
 // view is the part of the index for one namespace.
@@ -155,7 +155,7 @@ func (v view) Matching(podLabels map[string]string) []*quarantine.SelectingObjec
 	v.index.mu.RLock()
 	defer v.index.mu.RUnlock()
 	if ns := v.index.namespaces[v.namespace]; ns != nil {
-		return ns.binding.matching(podLabels)
+		return ns.selecting.matching(podLabels)
 	}
 	return nil
 }

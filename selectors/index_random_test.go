@@ -14,14 +14,14 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-var cases = flag.Int("cases", 100_000, "how many random cases the index is compared in")
+var cases = flag.Int("cases", 100_000, "how many random changes to compare the index after")
 
-// dice returns a number below n.
+// dice returns a random number below n.
 type dice func(n int) int
 
 func (d dice) pick(list ...string) string { return list[d(len(list))] }
 
-// Of labels there are so few that selectors and pods often meet.
+// There are so few labels that selectors often match.
 func (d dice) key() string   { return d.pick("a", "b", "c", "d") }
 func (d dice) value() string { return d.pick("", "1", "2", "3") }
 
@@ -70,8 +70,7 @@ func (d dice) requirement(t testing.TB) labels.Requirement {
 	}
 }
 
-// compared is an index beside a plain list of the same objects. An unreadable one
-// has no selector.
+// compared is an index and a plain map of the same objects, nil for an unreadable one.
 type compared struct {
 	index      *Index
 	namespaces map[string]map[objectKey]*quarantine.SelectingObject
@@ -81,7 +80,7 @@ func newCompared() compared {
 	return compared{NewIndex(), map[string]map[objectKey]*quarantine.SelectingObject{"one": {}, "two": {}}}
 }
 
-// change sets or deletes one object, rarely more, in both.
+// change sets or deletes an object, and sometimes several, in both.
 func (c compared) change(t testing.TB, d dice) {
 	namespace := d.pick("one", "two")
 	s := d.object(t)
@@ -109,8 +108,8 @@ func (c compared) change(t testing.TB, d dice) {
 	}
 }
 
-// check asks both who selects a pod, and says how many do: none where the answer
-// is an error.
+// check compares which objects select a pod by either of them, and returns their number,
+// or 0 if the answer is an error.
 func (c compared) check(t testing.TB, namespace string, podLabels map[string]string) int {
 	t.Helper()
 	want := map[*quarantine.SelectingObject]bool{}
@@ -132,19 +131,19 @@ func (c compared) check(t testing.TB, namespace string, podLabels map[string]str
 	found := view.Matching(podLabels)
 	for _, s := range found {
 		if !want[s] {
-			require.Fail(t, "a match too many", "%s %v for %v", s, s.Requirements, podLabels)
+			require.Fail(t, "an object matches that should not", "%s %v for %v", s, s.Requirements, podLabels)
 		}
 	}
-	require.Len(t, found, len(want), "of those that match %v", podLabels)
+	require.Len(t, found, len(want), "objects that match %v", podLabels)
 	for key, s := range c.namespaces[namespace] {
 		if view.Lookup(key.kind, key.name) != s {
-			require.Fail(t, "not as it was last set", "%v", key)
+			require.Fail(t, "Lookup does not return the object that was set last", "%v", key)
 		}
 	}
 	return len(found)
 }
 
-func TestTheIndexAnswersAsALookAtEveryObjectDoes(t *testing.T) {
+func TestTheIndexAgreesWithAScanOfAllObjects(t *testing.T) {
 	const seed = 7
 	d := dice(rand.New(rand.NewPCG(seed, seed)).IntN)
 	c := newCompared()
@@ -160,10 +159,10 @@ func TestTheIndexAnswersAsALookAtEveryObjectDoes(t *testing.T) {
 			matched++
 		}
 	}
-	require.Greater(t, matched, *cases/2, "what never matches proves little")
+	require.Greater(t, matched, *cases/2, "too few selectors matched to prove anything")
 }
 
-// FuzzMatching has a stranger's bytes say what is set, deleted and asked.
+// FuzzMatching takes the changes and the pods from arbitrary bytes.
 func FuzzMatching(f *testing.F) {
 	random := rand.New(rand.NewPCG(7, 7))
 	for _, length := range []int{0, 10, 100, 1000} {
@@ -190,9 +189,9 @@ func FuzzMatching(f *testing.F) {
 	})
 }
 
-// Meaningful with -race, and without it for what a reader may see: an object that
-// is being replaced is there, once, before and after.
-func TestAReaderSeesEachObjectOnceWhileOthersWrite(t *testing.T) {
+// A reader sees an object that is being replaced exactly once, as it was or as it becomes.
+// With -race, the test also finds data races.
+func TestAReaderSeesEachObjectOnceDuringWrites(t *testing.T) {
 	const workers, times = 4, 2000
 	pod := map[string]string{"app": "web", "a": "1"}
 	ix := NewIndex()

@@ -14,7 +14,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// kinds are in the order in which matches are named.
+// kinds are in the order of the matches.
 var kinds = []schema.GroupKind{
 	quarantine.KindService, quarantine.KindReplicaSet, quarantine.KindStatefulSet, quarantine.KindDaemonSet,
 	quarantine.KindJob, quarantine.KindReplicationController, quarantine.KindPodDisruptionBudget,
@@ -76,7 +76,7 @@ func TestAnObjectIsFoundAsItWasLastSet(t *testing.T) {
 	require.Nil(t, lookup(t, ix, "ns", quarantine.KindService, "web"))
 }
 
-func TestWhatIsNotThereCanBeDeleted(t *testing.T) {
+func TestDeletingAnAbsentObjectDoesNothing(t *testing.T) {
 	ix := NewIndex()
 	ix.Delete("ns", quarantine.KindService, "web")
 	ix.Set("ns", service(t, "web", "app", "web"))
@@ -85,7 +85,7 @@ func TestWhatIsNotThereCanBeDeleted(t *testing.T) {
 	require.Len(t, matching(t, ix, "ns", web), 1)
 }
 
-func TestKindsAreApartThoughNamesAreAlike(t *testing.T) {
+func TestObjectsOfDifferentKindsMayHaveTheSameName(t *testing.T) {
 	ix := NewIndex()
 	foreign := schema.GroupKind{Group: "apps.kruise.io", Kind: "StatefulSet"}
 	for _, kind := range kinds {
@@ -101,7 +101,7 @@ func TestKindsAreApartThoughNamesAreAlike(t *testing.T) {
 	}
 }
 
-func TestNamespacesAreApart(t *testing.T) {
+func TestNamespacesAreSeparate(t *testing.T) {
 	ix := NewIndex()
 	one, two := service(t, "web", "app", "web"), service(t, "web", "app", "web")
 	ix.Set("one", one)
@@ -117,7 +117,7 @@ func TestNamespacesAreApart(t *testing.T) {
 	require.Len(t, matching(t, ix, "two", web), 2)
 }
 
-func TestANamespaceAskedForEarlierAnswersAsItIsNow(t *testing.T) {
+func TestAViewOfANamespaceFollowsChanges(t *testing.T) {
 	ix := NewIndex()
 	view, err := ix.Namespace("ns")
 	require.NoError(t, err)
@@ -126,7 +126,7 @@ func TestANamespaceAskedForEarlierAnswersAsItIsNow(t *testing.T) {
 	require.Len(t, view.Matching(web), 1)
 }
 
-func TestANetworkPolicyBindsNoPod(t *testing.T) {
+func TestNetworkPoliciesAreSeparate(t *testing.T) {
 	ix := NewIndex()
 	ix.Set("ns", selector(quarantine.KindNetworkPolicy, "all"))
 	ix.Set("ns", selector(quarantine.KindNetworkPolicy, "web", requirement(t, "app", selection.Equals, "web")))
@@ -157,7 +157,7 @@ func TestMatchingIsOrderedByKindAndName(t *testing.T) {
 	}, names)
 }
 
-func TestASelectorThatCannotBeReadIsAnErrorInItsNamespaceAlone(t *testing.T) {
+func TestAnUnreadableSelectorIsAnErrorInItsNamespaceOnly(t *testing.T) {
 	ix := NewIndex()
 	ix.Set("ns", selector(quarantine.KindJob, "odd"))
 	ix.SetUnreadable("ns", quarantine.KindJob, "odd", errOdd)
@@ -167,7 +167,7 @@ func TestASelectorThatCannotBeReadIsAnErrorInItsNamespaceAlone(t *testing.T) {
 	require.Empty(t, matching(t, ix, "other", nil))
 }
 
-func TestTheErrorStaysUntilTheUnreadableObjectIsChangedOrGone(t *testing.T) {
+func TestTheErrorLastsUntilTheUnreadableObjectIsChangedOrDeleted(t *testing.T) {
 	for name, mend := range map[string]func(*Index){
 		"changed":      func(ix *Index) { ix.Set("ns", selector(quarantine.KindJob, "odd")) },
 		"deleted":      func(ix *Index) { ix.Delete("ns", quarantine.KindJob, "odd") },
@@ -190,7 +190,7 @@ func TestTheErrorStaysUntilTheUnreadableObjectIsChangedOrGone(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatIsRetainedStays(t *testing.T) {
+func TestRetainRemovesAllOtherObjects(t *testing.T) {
 	ix := NewIndex()
 	for _, namespace := range []string{"one", "two"} {
 		ix.Set(namespace, selector(quarantine.KindJob, "kept"))
@@ -204,7 +204,7 @@ func TestOnlyWhatIsRetainedStays(t *testing.T) {
 	require.NotNil(t, lookup(t, ix, "two", quarantine.KindService, "gone"))
 }
 
-func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
+func TestDeletedObjectsLeaveNothingInMemory(t *testing.T) {
 	ix := NewIndex()
 	for i := range 100 {
 		s := service(t, strconv.Itoa(i), "a", strconv.Itoa(i%7))
@@ -213,19 +213,19 @@ func TestNothingIsKeptOfWhatIsGone(t *testing.T) {
 		ix.Set("ns", selector(quarantine.KindJob, strconv.Itoa(i)))
 	}
 	ix.SetUnreadable("ns", quarantine.KindService, "odd", errOdd)
-	require.Len(t, ix.namespaces["ns"].binding.byPair, 7)
+	require.Len(t, ix.namespaces["ns"].selecting.byPair, 7)
 	for i := range 100 {
 		ix.Delete("ns", quarantine.KindService, strconv.Itoa(i))
 	}
-	require.Empty(t, ix.namespaces["ns"].binding.byPair)
+	require.Empty(t, ix.namespaces["ns"].selecting.byPair)
 	ix.Delete("ns", quarantine.KindService, "odd")
 	ix.retain(quarantine.KindJob, func(string, string) bool { return false })
 	require.Empty(t, ix.namespaces)
 }
 
-// What all objects of a namespace ask for, component=api, must not gather them in
-// one list: a decision would cost as much as the namespace has objects.
-func TestASelectorIsFiledUnderItsRarestLabel(t *testing.T) {
+// A label that all selectors of a namespace require, component=api, must not put them all
+// into one list: a decision would cost more with each object of the namespace.
+func TestASelectorIsStoredUnderItsRarestLabel(t *testing.T) {
 	ix := NewIndex()
 	for i := range 1000 {
 		ix.Set("ns", selector(quarantine.KindService, strconv.Itoa(i),
@@ -234,8 +234,8 @@ func TestASelectorIsFiledUnderItsRarestLabel(t *testing.T) {
 			requirement(t, "track", selection.Exists)))
 	}
 	ns := ix.namespaces["ns"]
-	require.Empty(t, ns.binding.unindexed)
-	for pair, filed := range ns.binding.byPair {
+	require.Empty(t, ns.selecting.unindexed)
+	for pair, filed := range ns.selecting.byPair {
 		require.Len(t, filed, 1, "%v", pair)
 	}
 }

@@ -2,8 +2,8 @@ package selectors
 
 import "errors"
 
-// AggregationLabel is the label, with the value "true", of ClusterRoles whose rules
-// both programs get: those for custom resources that select pods.
+// AggregationLabel with the value "true" is the label of ClusterRoles for custom resources
+// that select pods. Both programs get their rules by aggregation.
 const AggregationLabel = "rbac.isolate.example.io/aggregate-to-selecting"
 
 var errNotReadYet = errors.New("not read yet")

@@ -111,7 +111,7 @@ func matches(requirements labels.Requirements, podLabels map[string]string) bool
 	return true
 }
 
-// rank sorts first the kinds that send traffic, which a custom resource may do.
+// rank sorts the kinds first that send traffic; a custom resource may do so.
 func rank(kind schema.GroupKind) int {
 	const custom = 1
 	i := slices.Index([]schema.GroupKind{

@@ -25,14 +25,13 @@ type Resource struct {
 	Path []string
 }
 
-// resourceFormat is that of a flag's value: a resource with its group, which has a
-// dot in every custom resource, the version, and a path without array notation, as
-// in the labelSelectorPath of a CustomResourceDefinition.
+// resourceFormat is the format of a flag's value: a resource with its group, which has a
+// dot for every custom resource; the version; and a path without array notation, like the
+// labelSelectorPath of a CustomResourceDefinition.
 var resourceFormat = regexp.MustCompile(`^([a-z][a-z0-9-]*)\.([a-z0-9-]+(?:\.[a-z0-9-]+)+)/(v[a-z0-9]+)=((?:\.[A-Za-z_][A-Za-z0-9_-]*)+)$`)
 
-// ParseResources reads resources from values such as
-// clonesets.apps.kruise.io/v1alpha1=.spec.selector, and returns all that is wrong with
-// them.
+// ParseResources parses values such as
+// clonesets.apps.kruise.io/v1alpha1=.spec.selector. It returns every problem of them.
 func ParseResources(values []string) (resources []Resource, errs []error) {
 	for _, value := range values {
 		resource, err := parseResource(value)
@@ -63,7 +62,7 @@ func parseResource(value string) (Resource, error) {
 	return resource, nil
 }
 
-// builtIn are the resources that are always watched and whose group has a dot.
+// builtIn are those of the always watched resources whose group has a dot.
 var builtIn = []schema.GroupResource{
 	{Group: "networking.k8s.io", Resource: "networkpolicies"},
 	{Group: "discovery.k8s.io", Resource: "endpointslices"},
@@ -76,8 +75,8 @@ var (
 	errResourceRepeated = errors.New("names a resource that an earlier value names too: give it once")
 )
 
-// extract keeps of an object what a decision needs. It returns nil for one that
-// selects nothing: the field isn't there, or is empty, as in a Service.
+// extract returns the part of an object that a decision needs, or nil if the object selects
+// nothing: the field is absent, or empty as in a Service.
 func (r *Resource) extract(object *unstructured.Unstructured) (*quarantine.SelectingObject, error) {
 	if object.GetNamespace() == "" {
 		return nil, errClusterScoped
@@ -112,8 +111,8 @@ var (
 	errClusterScoped = errors.New("it is cluster-scoped, and only namespaced resources can be watched; remove it from --selecting-resource")
 )
 
-// parseSelector reads a label selector, or a map of labels. A label of the name
-// matchLabels has a value that is text.
+// parseSelector parses a label selector or a map of labels. In a map of labels, the value
+// of a label named matchLabels is a string.
 func parseSelector(field map[string]any) (labels.Selector, error) {
 	_, hasLabels := field["matchLabels"].(map[string]any)
 	_, hasExpressions := field["matchExpressions"].([]any)
@@ -146,10 +145,10 @@ func (r *Resource) strip(object *unstructured.Unstructured) {
 	kept.SetOwnerReferences(object.GetOwnerReferences())
 	field, found, err := unstructured.NestedFieldNoCopy(object.Object, r.Path...)
 	switch {
-	case err != nil: // The path ends early; extract is to say so.
+	case err != nil: // The path ends early, which extract reports.
 		kept.Object[r.Path[0]] = object.Object[r.Path[0]]
 	case found:
-		_ = unstructured.SetNestedField(kept.Object, field, r.Path...) // Nothing is in the way.
+		_ = unstructured.SetNestedField(kept.Object, field, r.Path...) // It succeeds, as reading the field did.
 	}
 	object.Object = kept.Object
 }

@@ -16,7 +16,8 @@ var cloneSets = Resource{
 	Path:                 []string{"spec", "selector"},
 }
 
-// cloneSet has this selector, unless it is nil, beside what isolate doesn't read.
+// cloneSet returns a CloneSet with this selector, unless that is nil, and with fields that
+// isolate does not read.
 func cloneSet(selector any) *unstructured.Unstructured {
 	spec := map[string]any{"replicas": int64(3), "template": map[string]any{"spec": map[string]any{}}}
 	if selector != nil {
@@ -37,7 +38,7 @@ func cloneSet(selector any) *unstructured.Unstructured {
 
 type content = map[string]any
 
-func TestAFieldOfACustomResourceIsALabelSelectorOrAMapOfLabels(t *testing.T) {
+func TestTheSelectorOfACustomResourceIsALabelSelectorOrAMapOfLabels(t *testing.T) {
 	for _, test := range []struct {
 		name        string
 		field       any
@@ -50,7 +51,7 @@ func TestAFieldOfACustomResourceIsALabelSelectorOrAMapOfLabels(t *testing.T) {
 			[]map[string]string{web, nil}, []map[string]string{{"app": "api"}}},
 		{"both", content{"matchLabels": content{"app": "web"}, "matchExpressions": []any{content{"key": "track", "operator": "Exists"}}},
 			[]map[string]string{{"app": "web", "track": ""}}, []map[string]string{web}},
-		{"labels that are named like the parts of a label selector", content{"matchLabels": "a", "matchExpressions": "b"},
+		{"labels named like the fields of a label selector", content{"matchLabels": "a", "matchExpressions": "b"},
 			[]map[string]string{{"matchLabels": "a", "matchExpressions": "b"}}, []map[string]string{web}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -85,7 +86,7 @@ func TestAFieldOfACustomResourceIsALabelSelectorOrAMapOfLabels(t *testing.T) {
 	}
 }
 
-func TestAnEmptyFieldOfACustomResourceSelectsNothing(t *testing.T) {
+func TestAnEmptySelectorOfACustomResourceSelectsNothing(t *testing.T) {
 	for name, field := range map[string]any{
 		"no field": nil, "an empty map": content{}, "an empty label selector": content{"matchLabels": content{}},
 	} {
@@ -104,7 +105,7 @@ func TestAnEmptyFieldOfACustomResourceSelectsNothing(t *testing.T) {
 	require.Nil(t, got)
 }
 
-func TestAFieldOfACustomResourceThatIsNoSelectorIsAnError(t *testing.T) {
+func TestACustomResourceWithoutAValidSelectorIsAnError(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		field   any
@@ -132,7 +133,7 @@ func TestAFieldOfACustomResourceThatIsNoSelectorIsAnError(t *testing.T) {
 	})
 }
 
-// Which namespace's pods it selects isn't known, so it is an error for every one.
+// isolate can't know whose pods the resource selects, so every namespace has the error.
 func TestAClusterScopedCustomResourceIsAnErrorForEveryNamespace(t *testing.T) {
 	w := &Watcher{index: NewIndex()}
 	c := &custom{Resource: cloneSets, watcher: w}
@@ -147,7 +148,7 @@ func TestAClusterScopedCustomResourceIsAnErrorForEveryNamespace(t *testing.T) {
 	require.NoError(t, err)
 }
 
-func TestACustomResourceIsInTheIndexBesideTheBuiltInKinds(t *testing.T) {
+func TestTheIndexFindsCustomResourcesToo(t *testing.T) {
 	var changed []string
 	w := &Watcher{index: NewIndex(), Changed: func(namespace string) { changed = append(changed, namespace) }}
 	c := &custom{Resource: cloneSets, watcher: w}

@@ -19,17 +19,17 @@ import (
 
 var errDown = errors.New("the API server is down")
 
-// server answers as the API server does, or fails.
+// server responds to lists and watches like the API server, or fails.
 type server struct{ list, watch error }
 
-// newWatched is a watcher of Jobs alone, and of Services, which were read.
+// newWatched returns a watcher of Services, which were read, and of Jobs, which were not.
 func newWatched(s *server) (*Watcher, *watchcache.Cache) {
 	w := newUnread(s)
 	must(w.kinds[0].Replace(nil, ""))
 	return w, w.kinds[1]
 }
 
-// newUnread has read neither.
+// newUnread returns a watcher that has read neither.
 func newUnread(s *server) *Watcher {
 	w := &Watcher{index: NewIndex()}
 	source := &cache.ListWatch{
@@ -71,7 +71,7 @@ func job(name string, selector *metav1.LabelSelector) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: name}, Spec: batchv1.JobSpec{Selector: selector}}
 }
 
-func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
+func TestAKindIsAnErrorUntilItWasListed(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	requireIncomplete(t, w, "not read yet")
 	require.NoError(t, jobs.Add(job("web", byApp)))
@@ -81,7 +81,7 @@ func TestAKindIsAnErrorUntilAWholeListOfItArrived(t *testing.T) {
 }
 
 // Package watchcache has the rules for when a kind is unknown.
-func TestAKindThatBecomesUnknownIsAnErrorAndReadyTolerates(t *testing.T) {
+func TestReadyToleratesAKindThatBecomesUnknown(t *testing.T) {
 	s := &server{}
 	w, jobs := newWatched(s)
 	require.NoError(t, jobs.Replace(nil, ""))
@@ -91,7 +91,7 @@ func TestAKindThatBecomesUnknownIsAnErrorAndReadyTolerates(t *testing.T) {
 	require.ErrorIs(t, err, errDown)
 	_, err = w.Namespace("ns")
 	require.EqualError(t, err, "reading jobs: "+errDown.Error())
-	require.NoError(t, w.Ready(nil), "for a second")
+	require.NoError(t, w.Ready(nil), "within the tolerance")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, w.Wait(ctx), errDown)
@@ -100,7 +100,7 @@ func TestAKindThatBecomesUnknownIsAnErrorAndReadyTolerates(t *testing.T) {
 	require.NoError(t, w.Wait(t.Context()))
 }
 
-func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {
+func TestOneUnreadKindIsAnError(t *testing.T) {
 	for i, resource := range []string{"services", "jobs"} {
 		w := newUnread(&server{})
 		require.NoError(t, w.kinds[1-i].Replace(nil, ""))
@@ -110,7 +110,7 @@ func TestOneKindThatIsNotReadIsEnoughForAnError(t *testing.T) {
 	}
 }
 
-func TestAWholeListTakesOutWhatItLacks(t *testing.T) {
+func TestAListRemovesTheObjectsItLacks(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	w.index.Set("ns", service(t, "web", "app", "web"))
 	require.NoError(t, jobs.Replace([]any{job("stays", byApp), job("goes", byApp), job("odd", expression("Near"))}, ""))
@@ -146,22 +146,22 @@ func TestEveryChangeReachesTheIndex(t *testing.T) {
 	require.NoError(t, jobs.Resync())
 }
 
-func TestTheNamespaceOfASelectorThatComesOrChangesIsTold(t *testing.T) {
+func TestChangedIsCalledForEachNewOrChangedSelector(t *testing.T) {
 	w, jobs := newWatched(&server{})
-	var told []string
+	var changed []string
 	w.Changed = func(namespace string) {
-		require.NotEmpty(t, matching(t, w.index, namespace, web), "it is told when it can be seen")
-		told = append(told, namespace)
+		require.NotEmpty(t, matching(t, w.index, namespace, web), "the index has the change already")
+		changed = append(changed, namespace)
 	}
 	require.NoError(t, jobs.Replace([]any{job("web", byApp)}, ""))
 	require.NoError(t, jobs.Update(job("web", byApp)))
 	require.NoError(t, jobs.Add(job("api", byApp)))
 	require.NoError(t, jobs.Add(job("none", nil)))
 	require.NoError(t, jobs.Delete(job("api", byApp)))
-	require.Equal(t, []string{"ns", "ns", "ns"}, told)
+	require.Equal(t, []string{"ns", "ns", "ns"}, changed)
 }
 
-func TestWhatIsNoObjectIsAnError(t *testing.T) {
+func TestAnythingButAnObjectIsAnError(t *testing.T) {
 	w, jobs := newWatched(&server{})
 	for _, store := range []func(any) error{jobs.Add, jobs.Update, jobs.Delete} {
 		require.EqualError(t, store("web"), "string is not an object")
@@ -170,5 +170,5 @@ func TestWhatIsNoObjectIsAnError(t *testing.T) {
 	requireIncomplete(t, w, "not read yet")
 	require.NoError(t, jobs.Add(&corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: "ns", Name: "web"}}))
 	_, err := w.index.Namespace("ns")
-	require.EqualError(t, err, "reading the selector of Job ns/web: *v1.Pod binds no pods")
+	require.EqualError(t, err, "reading the selector of Job ns/web: *v1.Pod does not select pods")
 }

@@ -23,7 +23,7 @@ func TestQuarantineThatALaterWebhookUndoesIsRefused(t *testing.T) {
 	waitReady(t, watcher)
 	s.install(t, s.startIsolate(t, watcher))
 	must(t, s.admin.Create(t.Context(), selects("shop", map[string]string{"team": "shop"})))
-	eventually(t, "the Service to be known", func(context.Context) (bool, error) {
+	eventually(t, "the webhook knows the Service", func(context.Context) (bool, error) {
 		known, err := watcher.Namespace("default")
 		return err == nil && known.Lookup(quarantine.KindService, "shop") != nil, err
 	})

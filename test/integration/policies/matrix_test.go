@@ -45,7 +45,7 @@ func newMatrix(t *testing.T) *matrix {
 	waitReady(t, watcher)
 	s.withoutBudgets(t)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
-	eventually(t, "the Service to be known", func(context.Context) (bool, error) {
+	eventually(t, "the webhook knows the Service", func(context.Context) (bool, error) {
 		known, err := watcher.Namespace("default")
 		return err == nil && known.Lookup(quarantine.KindService, "web") != nil, err
 	})

@@ -39,7 +39,7 @@ func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fake
 	namespaces := webhook.NewNamespaceConfigs(meta, config, logr.Discard(), metrics)
 	run(t, tracker.Start)
 	run(t, namespaces.Start)
-	eventually(t, "pods and namespaces to be read", func(context.Context) (bool, error) {
+	eventually(t, "pods and namespaces are read", func(context.Context) (bool, error) {
 		return tracker.Ready(nil) == nil && namespaces.Ready(nil) == nil, nil
 	})
 	handler := webhook.NewHandler(webhook.Handler{
@@ -88,7 +88,7 @@ func run(t *testing.T, start func(context.Context) error) {
 
 func waitReady(t *testing.T, watcher *selectors.Watcher) {
 	t.Helper()
-	eventually(t, "all kinds to be read", func(context.Context) (bool, error) { return watcher.Ready(nil) == nil, nil })
+	eventually(t, "all kinds are read", func(context.Context) (bool, error) { return watcher.Ready(nil) == nil, nil })
 }
 
 func selects(name string, selector map[string]string) *corev1.Service {
@@ -110,7 +110,7 @@ func TestReinvocationAfterAnotherWebhook(t *testing.T) {
 	s.install(t, ours)
 	must(t, s.admin.Create(t.Context(), selects("web", map[string]string{"app": "web"})))
 	must(t, s.admin.Create(t.Context(), selects("canary", map[string]string{"track": "canary"})))
-	eventually(t, "the Services to be known", func(context.Context) (bool, error) {
+	eventually(t, "the webhook knows the Services", func(context.Context) (bool, error) {
 		known, err := watcher.Namespace("default")
 		return err == nil && known.Lookup(quarantine.KindService, "web") != nil && known.Lookup(quarantine.KindService, "canary") != nil, err
 	})
@@ -172,13 +172,13 @@ func TestRequestsAreDeniedUntilSelectorsAreSynced(t *testing.T) {
 	}
 	pod := s.create(t, newPod("default"))
 	var refused error
-	eventually(t, "the webhook to be asked", func(ctx context.Context) (bool, error) {
+	eventually(t, "the API server calls the webhook", func(ctx context.Context) (bool, error) {
 		refused = mergePatch(ctx, s.owner, pod.DeepCopy(), trigger)
 		return refused != nil, nil
 	})
 	const want = `admission webhook "pods.isolate.example.io" denied the request: ` +
 		"isolate does not know yet what selects this pod; nothing was changed, retry: reading services: not read yet"
-	eventually(t, "the answer to name the reason", func(ctx context.Context) (bool, error) {
+	eventually(t, "the answer names the reason", func(ctx context.Context) (bool, error) {
 		refused = mergePatch(ctx, s.owner, pod.DeepCopy(), trigger)
 		return refused != nil && refused.Error() == want, nil
 	})
@@ -206,7 +206,7 @@ func TestForbiddenKindIsReported(t *testing.T) {
 	watcher := selectors.NewWatcher(c)
 	watch(t, watcher)
 
-	eventually(t, "the error to name the kind", func(context.Context) (bool, error) {
+	eventually(t, "the error names the kind", func(context.Context) (bool, error) {
 		_, err := watcher.Namespace("default")
 		return err != nil && err.Error() == `reading poddisruptionbudgets: poddisruptionbudgets.policy is forbidden: User "reader" `+
 			`cannot list resource "poddisruptionbudgets" in API group "policy" at the cluster scope`, nil
@@ -230,7 +230,7 @@ func TestIndexFollowsTheCluster(t *testing.T) {
 	}
 	becomes := func(value string, want bool) {
 		t.Helper()
-		eventually(t, "the index to follow", func(context.Context) (bool, error) { return matching(value) == want, nil })
+		eventually(t, "the index has the change", func(context.Context) (bool, error) { return matching(value) == want, nil })
 	}
 	service := selects("web", map[string]string{"app": "web"})
 	must(t, s.admin.Create(t.Context(), service))

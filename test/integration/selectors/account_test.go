@@ -78,7 +78,7 @@ func (a *account) waitFor(t *testing.T, rules []rbacv1.PolicyRule, allowed bool)
 	t.Helper()
 	for _, rule := range rules {
 		for _, resource := range rule.Resources {
-			eventually(t, "the permission", func() error { return a.may(t, rule.APIGroups[0], resource, rule.Verbs[0], allowed) })
+			eventually(t, "the permission is as expected", func() error { return a.may(t, rule.APIGroups[0], resource, rule.Verbs[0], allowed) })
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (c custom) install(t *testing.T) {
 	create(t, c.definition())
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(c.kind)
-	eventually(t, c.resource+" to be served", func() error { return admin.List(t.Context(), list) })
+	eventually(t, c.resource+" is served", func() error { return admin.List(t.Context(), list) })
 }
 
 func (c custom) object(namespace, name string, selected labels) *unstructured.Unstructured {
@@ -158,7 +158,7 @@ func TestACustomResourceThatWasReadAndIsGoneIsAnError(t *testing.T) {
 		return apierrors.IsNotFound(err) && err.Error() == "reading inferencepools.gone.example.com: the server could not find the requested resource; "+
 			"install its CustomResourceDefinition again, or remove it from --selecting-resource and restart isolate"
 	})
-	eventually(t, "the definition to be gone", func() error {
+	eventually(t, "the definition is deleted", func() error {
 		if err := admin.Get(t.Context(), client.ObjectKeyFromObject(definition), definition); !apierrors.IsNotFound(err) {
 			return fmt.Errorf("it answers: %w", err)
 		}

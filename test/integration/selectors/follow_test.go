@@ -72,7 +72,7 @@ func TestExistingObjectsAreKnownOnceReady(t *testing.T) {
 	require.EqualError(t, err, "reading services: not read yet")
 
 	watcher = start(t, config)
-	eventually(t, "an answer", func() error {
+	eventually(t, "the watcher answers", func() error {
 		found, err := matching(watcher, namespace, blue)
 		if err == nil {
 			require.Equal(t, want, found)
@@ -133,7 +133,7 @@ func TestNetworkPoliciesAreFollowedSeparately(t *testing.T) {
 	}
 	becomes := func(want ...string) {
 		t.Helper()
-		eventually(t, "the policies", func() error {
+		eventually(t, "the index has the policies", func() error {
 			if got := selected(); !slices.Equal(want, got) {
 				return fmt.Errorf("%v", got)
 			}
@@ -163,7 +163,7 @@ func TestEndpointSlicesThatNoSelectorFillsAreFollowed(t *testing.T) {
 	waitReady(t, watcher)
 	becomes := func(want ...string) {
 		t.Helper()
-		eventually(t, "the EndpointSlices", func() error {
+		eventually(t, "the index has the EndpointSlices", func() error {
 			known, err := watcher.Namespace(namespace)
 			if err != nil {
 				return err

@@ -66,7 +66,7 @@ func watch(t *testing.T, watcher *selectors.Watcher) *selectors.Watcher {
 
 func waitReady(t *testing.T, watcher *selectors.Watcher) {
 	t.Helper()
-	eventually(t, "all kinds to be read", func() error { return watcher.Ready(nil) })
+	eventually(t, "all kinds are read", func() error { return watcher.Ready(nil) })
 }
 
 // waitFailing waits until the watcher is not ready for this reason and returns the
@@ -74,8 +74,8 @@ func waitReady(t *testing.T, watcher *selectors.Watcher) {
 func waitFailing(t *testing.T, watcher *selectors.Watcher, because func(error) bool) {
 	t.Helper()
 	for what, answer := range map[string]func() error{
-		"the watcher not to be ready": func() error { return watcher.Ready(nil) },
-		"a namespace to be an error": func() error {
+		"the watcher is not ready": func() error { return watcher.Ready(nil) },
+		"a namespace is an error": func() error {
 			_, err := watcher.Namespace("default")
 			return err
 		},
@@ -92,7 +92,7 @@ func waitFailing(t *testing.T, watcher *selectors.Watcher, because func(error) b
 // waitMatching waits until exactly these objects select such a pod.
 func waitMatching(t *testing.T, watcher *selectors.Watcher, namespace string, pod labels, want ...match) {
 	t.Helper()
-	eventually(t, fmt.Sprintf("%v to select %v", want, pod), func() error {
+	eventually(t, fmt.Sprintf("%v select %v", want, pod), func() error {
 		found, err := matching(watcher, namespace, pod)
 		if err == nil && !slices.Equal(want, found) {
 			err = fmt.Errorf("%v select it", found)
