@@ -15,7 +15,8 @@ import (
 	"isolate.example.io/sweeper/events"
 )
 
-// manageCertificates has the leader manage the webhook's certificate, if the flags say so.
+// manageCertificates makes the leader manage the webhook's certificate, if --self-signed is
+// set.
 func (o *options) manageCertificates(mgr manager.Manager, serverTime *clocks.ServerTime, publisher events.Publisher) error {
 	if !o.selfSigned {
 		return nil
@@ -30,8 +31,8 @@ func (o *options) manageCertificates(mgr manager.Manager, serverTime *clocks.Ser
 	})
 }
 
-// certificateEvent returns the event about a Secret. The same sentence about another
-// version of the Secret is another event.
+// certificateEvent returns an event about a Secret. The same note about another version of
+// the Secret is another event.
 func certificateEvent(e authority.Event) events.Event {
 	return events.Event{
 		Regarding: corev1.ObjectReference{

@@ -19,7 +19,7 @@ func managerOptions(o *options, process *command.Process) manager.Options {
 		LeaderElection:                o.leaderElect,
 		LeaderElectionID:              leaseName,
 		LeaderElectionNamespace:       o.leaderElectionNamespace,
-		LeaderElectionReleaseOnCancel: true, // main ends with Run.
+		LeaderElectionReleaseOnCancel: true, // The process exits after Run.
 		LeaseDuration:                 &o.leaseDuration,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,

@@ -35,14 +35,14 @@ func TestFlagsAreOptional(t *testing.T) {
 	require.Equal(t, ":8080", manager.Metrics.BindAddress)
 }
 
-func TestALeaseIsRenewedAsOftenAsClientGoDoes(t *testing.T) {
+func TestTheLeaseHasClientGosProportions(t *testing.T) {
 	manager := managerOptions(&options{leaseDuration: 15 * time.Second}, &command.Process{})
 	require.Equal(t, 15*time.Second, *manager.LeaseDuration)
 	require.Equal(t, 10*time.Second, *manager.RenewDeadline)
 	require.Equal(t, 2*time.Second, *manager.RetryPeriod)
 }
 
-func TestFlagsAreTaken(t *testing.T) {
+func TestFlagsAreParsed(t *testing.T) {
 	o := &options{}
 	_, err := command.Parse("sweeper", o, []string{
 		"--workers=4", "--replacement-timeout=1m", "--leader-elect=false", "--leader-election-namespace=", "--lease-duration=5s",
@@ -55,7 +55,7 @@ func TestFlagsAreTaken(t *testing.T) {
 	}}, o)
 }
 
-func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
+func TestInvalidFlagsAreAllReported(t *testing.T) {
 	var stderr bytes.Buffer
 	code := command.Main("sweeper", purpose, &options{}, []string{
 		"--workers", "0", "--replacement-timeout=0s", "--leader-election-namespace=", "--lease-duration=1s",
@@ -77,7 +77,7 @@ sweeper has no flag --worker; see --help
 `, stderr.String())
 }
 
-func TestATimeThatCannotBeReadSaysHowToWriteIt(t *testing.T) {
+func TestAnInvalidDurationIsReportedWithTheFormat(t *testing.T) {
 	_, err := command.Parse("sweeper", &options{}, []string{"--lease-duration=1.5s"})
 	require.EqualError(t, err, `--lease-duration is "1.5s", and must be a time such as 90s, 30m, 36h, 7d or 1d12h`)
 }

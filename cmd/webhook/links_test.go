@@ -9,9 +9,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 )
 
-// linkedModules are the modules that the webhook may link. It stands in the path of
-// the API server, so each addition is a decision: what is linked can have
-// vulnerabilities, and takes memory in every replica.
+// linkedModules are the modules that the webhook may link. API servers depend on the
+// webhook, so an addition needs a reason: a module can have vulnerabilities, and takes memory
+// in every replica.
 var linkedModules = sets.New(
 	"github.com/beorn7/perks",
 	"github.com/cespare/xxhash/v2",
@@ -81,7 +81,7 @@ var linkedModules = sets.New(
 // brings cert-manager with it.
 var unlinkedPackages = []string{"isolate.example.io/sweeper", "isolate.example.io/certs/authority", "isolate.example.io/test"}
 
-func TestTheWebhookLinksTheseModulesAlone(t *testing.T) {
+func TestTheWebhookLinksOnlyTheseModules(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{end}}{{.ImportPath}}", ".").Output()
 	require.NoError(t, err)
 	linked := sets.New[string]()

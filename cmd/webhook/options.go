@@ -12,7 +12,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// maxPort is the highest there is.
+// maxPort is the highest port number.
 const maxPort = 1<<16 - 1
 
 // maxDrainPeriod is longer than any cluster needs to notice that a pod is terminating.
@@ -111,7 +111,7 @@ func (o *options) Validate() []error {
 	return errs
 }
 
-// ruleFlags are the flags by the rules that they set.
+// ruleFlags are the flags that set the rules, by the name of the rule.
 var ruleFlags = map[string]string{
 	"prefix":     "label-prefix",
 	"extraKeys":  "rewrite-label",

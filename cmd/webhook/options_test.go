@@ -20,7 +20,7 @@ func TestFlagsAreOptional(t *testing.T) {
 	require.Equal(t, &options{port: 10250, certDir: "/tls", drainPeriod: 10 * time.Second, rules: quarantine.DefaultConfig()}, o)
 }
 
-func TestFlagsAreTaken(t *testing.T) {
+func TestFlagsAreParsed(t *testing.T) {
 	o := &options{}
 	_, err := command.Parse("webhook", o, []string{
 		"--host=127.0.0.1", "--port=8443", "--cert-dir=certs", "--drain-period=2s", "--default-ttl=1d12h", "--max-ttl=7d",
@@ -36,7 +36,7 @@ func TestFlagsAreTaken(t *testing.T) {
 	}, replacingKinds: []string{"CloneSet.apps.kruise.io"}}, o)
 }
 
-func TestEverythingThatIsWrongIsSaidAtOnce(t *testing.T) {
+func TestInvalidFlagsAreAllReported(t *testing.T) {
 	var stderr bytes.Buffer
 	code := command.Main("webhook", purpose, &options{}, []string{
 		"--port=0", "--cert-dir=", "--drain-period=2m", "--default-ttl=2d", "--max-ttl=1d", "--label-prefix=a_", "--rewrite-label=a b",

@@ -1,5 +1,5 @@
-// Package command is what isolate's programs have in common: flags about the
-// process itself, the log, the version, and how main ends.
+// Package command has what isolate's programs share: the flags of the process itself, the
+// log, the version, and the exit codes.
 package command
 
 import (
@@ -25,18 +25,17 @@ const (
 	exitUsage  = 2
 )
 
-// Options are a program's own flags.
+// Options are the flags of one program.
 type Options interface {
 	// AddFlags adds the flags, in groups.
 	AddFlags(flags *Flags)
-	// Validate returns all that is wrong with their values.
+	// Validate returns every problem of the flags' values.
 	Validate() []error
 	// Run runs the program until the context ends.
 	Run(ctx context.Context, process *Process) error
 }
 
-// Main is the whole of a program, whose purpose is one sentence: it returns the code
-// to exit with.
+// Main runs a program and returns its exit code. The purpose is a sentence for --help.
 func Main(name, purpose string, options Options, args []string, stdout, stderr io.Writer) int {
 	process, err := Parse(name, options, args)
 	switch {
@@ -66,8 +65,8 @@ func Main(name, purpose string, options Options, args []string, stdout, stderr i
 	return 0
 }
 
-// Parse reads the flags, and reports everything that is wrong with them at once.
-// For --help it returns [pflag.ErrHelp].
+// Parse parses and validates the flags. The error has every problem, or is [pflag.ErrHelp]
+// for --help.
 func Parse(name string, options Options, args []string) (*Process, error) {
 	p := &Process{}
 	flags := newFlags(options, p)
@@ -81,8 +80,7 @@ func Parse(name string, options Options, args []string) (*Process, error) {
 // version is stamped by the linker; see the Dockerfile.
 var version string
 
-// Version is what was stamped on the program, or else what the Go toolchain noted
-// when it built it.
+// Version returns the stamped version, or else the one that the Go toolchain recorded.
 func Version() string {
 	if version != "" {
 		return version
@@ -94,8 +92,7 @@ func Version() string {
 	return build.Main.Version
 }
 
-// PodNamespace is the namespace that this pod runs in, or the fallback outside
-// of a cluster.
+// PodNamespace returns the namespace of this pod, or the fallback outside of a cluster.
 func PodNamespace(fallback string) string {
 	data, err := os.ReadFile("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 	if err != nil {

@@ -11,26 +11,26 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// none is a program without flags of its own.
+// none is a program without flags of its own. err is a problem that Validate returns.
 type none struct{ err error }
 
 func (none) AddFlags(*Flags)                     {}
 func (n none) Validate() []error                 { return []error{n.err} }
 func (none) Run(context.Context, *Process) error { return nil }
 
-func TestFlagsOfTheProcessAreTaken(t *testing.T) {
+func TestTheFlagsOfTheProcessAreParsed(t *testing.T) {
 	p, err := Parse("none", none{}, []string{"--health-address=127.0.0.1:0", "--metrics-address=0", "--log-level=debug", "--version"})
 	require.NoError(t, err)
 	require.Equal(t, &Process{HealthAddress: "127.0.0.1:0", MetricsAddress: "0", LogLevel: slog.LevelDebug, version: true}, p)
 }
 
-func TestTheLastOfAFlagCounts(t *testing.T) {
+func TestTheLastValueOfARepeatedFlagCounts(t *testing.T) {
 	p, err := Parse("none", none{}, []string{"--metrics-address=:1", "--metrics-address", ":2"})
 	require.NoError(t, err)
 	require.Equal(t, ":2", p.MetricsAddress)
 }
 
-func TestABadFlagEndsTheProgramWithAllThatIsWrong(t *testing.T) {
+func TestInvalidFlagsAreAllReported(t *testing.T) {
 	var stderr bytes.Buffer
 	require.Equal(t, exitUsage, Main("none", "", none{errors.New("--workers is 0")}, []string{"--metrics-address=x", "now"}, io.Discard, &stderr))
 	require.Equal(t, "none takes flags only, not now; see --help\n--workers is 0\n"+
@@ -59,7 +59,7 @@ Process:
 `, stdout.String())
 }
 
-func TestTheVersionGoesToStandardOutput(t *testing.T) {
+func TestTheVersionIsPrintedToStandardOutput(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	require.Zero(t, Main("none", "", none{}, []string{"--version"}, &stdout, &stderr))
 	require.Equal(t, Version()+"\n", stdout.String())

@@ -8,14 +8,13 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// helpWidth is how wide --help is at most.
+// helpWidth is the greatest width of --help.
 const helpWidth = 100
 
-// Flags are a program's flags, in groups that --help shows one after the other.
+// Flags are a program's flags, in the groups that --help shows.
 type Flags struct{ groups []*pflag.FlagSet }
 
-// Group begins a group under a title. Its flags are shown in the order in which they
-// are added.
+// Group adds a group with a title. --help shows its flags in the order of their addition.
 func (f *Flags) Group(title string) *pflag.FlagSet {
 	group := pflag.NewFlagSet(title, pflag.ContinueOnError)
 	group.SortFlags = false
@@ -30,7 +29,7 @@ func newFlags(options Options, process *Process) *Flags {
 	return f
 }
 
-// help is what --help prints.
+// help returns the output of --help.
 func help(name, purpose string, options Options) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "%s\n\nUsage: %s [flags]\n", purpose, name)
@@ -40,15 +39,14 @@ func help(name, purpose string, options Options) string {
 	return text.String()
 }
 
-// parse reads arguments, and returns all that is wrong with them. The error is
-// [pflag.ErrHelp].
+// parse parses arguments and returns every problem. The only error is [pflag.ErrHelp].
 func (f *Flags) parse(name string, args []string) (problems []error, err error) {
 	all := pflag.NewFlagSet(name, pflag.ContinueOnError)
 	all.Usage = func() {}
 	for _, group := range f.groups {
 		all.AddFlagSet(group)
 	}
-	// One at a time: pflag stops at the first that it can't take.
+	// One at a time, because pflag stops at the first invalid one.
 	for len(args) > 0 {
 		taken := 1
 		err := all.Parse(args[:1])
@@ -71,8 +69,8 @@ func (f *Flags) parse(name string, args []string) (problems []error, err error) 
 	return problems, nil
 }
 
-// forget gives a flag its default again whose value could not be read: pflag may have
-// left it empty, which would be reported as one more problem, or hide another.
+// forget resets a flag with an invalid value to its default. pflag may have left it empty,
+// and Validate could report that as one more problem.
 func forget(err error) {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
@@ -84,7 +82,7 @@ func forget(err error) {
 	}
 }
 
-// problem says what is wrong with a flag, and what to write.
+// problem says what is wrong with a flag, and which values it takes.
 func problem(name string, err error) error {
 	var unknown *pflag.NotExistError
 	var alone *pflag.ValueRequiredError
@@ -102,7 +100,7 @@ func problem(name string, err error) error {
 	return fmt.Errorf("%s can't read its flags: %w; see --help", name, err)
 }
 
-// values says what a flag takes, by its type.
+// values says which values a flag takes.
 func values(flag *pflag.Flag) string {
 	switch flag.Value.Type() {
 	case "bool":

@@ -2,10 +2,10 @@ package command
 
 import "os"
 
-// The programs decide by watches, which all share one HTTP/2 connection. client-go
-// notices after 45 seconds that a connection has gone silent. With these, a ping is
-// sent after two seconds without a frame, and the connection is closed three seconds
-// after that.
+// The programs depend on watches, which all share one HTTP/2 connection. By default,
+// client-go takes 45 seconds to notice that a connection is dead. With these values, it
+// sends a ping after two seconds without a frame, and closes the connection after three
+// more.
 const readIdleSeconds, pingSeconds = "2", "3"
 
 // setPings sets the variables from which client-go's transport takes its health check

@@ -9,7 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 )
 
-// Process are the flags that every program has.
+// Process has the flags of every program.
 type Process struct {
 	HealthAddress  string
 	MetricsAddress string
@@ -42,7 +42,7 @@ func (p *Process) validate() []error {
 	}
 }
 
-// validateAddress takes what controller-runtime does: host:port, or 0 for none.
+// validateAddress accepts what controller-runtime does: host:port, or 0 for none.
 func validateAddress(name, address string) error {
 	if address == "0" {
 		return nil

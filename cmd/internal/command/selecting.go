@@ -13,7 +13,7 @@ const selectingFlag = "selecting-resource"
 // SelectingResources is the flag that names custom resources which select pods. Both
 // programs must be given the same.
 type SelectingResources struct {
-	// Resources are what the values say, once they are validated.
+	// Resources are the parsed values, set by Validate.
 	Resources []selectors.Resource
 
 	values []string
@@ -28,7 +28,7 @@ func (s *SelectingResources) AddFlag(flags *pflag.FlagSet) {
 			"isolate reads it by a ClusterRole with the label "+selectors.AggregationLabel+"=true.")
 }
 
-// Validate reads the values, and returns all that is wrong with them.
+// Validate parses the values, and returns every problem.
 func (s *SelectingResources) Validate() []error {
 	var errs []error
 	s.Resources, errs = selectors.ParseResources(s.values)

@@ -20,7 +20,7 @@ func parseSelecting(t *testing.T, args ...string) (*SelectingResources, error) {
 	return s, errors.Join(s.Validate()...)
 }
 
-func TestASelectingResourceIsAResourceWithGroupVersionAndPath(t *testing.T) {
+func TestASelectingResourceHasAGroupAVersionAndAPath(t *testing.T) {
 	s, err := parseSelecting(t,
 		"--selecting-resource=inferencepools.inference.networking.k8s.io/v1=.spec.selector.matchLabels",
 		"--selecting-resource=clonesets.apps.kruise.io/v1alpha1=.spec.selector")
@@ -33,7 +33,7 @@ func TestASelectingResourceIsAResourceWithGroupVersionAndPath(t *testing.T) {
 	}, s.Resources)
 }
 
-func TestASelectingResourceThatCannotBeReadIsAnErrorThatNamesTheFlag(t *testing.T) {
+func TestAnInvalidSelectingResourceIsReportedWithTheFlag(t *testing.T) {
 	const format = "must be a custom resource with its group, its version and the path of its selector, " +
 		"such as clonesets.apps.kruise.io/v1alpha1=.spec.selector"
 	for value, problem := range map[string]string{
@@ -62,7 +62,7 @@ func TestASelectingResourceThatCannotBeReadIsAnErrorThatNamesTheFlag(t *testing.
 	}
 }
 
-func TestASelectingResourceIsGivenOnce(t *testing.T) {
+func TestASelectingResourceMayNotBeRepeated(t *testing.T) {
 	_, err := parseSelecting(t,
 		"--selecting-resource=clonesets.apps.kruise.io/v1alpha1=.spec.selector",
 		"--selecting-resource=clonesets.apps.kruise.io/v1beta1=.spec.selector")

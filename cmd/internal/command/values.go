@@ -37,13 +37,13 @@ func (d *duration) Set(s string) error {
 	return err
 }
 
-// Short writes a duration as a flag takes it.
+// Short formats a duration as a flag takes it.
 func Short(d time.Duration) string { return model.Duration(d).String() }
 
 // Type implements [pflag.Value].
 func (d *duration) Type() string { return durationType }
 
-// level is a flag that is a level of the log.
+// level is a flag for a log level.
 type level slog.Level
 
 // String implements [pflag.Value].

@@ -15,8 +15,8 @@ import (
 // webhookSelector selects isolate's own webhook pods.
 const webhookSelector = "app.kubernetes.io/name=isolate,app.kubernetes.io/component=webhook"
 
-// answer asks for a quarantine as a dry run: of a pod of isolate's own, or else of
-// one in the namespace.
+// answer quarantines a pod in a dry run: one of isolate's own pods, or else one in the
+// namespace.
 func (c *checkup) answer(ctx context.Context) Result {
 	pod, err := c.candidate(ctx)
 	if err != nil {
@@ -43,8 +43,8 @@ func (c *checkup) answer(ctx context.Context) Result {
 	return notAnswered(c.found.Namespace, err)
 }
 
-// refusedByIsolate reports whether an error is a refusal of isolate's webhook: it
-// names its reason as the type of a cause.
+// refusedByIsolate reports whether an error is a denial by isolate's webhook, which gives
+// its reason as the type of a cause.
 func refusedByIsolate(err error) bool {
 	status := (*apierrors.StatusError)(nil)
 	if !errors.As(err, &status) || status.ErrStatus.Details == nil {
@@ -58,7 +58,7 @@ func refusedByIsolate(err error) bool {
 	return false
 }
 
-// candidate is a pod that could be quarantined, nil if there is none.
+// candidate returns a pod that could be quarantined, or nil if there is none.
 func (c *checkup) candidate(ctx context.Context) (*corev1.Pod, error) {
 	own, errOwn := c.free(ctx, c.found.Namespace, webhookSelector)
 	if own != nil {

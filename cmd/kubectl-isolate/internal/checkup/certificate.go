@@ -18,8 +18,8 @@ const (
 	renewalFraction = 6
 )
 
-// certificate checks until when the API server can trust the webhook. Of the Secret
-// it reads the certificate alone.
+// certificate checks how long the API server can still trust the webhook. It reads only the
+// certificate from the Secret.
 func (c *checkup) certificate(ctx context.Context) Result {
 	if c.found.Configuration == nil {
 		return unreadable("until when the webhook's certificate is valid", c.found.Err)
@@ -50,7 +50,7 @@ func (c *checkup) certificate(ctx context.Context) Result {
 	return certificateValid(serving.NotAfter, authority.NotAfter, serving.NotAfter.Sub(now).Truncate(time.Second))
 }
 
-// latest is the certificate that ends last, nil if there is none.
+// latest returns the certificate that expires last, or nil if there is none.
 func latest(bundle []byte) *x509.Certificate {
 	var last *x509.Certificate
 	for block, rest := pem.Decode(bundle); block != nil; block, rest = pem.Decode(rest) {

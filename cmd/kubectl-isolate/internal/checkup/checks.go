@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// policyNames are the ValidatingAdmissionPolicies without which a quarantine can be
-// forged or done by whoever may not delete the pod.
+// policyNames are isolate's ValidatingAdmissionPolicies. Without them, users can forge a
+// quarantine, or quarantine a pod that they may not delete.
 var policyNames = []string{"isolate-pods", "isolate-pods-status", "isolate-bindings", "isolate-workloads"}
 
 func (c *checkup) installed(context.Context) Result {
@@ -70,7 +70,7 @@ func (c *checkup) policies(ctx context.Context) Result {
 	return policiesBound(policyNames)
 }
 
-// permission asks whether the caller may do what a quarantine takes.
+// permission checks whether the caller has the permissions that a quarantine requires.
 func (c *checkup) permission(ctx context.Context) Result {
 	var missing []string
 	for _, verb := range []string{"get", "patch", "delete"} {
@@ -92,7 +92,7 @@ func (c *checkup) permission(ctx context.Context) Result {
 	return may(c.namespace)
 }
 
-// network looks for a NetworkPolicy that gives every quarantined pod no network.
+// network looks for a NetworkPolicy that denies all traffic of all quarantined pods.
 func (c *checkup) network(ctx context.Context) Result {
 	list, err := c.client.NetworkingV1().NetworkPolicies(c.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {

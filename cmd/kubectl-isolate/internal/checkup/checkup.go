@@ -10,13 +10,13 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// Level is how a check has ended.
+// Level is the outcome of a check.
 type Level string
 
 // The levels.
 const (
 	OK Level = "OK"
-	// Warning: a quarantine works, and something is to be done.
+	// Warning: a quarantine would work, but something needs attention.
 	Warning Level = "WARNING"
 	// Unknown: the caller may not read what the check depends on.
 	Unknown Level = "UNKNOWN"
@@ -24,7 +24,7 @@ const (
 	Failed Level = "FAILED"
 )
 
-// Result is what one check has found, and what to do about it.
+// Result is the finding of one check, and what to do about it.
 type Result struct {
 	Level        Level
 	Text, Advice string
@@ -38,7 +38,8 @@ type checkup struct {
 	found     pods.Installation
 }
 
-// Run runs the checks, one after the other. Without an API server the first is the last.
+// Run runs the checks one after the other. It stops after the first if it can't reach the
+// API server.
 func Run(ctx context.Context, client kubernetes.Interface, local clock.PassiveClock, namespace string) iter.Seq[Result] {
 	c := &checkup{client: client, clock: local, namespace: namespace}
 	return func(yield func(Result) bool) {

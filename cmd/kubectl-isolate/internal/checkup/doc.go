@@ -1,3 +1,3 @@
 // Package checkup finds out, with the caller's own rights, whether a quarantine would
-// work, and says what to do where it would not. It changes nothing.
+// work, and what to do if it would not. It changes nothing.
 package checkup

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/duration"
 )
 
-// Every sentence of the checks stands in this file.
+// This file has every message of the checks.
 
 const install = "To install isolate: kubectl apply --server-side -k manifests/overlays/default"
 

@@ -29,11 +29,12 @@ type Collector struct {
 	Mapper  meta.RESTMapper
 	Archive *evidence.Writer
 
-	// Progress is told what is being collected.
+	// Progress is called with the name of each file, and returns a function to call when the
+	// file is complete.
 	Progress func(name string) (over func())
 }
 
-// Options say what to collect besides what is always collected.
+// Options are what to collect in addition to what is always collected.
 type Options struct {
 	// Exec is a container in which to run Command; its output becomes files.
 	Exec    string
@@ -49,8 +50,8 @@ type Options struct {
 // Copy is a path in a container.
 type Copy struct{ Container, Path string }
 
-// Collect collects. An error is about the archive: what can't be read is noted in
-// its manifest.
+// Collect collects the evidence. It returns an error only if it can't write the archive: the
+// manifest lists what could not be read.
 func (c *Collector) Collect(ctx context.Context, pod *corev1.Pod, options Options) error {
 	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
 	steps := []func(context.Context, *corev1.Pod, *quarantine.Status) error{
@@ -75,13 +76,13 @@ func (c *Collector) Collect(ctx context.Context, pod *corev1.Pod, options Option
 	return nil
 }
 
-// add adds one file, and says so while it takes long.
+// add adds one file, and reports the progress.
 func (c *Collector) add(name, source string, write func(io.Writer) error) error {
 	defer c.Progress(name)()
 	return c.Archive.Add(name, source, write, reason)
 }
 
-// reason is the API server's word for an error.
+// reason returns the API server's reason for an error.
 func reason(err error) string {
 	if known := apierrors.ReasonForError(err); known != metav1.StatusReasonUnknown {
 		return string(known)
@@ -89,8 +90,8 @@ func reason(err error) string {
 	return "Error"
 }
 
-// object adds an object, or a list, as the API server has it, without the values of
-// environment variables. It returns the object, nil where it could not be read.
+// object adds an object or a list as the API server returns it, without the values of
+// environment variables.
 func (c *Collector) object(name string, source string, read func() (any, error)) error {
 	return c.add(name, source, func(to io.Writer) error {
 		object, err := read()
@@ -127,7 +128,7 @@ func (c *Collector) get(ctx context.Context, file string, resource schema.GroupV
 	})
 }
 
-// list adds the objects of a namespace that keep says to keep; nil keeps all.
+// list adds the objects of a namespace for which keep returns true; nil keeps all.
 func (c *Collector) list(ctx context.Context, file string, resource schema.GroupVersionResource, namespace string,
 	options metav1.ListOptions, keep func(object map[string]any) bool,
 ) error {
@@ -146,7 +147,7 @@ func (c *Collector) list(ctx context.Context, file string, resource schema.Group
 	})
 }
 
-// path is where the API server has a resource.
+// path returns the path of a resource on the API server.
 func path(resource schema.GroupVersionResource, namespace, name string) string {
 	root := "/apis/" + resource.Group + "/" + resource.Version
 	if resource.Group == "" {
@@ -158,7 +159,7 @@ func path(resource schema.GroupVersionResource, namespace, name string) string {
 	return strings.TrimSuffix(root+"/"+resource.Resource+"/"+name, "/")
 }
 
-// pod adds the pod, and its record so that a person can read it.
+// pod adds the pod, and its record in a form that people can read.
 func (c *Collector) pod(ctx context.Context, pod *corev1.Pod, status *quarantine.Status) error {
 	if err := c.get(ctx, "pod.json", podsResource, pod.Namespace, pod.Name); err != nil || status.State != quarantine.Quarantined {
 		return err
@@ -171,7 +172,7 @@ func (c *Collector) pod(ctx context.Context, pod *corev1.Pod, status *quarantine
 	})
 }
 
-// events adds those of the pod and of its former controller.
+// events adds the events of the pod and of its former controller.
 func (c *Collector) events(ctx context.Context, pod *corev1.Pod, status *quarantine.Status) error {
 	about := func(file, uid string) error {
 		return c.list(ctx, file, eventsResource, pod.Namespace, metav1.ListOptions{FieldSelector: "involvedObject.uid=" + uid}, nil)
@@ -185,7 +186,7 @@ func (c *Collector) events(ctx context.Context, pod *corev1.Pod, status *quarant
 	return nil
 }
 
-// controllerOf is the pod's controller, or the one it had before its quarantine.
+// controllerOf returns the pod's controller, or the one that it had before its quarantine.
 func controllerOf(pod *corev1.Pod, status *quarantine.Status) *metav1.OwnerReference {
 	if former := pods.FormerController(&status.Record); former != nil {
 		return former

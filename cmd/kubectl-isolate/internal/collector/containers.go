@@ -12,10 +12,10 @@ import (
 	"k8s.io/kubectl/pkg/scheme"
 )
 
-// maxStderr bounds what is kept of a command's standard error.
+// maxStderr is how many bytes of a command's standard error are kept.
 const maxStderr = 64 << 10
 
-// exec runs the command that the caller gave and adds its output.
+// exec runs the command of the options and adds its output.
 func (c *Collector) exec(ctx context.Context, pod *corev1.Pod, options Options) error {
 	if options.Exec == "" {
 		return nil
@@ -23,14 +23,14 @@ func (c *Collector) exec(ctx context.Context, pod *corev1.Pod, options Options) 
 	return c.run(ctx, pod, options.Exec, fmt.Sprintf("exec/%s.out", options.Exec), options.Command)
 }
 
-// copy adds a path of a container as a tar, which the container's own tar makes.
+// copy adds a path of a container as a tar file, which tar in the container makes.
 func (c *Collector) copy(ctx context.Context, pod *corev1.Pod, from Copy) error {
 	name := fmt.Sprintf("copy/%s%s.tar", from.Container, strings.TrimSuffix("/"+strings.TrimPrefix(from.Path, "/"), "/"))
 	return c.run(ctx, pod, from.Container, name, []string{"tar", "-cf", "-", "--", from.Path})
 }
 
-// run streams a command's standard output into a file. What it prints to standard
-// error becomes a file beside it.
+// run streams a command's standard output into a file, and adds its standard error as
+// another file.
 func (c *Collector) run(ctx context.Context, pod *corev1.Pod, container, name string, command []string) error {
 	request := c.Client.CoreV1().RESTClient().Post().Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{Container: container, Command: command, Stdout: true, Stderr: true}, scheme.ParameterCodec)
@@ -51,7 +51,7 @@ func (c *Collector) run(ctx context.Context, pod *corev1.Pod, container, name st
 	})
 }
 
-// stopping ends the command once its output is cut.
+// stopping stops the command once its output is cut.
 type stopping struct {
 	io.Writer
 	stop func()
@@ -65,8 +65,8 @@ func (s *stopping) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// head keeps the beginning of what is written and takes the rest without an error,
-// so that the command goes on.
+// head keeps the beginning of what is written. It discards the rest without an error, so
+// that the command continues.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(data []byte) (int, error) {
@@ -74,8 +74,8 @@ func (h *head) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// checkpoints asks the kubelet for a checkpoint of each running container. It writes
-// them on its node; the archive has where.
+// checkpoints asks the kubelet for a checkpoint of each running container. The
+// kubelet writes them to a file on its node; the archive has the path.
 func (c *Collector) checkpoints(ctx context.Context, pod *corev1.Pod) error {
 	for i := range pod.Status.ContainerStatuses {
 		container := &pod.Status.ContainerStatuses[i]

@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// logs adds the logs of all containers: init containers, sidecars, containers and
-// ephemeral ones; and of those that were restarted, the log before.
+// logs adds the logs of all containers (init containers, sidecars, containers and ephemeral
+// containers), and the previous log of each that was restarted.
 func (c *Collector) logs(ctx context.Context, pod *corev1.Pod, _ *quarantine.Status) error {
 	restarted := restartedContainers(pod)
 	for _, container := range containerNames(pod) {

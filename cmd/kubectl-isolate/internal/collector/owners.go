@@ -12,10 +12,10 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
-// maxOwners bounds the chain of owners, should it be a circle.
+// maxOwners bounds the chain of owners, in case it is a cycle.
 const maxOwners = 16
 
-// owners adds the pod's owners, those it had, their owners, and so on.
+// owners adds the pod's current and former owners, their owners, and so on.
 func (c *Collector) owners(ctx context.Context, pod *corev1.Pod, status *quarantine.Status) error {
 	next := slices.Concat(status.Record.OwnerReferences, pod.OwnerReferences)
 	seen := map[string]bool{}

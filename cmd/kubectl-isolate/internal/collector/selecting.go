@@ -17,7 +17,7 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// selecting adds what selects the pod, or did before its quarantine: Services with
+// selecting adds what selects the pod, or selected it before its quarantine: Services with
 // their EndpointSlices, NetworkPolicies and PodDisruptionBudgets.
 func (c *Collector) selecting(ctx context.Context, pod *corev1.Pod, status *quarantine.Status) error {
 	original := maps.Clone(pod.Labels)
@@ -62,7 +62,7 @@ func (c *Collector) selecting(ctx context.Context, pod *corev1.Pod, status *quar
 	return nil
 }
 
-// selects reads an object, and reports whether it selects a pod with either labels.
+// selects reports whether an object selects a pod with either of these labels.
 func selects(object map[string]any, into metav1.Object, either ...map[string]string) bool {
 	if !convert(object, into) {
 		return false

@@ -24,12 +24,12 @@ type change struct {
 	yes    bool
 
 	annotations annotations
-	// deletes returns what the server says and a question where the change would, or
-	// may, have the pod deleted; no question otherwise. Nil where it never does.
+	// deletes returns the server's warnings and a question if the change would or may lead
+	// to the pod's deletion, else no question. It is nil if the change never does.
 	deletes func(ctx context.Context, view *pods.View) (says []string, question string, err error)
 }
 
-// newChange makes such a command. done is what it says of a pod: "held".
+// newChange returns such a command. done is what it prints about a pod, such as "held".
 func newChange(s *session, use, done string, texts [3]string) (*cobra.Command, *change) {
 	c := &change{session: s, print: genericclioptions.NewPrintFlags(done).WithTypeSetter(scheme.Scheme)}
 	command := &cobra.Command{
@@ -88,7 +88,7 @@ func newReleaseCommand(s *session) *cobra.Command {
 	}
 	c.deletes = func(ctx context.Context, view *pods.View) ([]string, string, error) {
 		if view.Former == nil || (view.Controller == nil && view.Unread == nil) {
-			return nil, "", nil // Nobody is there who could delete it.
+			return nil, "", nil // No controller could delete it.
 		}
 		_, says, err := s.try(ctx, view.Pod, c.annotations)
 		return says, questionRelease(view), err
@@ -136,7 +136,7 @@ func (c *change) run(command *cobra.Command, args []string) error {
 	return printer.PrintObj(after, c.Out)
 }
 
-// ask shows what the server says and asks, where the pod would be deleted.
+// ask shows the server's warnings and asks, if the change may lead to the pod's deletion.
 func (c *change) ask(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod) (shown []string, err error) {
 	if c.deletes == nil || c.yes || c.dryRun != cmdutil.DryRunNone {
 		return nil, nil

@@ -85,7 +85,7 @@ func (o *collectOptions) run(command *cobra.Command, args []string) error {
 	return o.save(ctx, cluster.Client, pod)
 }
 
-// complete reads what the flags say.
+// complete validates and parses the flags.
 func (o *collectOptions) complete() error {
 	if (o.collect.Exec == "") != (len(o.collect.Command) == 0) {
 		return errExecCommand
@@ -106,7 +106,8 @@ func (o *collectOptions) complete() error {
 	return nil
 }
 
-// save writes the archive beside its name first: a file by that name is complete.
+// save writes to a temporary file and renames it, so that a file of the archive's name is
+// complete.
 func (o *collectOptions) save(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) error {
 	if o.file == "-" {
 		return o.write(ctx, client, pod, o.Out, o.ErrOut)
@@ -114,11 +115,11 @@ func (o *collectOptions) save(ctx context.Context, client kubernetes.Interface, 
 	if o.file == "" {
 		o.file = fmt.Sprintf("%s-%s-%s.tgz", pod.Namespace, pod.Name, o.clock.Now().UTC().Format("20060102T150405Z"))
 	}
-	partial, err := os.CreateTemp(filepath.Dir(o.file), "."+filepath.Base(o.file)+"-*") // For its owner alone.
+	partial, err := os.CreateTemp(filepath.Dir(o.file), "."+filepath.Base(o.file)+"-*") // Only its owner may read it.
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.Remove(partial.Name()) }() // Not there once it is renamed.
+	defer func() { _ = os.Remove(partial.Name()) }() // Does nothing once it is renamed.
 	defer partial.Close()
 	collected := o.write(ctx, client, pod, partial, o.Out)
 	if collected != nil && !isIncomplete(collected) {
@@ -138,7 +139,7 @@ func isIncomplete(err error) bool {
 	return errors.As(err, &own) && own.code == exitIncomplete
 }
 
-// write collects into an archive, and reports to the other writer.
+// write collects into an archive, and prints the summary to report.
 func (o *collectOptions) write(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, archive, report io.Writer) error {
 	config, err := o.flags.ToRESTConfig()
 	if err != nil {
@@ -179,13 +180,13 @@ func (o *collectOptions) collectInto(ctx context.Context, client kubernetes.Inte
 	return c.Collect(ctx, pod, o.collect)
 }
 
-// progress names what takes longer than a second.
+// progress prints the name of a file that takes longer than a second.
 func (o *collectOptions) progress(name string) (over func()) {
 	timer := time.AfterFunc(quiet, func() { fmt.Fprintln(o.ErrOut, messageCollecting(name)) })
 	return func() { timer.Stop() }
 }
 
-// reportMissing names what was not collected. What does not exist is not missed.
+// reportMissing warns about what was not collected, except what does not exist.
 func (o *collectOptions) reportMissing(manifest *evidence.Manifest) error {
 	warnings := printers.NewWarningPrinter(o.ErrOut, printers.WarningPrinterOptions{Color: printers.AllowsColorOutput(o.ErrOut)})
 	incomplete := false
@@ -207,7 +208,7 @@ func (o *collectOptions) reportMissing(manifest *evidence.Manifest) error {
 	return nil
 }
 
-// user is who the API server takes the caller for; empty where it won't say.
+// user returns the caller's user name on the API server, or "" if it does not say.
 func (o *collectOptions) user(ctx context.Context, client kubernetes.Interface) string {
 	review, err := client.AuthenticationV1().SelfSubjectReviews().Create(ctx, &authenticationv1.SelfSubjectReview{}, metav1.CreateOptions{})
 	if err != nil {

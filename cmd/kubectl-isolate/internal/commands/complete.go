@@ -16,7 +16,7 @@ const (
 	allPods         = ""
 )
 
-// completed are the commands that take a pod, and which.
+// completed are the commands that take a pod, and selectors of the pods that they take.
 var completed = map[string]string{
 	"plan": freePods, "status": quarantinedPods, "extend": quarantinedPods, "hold": quarantinedPods,
 	"unhold": quarantinedPods, "release": quarantinedPods, "debug": allPods, "collect": allPods,

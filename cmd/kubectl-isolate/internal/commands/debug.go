@@ -11,7 +11,7 @@ import (
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
 )
 
-// newDebugCommand is kubectl debug for pods, with a quarantine before it.
+// newDebugCommand returns kubectl debug for pods, which quarantines the pod first.
 func newDebugCommand(s *session) *cobra.Command {
 	o := newQuarantineOptions(s)
 	o.wait = waitOut
@@ -26,7 +26,7 @@ func newDebugCommand(s *session) *cobra.Command {
 		},
 	}
 	debug.AddFlags(command)
-	_ = command.Flags().MarkHidden("filename") // A pod is named, not read from a file.
+	_ = command.Flags().MarkHidden("filename") // The command takes a pod's name, not a file.
 	o.requests.addFlags(command.Flags())
 	command.Flags().BoolVarP(&o.yes, "yes", "y", false, "Quarantine the pod without asking.")
 	command.Flags().DurationVar(&o.timeout, "timeout", time.Minute, "How long to wait until no EndpointSlice has the pod.")
@@ -54,7 +54,7 @@ func runDebug(command *cobra.Command, args []string, o *quarantineOptions, debug
 	if debug.TargetContainer == "" && debug.CopyTo == "" {
 		debug.TargetContainer = defaultContainer(pod)
 	}
-	// Before the quarantine, so that a flag that is wrong changes nothing.
+	// Before the quarantine, so that an invalid flag changes nothing.
 	if err := debug.Complete(o.factory, command, args); err != nil {
 		return err
 	}
@@ -69,7 +69,7 @@ func runDebug(command *cobra.Command, args []string, o *quarantineOptions, debug
 	return debug.Run(o.factory, command)
 }
 
-// defaultContainer is the one that kubectl takes where none is named.
+// defaultContainer returns the container that kubectl uses if none is named.
 func defaultContainer(pod *corev1.Pod) string {
 	if name := pod.Annotations[podcmd.DefaultContainerAnnotationName]; name != "" {
 		return name

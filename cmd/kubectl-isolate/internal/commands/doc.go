@@ -1,3 +1,3 @@
-// Package commands has the commands of kubectl isolate, one a file: flags, requests
-// and what is printed. What the cluster says of a pod is in package pods.
+// Package commands has the commands of kubectl isolate, one per file: flags, requests and
+// output. Package pods reads the cluster.
 package commands

@@ -27,7 +27,7 @@ func (s *session) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	client, err := s.client(&warningList{}) // The warnings of a dry run are about a pod that nobody quarantines.
+	client, err := s.client(&warningList{}) // The warnings are about the pod of the dry run, which nobody quarantines.
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,6 @@
 package commands
 
-// What --help says of each command, for people who read no document.
+// The output of --help for each command. It has to suffice without the documentation.
 
 const longRoot = `Quarantine a misbehaving pod: take it out of every Service and away from its controller, which
 starts a replacement, and keep it running for investigation. On a terminal, isolate first

@@ -24,7 +24,7 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// Words of the column STATE for pods that have just left the quarantine.
+// Values of the column STATE for pods that have just left the quarantine.
 const (
 	stateReleased pods.State = "Released"
 	stateDeleted  pods.State = "Deleted"
@@ -90,7 +90,7 @@ func (o *listOptions) run(ctx context.Context) (err error) {
 	return o.follow(ctx, printer, list.ResourceVersion, out)
 }
 
-// printer is the one that the flags ask for. It prints a table's headers once.
+// printer returns the printer that the flags select. It prints a table's headers once.
 func (o *listOptions) printer() (printers.ResourcePrinter, error) {
 	printer, err := o.print.ToPrinter()
 	sortBy := *o.print.HumanReadableFlags.SortBy
@@ -111,7 +111,7 @@ func (o *listOptions) query() metav1.ListOptions {
 	return metav1.ListOptions{LabelSelector: selector}
 }
 
-// isTable reports whether people read the output; else it is the pods themselves.
+// isTable reports whether the output is a table for people, not the pods themselves.
 func (o *listOptions) isTable() bool {
 	template := o.print.TemplateFlags.TemplateArgument
 	return (*o.print.OutputFormat == "" && (template == nil || *template == "")) || *o.print.OutputFormat == "wide"
@@ -143,7 +143,7 @@ func (o *listOptions) printAll(ctx context.Context, printer printers.ResourcePri
 	return printer.PrintObj(table, out)
 }
 
-// flusher is a table that is aligned when it is flushed.
+// flusher aligns a table when it is flushed.
 type flusher interface {
 	io.Writer
 	Flush() error
@@ -170,7 +170,7 @@ func (o *listOptions) follow(ctx context.Context, printer printers.ResourcePrint
 			return err
 		}
 	}
-	return nil // Interrupted: how every watch ends.
+	return nil // Interrupted, as every watch is in the end.
 }
 
 func (o *listOptions) printEvent(ctx context.Context, printer printers.ResourcePrinter, event watch.Event, out io.Writer) error {
@@ -187,7 +187,7 @@ func (o *listOptions) printEvent(ctx context.Context, printer printers.ResourceP
 	}
 	view := o.cluster.Views().Of(ctx, pod)
 	if event.Type == watch.Deleted {
-		// To this watch a pod that loses the label is deleted.
+		// For this watch, a pod that loses the label is deleted.
 		view.State = stateDeleted
 		now, err := o.cluster.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err == nil && now.UID == pod.UID && now.DeletionTimestamp == nil {
@@ -197,7 +197,7 @@ func (o *listOptions) printEvent(ctx context.Context, printer printers.ResourceP
 	return printer.PrintObj(&metav1.Table{ColumnDefinitions: columns, Rows: []metav1.TableRow{o.row(view)}}, out)
 }
 
-// columns of the table. NAMESPACE is put before them by --all-namespaces.
+// columns are the columns of the table. --all-namespaces puts NAMESPACE before them.
 var columns = []metav1.TableColumnDefinition{
 	{Name: "Pod", Type: "string", Format: "name"},
 	{Name: "Former Owner", Type: "string"},
@@ -239,7 +239,7 @@ func (o *listOptions) row(view *pods.View) metav1.TableRow {
 	}
 }
 
-// asList is a v1.List of the pods, which is how kubectl prints many objects.
+// asList returns a v1.List of the pods, as kubectl prints several objects.
 func asList(list *corev1.PodList) *corev1.List {
 	all := &corev1.List{TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "List"}, Items: []runtime.RawExtension{}}
 	for i := range list.Items {

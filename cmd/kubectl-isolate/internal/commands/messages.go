@@ -14,10 +14,10 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// Every sentence of the commands stands in this file, but for the short description
-// of a flag. What the server says is printed as it says it.
+// This file has every message of the commands, except the descriptions of flags. Messages of
+// the server are printed unchanged.
 
-// none stands where there is nothing to print, as in kubectl's tables.
+// none is printed for an empty value, as in kubectl's tables.
 const none = "<none>"
 
 var errWatchSorted = errors.New("--watch prints pods as they change, so it can't sort them: leave out --sort-by or --watch")
@@ -53,7 +53,7 @@ func orNone(text string) string {
 
 func joined(names []string) string { return strings.Join(names, ", ") }
 
-// cut shortens a text to so many characters, and to its first line.
+// cut shortens a text to its first line, and to at most this many characters.
 func cut(text string, most int) string {
 	line, _, more := strings.Cut(text, "\n")
 	runes := []rune(line)
@@ -73,7 +73,7 @@ func messagePlan(pod *corev1.Pod) string {
 
 func messageUnknown(err error) string { return fmt.Sprintf("unknown: %v", err) }
 
-// budgetRows count the pods that are quarantined already, and say how many may be.
+// budgetRows says how many pods are quarantined already, and how many may be.
 func budgetRows(budget *pods.Budget, namespace string) []string {
 	most := func(limit func(*pods.Limits) int) string {
 		switch {
@@ -146,7 +146,7 @@ func messageWaitingReplaced(owner *metav1.OwnerReference) string {
 	return fmt.Sprintf("Waiting until a replacement of %s is Ready", ownerName(owner))
 }
 
-// noReplacement says why no replacement is waited for; empty where one is.
+// noReplacement returns why the command waits for no replacement, or "" if it does.
 func noReplacement(owner *metav1.OwnerReference, controller *quarantine.SelectingObject) string {
 	switch {
 	case owner == nil:

@@ -108,7 +108,7 @@ type plan struct {
 	before, after *corev1.Pod
 	record        quarantine.Record
 
-	// says is what the server says, to the word.
+	// says are the server's warnings, unchanged.
 	says []string
 
 	controller string
@@ -116,7 +116,7 @@ type plan struct {
 	budget     []string
 }
 
-// plan asks the server. An error is its refusal.
+// plan quarantines the pod in a dry run. The error may be the server's refusal.
 func (s *session) plan(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod, changes annotations) (*plan, error) {
 	p := &plan{before: pod}
 	var err error
@@ -139,7 +139,8 @@ func (s *session) plan(ctx context.Context, cluster *pods.Cluster, pod *corev1.P
 	return p, nil
 }
 
-// formerNow is the controller that the pod would be detached from, as it is now.
+// formerNow describes the current state of the controller that the quarantine would detach
+// the pod from.
 func formerNow(ctx context.Context, cluster *pods.Cluster, namespace string, record *quarantine.Record) string {
 	view := &pods.View{Former: pods.FormerController(record)}
 	if view.Former != nil {
@@ -148,7 +149,7 @@ func formerNow(ctx context.Context, cluster *pods.Cluster, namespace string, rec
 	return former(view)
 }
 
-// lostPolicies are the NetworkPolicies that would no longer select the pod.
+// lostPolicies returns the NetworkPolicies that would no longer select the pod.
 func lostPolicies(ctx context.Context, cluster *pods.Cluster, before, after *corev1.Pod) []string {
 	policies, err := cluster.NetworkPolicies(ctx, before.Namespace)
 	if err != nil {

@@ -112,7 +112,7 @@ func (o *quarantineOptions) ask(ctx context.Context, cluster *pods.Cluster, pod 
 	return p.says, o.confirm(questionQuarantine(pod))
 }
 
-// quarantine writes, waits, and says how long each step took.
+// quarantine quarantines the pod, waits, and prints how long each step took.
 func (o *quarantineOptions) quarantine(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod, shown []string) error {
 	printer, err := o.print.ToPrinter()
 	if err != nil {
@@ -141,8 +141,8 @@ func (o *quarantineOptions) quarantine(ctx context.Context, cluster *pods.Cluste
 	return w.wait(ctx)
 }
 
-// newWarnings leaves out what has been shown, whatever time it names: the same
-// warning names another second when the write follows.
+// newWarnings leaves out warnings that were shown already. It ignores times in them: the
+// warning of the write may name a later second than that of the dry run.
 type newWarnings struct {
 	rest.WarningHandler
 	shown []string

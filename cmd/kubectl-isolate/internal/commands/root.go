@@ -21,16 +21,16 @@ const (
 	exitFailed = 1
 	// exitRefused: the API server, a policy or isolate refuses the write.
 	exitRefused = 3
-	// exitNotReached: the pod is quarantined, and what --wait names has not come about.
+	// exitNotReached: the pod is quarantined, but the state that --wait names was not reached.
 	exitNotReached = 4
-	// exitIncomplete: the archive is written, and something is missing from it.
+	// exitIncomplete: the archive is written, but something is missing from it.
 	exitIncomplete = 5
 )
 
-// completionProgram is the name by which kubectl asks a plugin to complete a word.
+// completionProgram is the name under which kubectl calls a plugin for completion.
 const completionProgram = "kubectl_complete-isolate"
 
-// exitError is an error with an exit code of its own.
+// exitError is an error with its own exit code.
 type exitError struct {
 	code int
 	error
@@ -62,7 +62,7 @@ func report(err error, streams genericiooptions.IOStreams) int {
 	case errors.As(err, &own):
 		code, err = own.code, own.error
 	case errors.As(err, &status):
-		err = status // kubectl begins with what the server says.
+		err = status // kubectl prints the server's message first.
 		if isRefusal(err) {
 			code = exitRefused
 		}
@@ -72,7 +72,7 @@ func report(err error, streams genericiooptions.IOStreams) int {
 	return code
 }
 
-// isRefusal reports whether the server has understood a write and won't store it.
+// isRefusal reports whether the server understood a write and refused it.
 func isRefusal(err error) bool { return apierrors.IsForbidden(err) || apierrors.IsInvalid(err) }
 
 func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
@@ -106,6 +106,6 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	o.addFlags(root)
 	root.AddCommand(newPlanCommand(s), newListCommand(s), newStatusCommand(s),
 		newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s), newDoctorCommand(s), newCollectCommand(s), newDebugCommand(s))
-	cmdutil.CheckErr(addCompletion(s, root)) // Fails only where a flag has another name.
+	cmdutil.CheckErr(addCompletion(s, root)) // Fails only if a flag was renamed.
 	return root
 }

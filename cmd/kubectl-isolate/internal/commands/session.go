@@ -17,10 +17,10 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
 )
 
-// fieldManager is who the API server notes as the manager of what is written.
+// fieldManager is the field manager of the plugin's writes.
 const fieldManager = "kubectl-isolate"
 
-// session is what all commands have in common: the caller's flags and streams.
+// session has what all commands share: the caller's flags and streams.
 type session struct {
 	genericiooptions.IOStreams
 	flags   *genericclioptions.ConfigFlags
@@ -33,13 +33,13 @@ func newSession(streams genericiooptions.IOStreams) *session {
 	return &session{IOStreams: streams, flags: flags, factory: cmdutil.NewFactory(flags), clock: clock.RealClock{}}
 }
 
-// namespace is the one of --namespace, of the context, or default.
+// namespace returns the namespace of --namespace or of the context, or "default".
 func (s *session) namespace() (string, error) {
 	namespace, _, err := s.flags.ToRawKubeConfigLoader().Namespace()
 	return namespace, err
 }
 
-// client acts as the caller. Warnings of the server go to the handler.
+// client returns a client with the caller's rights. The handler gets the server's warnings.
 func (s *session) client(warnings rest.WarningHandler) (kubernetes.Interface, error) {
 	config, err := s.flags.ToRESTConfig()
 	if err != nil {
@@ -83,7 +83,7 @@ func onePod(command *cobra.Command, args []string) (string, error) {
 	return "", fmt.Errorf("isolate quarantines pods, not %s: name a pod. To see the pods: kubectl get pods", args[0])
 }
 
-// warningList keeps the server's warnings, each once, to be shown where they belong.
+// warningList collects the server's warnings, each once, to be printed later.
 type warningList struct{ texts []string }
 
 // HandleWarningHeader implements [rest.WarningHandler].

@@ -86,8 +86,8 @@ func (o *statusOptions) printRecord(out io.Writer, view *pods.View) {
 	rows(out, "Labels", labelChanges(pod.Labels, &status.Record))
 }
 
-// printRelease asks the server what a release would do, and the cluster what would
-// select the pod then.
+// printRelease prints what a release would do, from a dry run, and what would select the pod
+// then.
 func (o *statusOptions) printRelease(ctx context.Context, out io.Writer, pod *corev1.Pod) {
 	after, says, err := o.try(ctx, pod, annotations{quarantine.TriggerKey: nil})
 	if err != nil {
@@ -119,7 +119,7 @@ func (o *statusOptions) printEvents(ctx context.Context, out io.Writer, pod *cor
 	}
 }
 
-// rows prints a list below each other, its name before the first.
+// rows prints a list, one entry per line, with its name before the first.
 func rows(out io.Writer, name string, values []string) {
 	if len(values) == 0 {
 		values = []string{none}
@@ -144,7 +144,7 @@ func inFuture(t, now time.Time) string {
 	return fmt.Sprintf("%s (in %s)", t.UTC().Format(time.RFC3339), duration.HumanDuration(t.Sub(now)))
 }
 
-// former names the former controller, and how many available pods it has now.
+// former names the former controller, and says how many available pods it has.
 func former(view *pods.View) string {
 	var unknown *pods.UnknownKindError
 	switch name := ownerName(view.Former); {
@@ -161,7 +161,7 @@ func former(view *pods.View) string {
 	}
 }
 
-// labelChanges shows each label that the quarantine has changed.
+// labelChanges returns each label that the quarantine changed.
 func labelChanges(now map[string]string, record *quarantine.Record) []string {
 	var changes []string
 	for _, key := range slices.Sorted(maps.Keys(record.Labels)) {

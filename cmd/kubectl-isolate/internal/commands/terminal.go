@@ -10,7 +10,7 @@ import (
 	"k8s.io/kubectl/pkg/util/term"
 )
 
-// isTerminal reports whether there is somebody to ask.
+// isTerminal reports whether the input is a terminal, so that the command can ask.
 func (s *session) isTerminal() bool { return term.TTY{In: s.In}.IsTerminalIn() }
 
 // confirm asks a question, and returns an error unless the answer is yes.

@@ -5,7 +5,7 @@ import "runtime/debug"
 // stamped is the version that the linker sets; see the Makefile.
 var stamped string
 
-// version is what was stamped, or else what the Go toolchain noted.
+// version returns the stamped version, or else the one that the Go toolchain recorded.
 func version() string {
 	if stamped != "" {
 		return stamped

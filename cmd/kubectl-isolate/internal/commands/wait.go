@@ -17,7 +17,7 @@ import (
 // quiet is how long a step may take before it is announced.
 const quiet = time.Second
 
-// waiting follows what a quarantine leads to, and reports each step with its time.
+// waiting follows the effects of a quarantine, and reports each step with its time.
 type waiting struct {
 	options *quarantineOptions
 	cluster *pods.Cluster
@@ -25,14 +25,14 @@ type waiting struct {
 	to      io.Writer
 	start   time.Time
 
-	// What there was before the write; unread says why it can't be read.
+	// The state before the write. unread says why it could not be read.
 	slices     []string
 	controller *quarantine.SelectingObject
 	siblings   []corev1.Pod
 	unread     error
 }
 
-// prepare reads what can't be read any more once the pod is quarantined.
+// prepare reads what can't be read once the pod is quarantined.
 func (o *quarantineOptions) prepare(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod) *waiting {
 	w := &waiting{options: o, cluster: cluster, pod: pod, to: o.Out}
 	if *o.print.OutputFormat != "" {
@@ -65,7 +65,7 @@ func (w *waiting) report(step string) {
 	fmt.Fprintf(w.to, "  %s after %s\n", step, w.options.clock.Since(w.start).Round(time.Millisecond))
 }
 
-// wait returns once what --wait names has come about.
+// wait waits until the state that --wait names is reached.
 func (w *waiting) wait(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.timeout)
 	defer cancel()
@@ -111,7 +111,7 @@ func (w *waiting) untilReplaced(ctx context.Context) error {
 	return nil
 }
 
-// announce names a step if it takes long; call what it returns when the step is over.
+// announce prints the message if a step takes long. The caller calls over at its end.
 func (w *waiting) announce(message string) (over func()) {
 	timer := time.AfterFunc(quiet, func() { fmt.Fprintln(w.options.ErrOut, message) })
 	return func() { timer.Stop() }

@@ -13,8 +13,8 @@ import (
 // annotations are the changes of one write; nil removes the annotation.
 type annotations map[string]*string
 
-// write changes annotations of exactly this pod, and returns it as the server stores
-// it, or would: another pod of the same name is a conflict.
+// write changes annotations of this pod, and returns the pod as the server stores it, or
+// would in a dry run. If another pod has the name by now, the server returns a conflict.
 func write(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, changes annotations, dryRun bool) (*corev1.Pod, error) {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": changes}})
 	if err != nil {
@@ -27,8 +27,8 @@ func write(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, ch
 	return client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, options)
 }
 
-// try asks the server what a write would do, and returns the pod as it would be
-// stored and what the server says with it.
+// try does a write as a dry run. It returns the pod as it would be stored, and the server's
+// warnings.
 func (s *session) try(ctx context.Context, pod *corev1.Pod, changes annotations) (after *corev1.Pod, says []string, err error) {
 	heard := &warningList{}
 	client, err := s.client(heard)

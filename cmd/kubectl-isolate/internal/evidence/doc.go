@@ -1,4 +1,4 @@
-// Package evidence writes and verifies archives of what a pod leaves behind: files,
-// and a manifest that has each file's checksum and names everything that is missing.
-// It knows nothing of clusters.
+// Package evidence writes and verifies archives of a pod's evidence: files, and a manifest
+// with the checksum of each file and a list of what is missing. It knows nothing about
+// clusters.
 package evidence

@@ -34,7 +34,7 @@ func archive(t *testing.T, maxBytes, maxTotal int64, add func(*Writer)) (*bytes.
 	return &out, &w.Manifest
 }
 
-func TestWhatIsWrittenIsVerified(t *testing.T) {
+func TestAWrittenArchiveIsVerified(t *testing.T) {
 	out, written := archive(t, 100, 1000, func(w *Writer) {
 		require.NoError(t, w.Add("a", "/a", text("hello"), nil))
 		require.NoError(t, w.Add("empty", "/empty", text(""), nil))
@@ -49,7 +49,7 @@ func TestWhatIsWrittenIsVerified(t *testing.T) {
 	}, read.Files)
 }
 
-func TestLimitsCutAndSaySo(t *testing.T) {
+func TestTheManifestNamesFilesCutAtALimit(t *testing.T) {
 	_, manifest := archive(t, 4, 6, func(w *Writer) {
 		for _, name := range []string{"a", "b", "c"} {
 			require.NoError(t, w.Add(name, "/", text("12345"), nil))
@@ -64,7 +64,7 @@ func TestLimitsCutAndSaySo(t *testing.T) {
 	require.Equal(t, []int64{4, 2, 0, 0}, sizes)
 }
 
-func TestAFailureIsNamedAndNotTheEnd(t *testing.T) {
+func TestAFailureIsRecordedAndTheNextFileIsWritten(t *testing.T) {
 	_, manifest := archive(t, 100, 100, func(w *Writer) {
 		reason := func(err error) string { return "because of " + err.Error() }
 		require.NoError(t, w.Add("none", "/none", func(io.Writer) error { return errRefused }, reason))
@@ -77,7 +77,7 @@ func TestAFailureIsNamedAndNotTheEnd(t *testing.T) {
 	require.Empty(t, manifest.Files[1].Error)
 }
 
-func TestAnArchiveThatIsCutIsNotVerified(t *testing.T) {
+func TestATruncatedArchiveIsNotVerified(t *testing.T) {
 	out, _ := archive(t, 100, 100, func(w *Writer) { require.NoError(t, w.Add("a", "/", text(strings.Repeat("x", 100)), nil)) })
 	for size := range out.Len() - 1 {
 		_, _, err := Verify(bytes.NewReader(out.Bytes()[:size]))
@@ -85,7 +85,7 @@ func TestAnArchiveThatIsCutIsNotVerified(t *testing.T) {
 	}
 }
 
-func TestRedactLeavesReferencesAndTakesValues(t *testing.T) {
+func TestRedactRemovesValuesAndKeepsReferences(t *testing.T) {
 	var object any
 	require.NoError(t, json.Unmarshal([]byte(`{
 		"metadata": {"annotations": {"kubectl.kubernetes.io/last-applied-configuration": "SECRET", "team": "web"}},

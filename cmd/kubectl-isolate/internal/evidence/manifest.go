@@ -5,10 +5,10 @@ import "time"
 // ManifestName is the manifest's name in the archive. It is the last file.
 const ManifestName = "manifest.json"
 
-// Format identifies what this package writes.
+// Format identifies the format of the archives of this package.
 const Format = "isolate.example.io/evidence/v1"
 
-// Manifest says what is in an archive, and what is not.
+// Manifest lists what an archive contains, and what is missing.
 type Manifest struct {
 	Format    string    `json:"format"`
 	Collector Collector `json:"collector"`
@@ -57,12 +57,12 @@ type File struct {
 	Error string `json:"error,omitempty"`
 }
 
-// Missing is something that was asked for and not got.
+// Missing is something that was requested and could not be read.
 type Missing struct {
 	Name   string `json:"name"`
 	Source string `json:"source"`
 
-	// Reason is the API server's word: Forbidden, NotFound, BadRequest.
+	// Reason is the API server's reason: Forbidden, NotFound, BadRequest.
 	Reason  string `json:"reason"`
 	Message string `json:"message"`
 }

@@ -1,14 +1,13 @@
 package evidence
 
-// redacted stands for a value that an archive must not have.
+// redacted replaces a value that an archive must not contain.
 const redacted = "<redacted by isolate>"
 
-// lastApplied has the whole object as it was applied, values of variables included.
+// lastApplied contains the whole object as it was applied, with the values of variables.
 const lastApplied = "kubectl.kubernetes.io/last-applied-configuration"
 
-// Redact takes the values of environment variables out of an object as JSON has it,
-// wherever it has containers. References to Secrets and ConfigMaps stay: they name an
-// object and have nothing of it.
+// Redact removes the values of environment variables from all containers of a decoded JSON
+// object. References to Secrets and ConfigMaps stay: they only name the object.
 func Redact(object any) {
 	switch value := object.(type) {
 	case map[string]any:

@@ -13,11 +13,11 @@ import (
 	"slices"
 )
 
-// maxManifest bounds what is read as a manifest.
+// maxManifest bounds the size of a manifest.
 const maxManifest = 64 << 20
 
-// Verify reads an archive and returns its manifest and everything in which the files
-// differ from it. The error is for what is no archive of this package.
+// Verify reads an archive, and returns its manifest and all differences between the two. It
+// returns an error if the input is not an archive of this package.
 func Verify(archive io.Reader) (manifest *Manifest, differences []string, err error) {
 	compressed, err := gzip.NewReader(archive)
 	if err != nil {
@@ -41,7 +41,7 @@ func Verify(archive io.Reader) (manifest *Manifest, differences []string, err er
 			continue
 		}
 		sum := sha256.New()
-		size, err := io.Copy(sum, reader) //nolint:gosec // It is read, however large, and kept nowhere.
+		size, err := io.Copy(sum, reader) //nolint:gosec // Only its checksum is kept, so its size does not matter.
 		if err != nil {
 			return nil, nil, fmt.Errorf("the archive can't be read to its end: %w", err)
 		}

@@ -15,11 +15,11 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// errCut ends what is written at a limit.
+// errCut is the error of a write beyond a limit.
 var errCut = errors.New("cut at the limit")
 
-// Writer writes an archive. Each file goes through a temporary file, because a tar
-// names a file's size before its content; memory does not grow with the size.
+// Writer writes an archive. It writes each file to a temporary file first, because a tar
+// header contains the size. So its memory does not grow with the size.
 type Writer struct {
 	// Manifest is filled as files are added. The caller fills in the rest.
 	Manifest Manifest
@@ -31,7 +31,7 @@ type Writer struct {
 	left  int64
 }
 
-// NewWriter writes to out. The manifest has the limits.
+// NewWriter returns a writer to out. The manifest has the limits.
 func NewWriter(out io.Writer, manifest Manifest, local clock.PassiveClock) (*Writer, error) {
 	spool, err := os.CreateTemp("", "kubectl-isolate-")
 	if err != nil {
@@ -45,9 +45,9 @@ func NewWriter(out io.Writer, manifest Manifest, local clock.PassiveClock) (*Wri
 	}, nil
 }
 
-// Add adds what write writes as a file, cut at the limits. It returns an error only
-// where the archive itself can't be written: an error of write becomes part of the
-// manifest, and reason is the word for it.
+// Add adds the output of write as a file, cut at the limits. It returns an error only if it
+// can't write the archive. An error of write goes into the manifest, with what reason
+// returns for it.
 func (w *Writer) Add(name, source string, write func(io.Writer) error, reason func(error) string) error {
 	if _, err := w.spool.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -77,12 +77,12 @@ func (w *Writer) Add(name, source string, write func(io.Writer) error, reason fu
 	return w.write(name, file.Bytes, w.spool)
 }
 
-// Miss notes what could not be collected.
+// Miss adds something that could not be collected to the manifest.
 func (w *Writer) Miss(name, source, reason string, err error) {
 	w.Manifest.Missing = append(w.Manifest.Missing, Missing{Name: name, Source: source, Reason: reason, Message: err.Error()})
 }
 
-// Close writes the manifest and ends the archive. The writer below stays open.
+// Close writes the manifest and completes the archive. It does not close out.
 func (w *Writer) Close() error {
 	w.Manifest.Finished = now(w.clock)
 	manifest, err := json.MarshalIndent(w.Manifest, "", "  ")
@@ -107,7 +107,7 @@ func (w *Writer) Close() error {
 	return errors.Join(w.tar.Close(), w.gzip.Close())
 }
 
-// Discard removes the temporary file. Call it in any case.
+// Discard removes the temporary file. It must be called in any case.
 func (w *Writer) Discard() {
 	_ = w.spool.Close()
 	_ = os.Remove(w.spool.Name())
@@ -122,10 +122,10 @@ func (w *Writer) write(name string, size int64, content io.Reader) error {
 	return err
 }
 
-// now is a time as archives have it.
+// now returns the time in the precision of archives.
 func now(local clock.PassiveClock) time.Time { return local.Now().UTC().Truncate(time.Second) }
 
-// limitedWriter takes so many bytes, and then fails: whoever writes stops reading.
+// limitedWriter fails after a number of bytes, so that the source is not read any further.
 type limitedWriter struct {
 	to            io.Writer
 	left, written int64

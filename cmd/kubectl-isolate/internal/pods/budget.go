@@ -11,7 +11,7 @@ import (
 
 // Budget is how many pods are quarantined already, and how many may be.
 type Budget struct {
-	// Owner is what the pod counts for, nil if no controller owns it.
+	// Owner is the controller for which the pod counts, nil if it has none.
 	Owner *quarantine.BudgetOwner
 
 	// OfOwner and OfNamespace are how many other pods are quarantined now.
@@ -24,7 +24,7 @@ type Budget struct {
 // Limits are the budgets of a controller and of a namespace; 0 is no limit.
 type Limits struct{ Controller, Namespace int }
 
-// BudgetFor counts what a pod, as it would be stored, counts with.
+// BudgetFor counts the pods that count against the same budgets as a pod with this record.
 func (c *Cluster) BudgetFor(ctx context.Context, namespace, pod string, record *quarantine.Record) (*Budget, error) {
 	list, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: quarantine.QuarantinedLabel})
 	if err != nil {
@@ -44,7 +44,7 @@ func (c *Cluster) BudgetFor(ctx context.Context, namespace, pod string, record *
 	return budget, nil
 }
 
-// limits reads the webhook's flags and, over them, the namespace's settings.
+// limits reads the webhook's flags, and the namespace's settings, which override them.
 func (c *Cluster) limits(ctx context.Context, namespace string) *Limits {
 	config := quarantine.DefaultConfig()
 	set, err := c.Client.CoreV1().Namespaces().Get(ctx, namespace, metav1.GetOptions{})

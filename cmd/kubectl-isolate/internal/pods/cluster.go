@@ -23,15 +23,14 @@ type Cluster struct {
 	Clock  clock.PassiveClock
 }
 
-// UnknownKindError says that a controller is of a kind that Kubernetes doesn't build in.
+// UnknownKindError says that a controller's kind is not built into Kubernetes.
 type UnknownKindError struct{ Kind schema.GroupKind }
 
 func (e *UnknownKindError) Error() string {
 	return fmt.Sprintf("%s is not a kind of Kubernetes' own controllers", e.Kind)
 }
 
-// Controller returns the controller that a reference names as it is now, nil if it
-// has been deleted.
+// Controller returns the controller that a reference names, or nil if it was deleted.
 func (c *Cluster) Controller(ctx context.Context, namespace string, ref *metav1.OwnerReference) (*quarantine.SelectingObject, error) {
 	var object metav1.Object
 	var err error
@@ -61,8 +60,8 @@ func (c *Cluster) Controller(ctx context.Context, namespace string, ref *metav1.
 	return selectors.Extract(object)
 }
 
-// FormerController is the controller that a quarantine detached the pod from, nil if
-// the pod had none.
+// FormerController returns the controller that a quarantine detached the pod from, or nil
+// if the pod had none.
 func FormerController(record *quarantine.Record) *metav1.OwnerReference {
 	i := slices.IndexFunc(record.OwnerReferences, func(ref metav1.OwnerReference) bool { return ref.Controller != nil && *ref.Controller })
 	if i < 0 {
@@ -75,13 +74,13 @@ func (c *Cluster) services(ctx context.Context, namespace string) ([]*quarantine
 	return lister(c.Client.CoreV1().Services(namespace).List, func(l *corev1.ServiceList) []corev1.Service { return l.Items })(ctx)
 }
 
-// NetworkPolicies returns those of a namespace.
+// NetworkPolicies returns the NetworkPolicies of a namespace.
 func (c *Cluster) NetworkPolicies(ctx context.Context, namespace string) ([]*quarantine.SelectingObject, error) {
 	return lister(c.Client.NetworkingV1().NetworkPolicies(namespace).List, func(l *networkingv1.NetworkPolicyList) []networkingv1.NetworkPolicy { return l.Items })(ctx)
 }
 
-// matching returns the objects that select these labels by accident: one that requires
-// the label of quarantined pods selects them on purpose.
+// matching returns the objects that match these labels, except those that require the label
+// of quarantined pods and so select them on purpose.
 func matching(objects []*quarantine.SelectingObject, podLabels map[string]string) []*quarantine.SelectingObject {
 	var found []*quarantine.SelectingObject
 	for _, object := range objects {

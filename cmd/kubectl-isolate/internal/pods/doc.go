@@ -1,3 +1,3 @@
-// Package pods reads what the cluster says of quarantined pods, with the rights of
-// the caller. It prints nothing and writes nothing.
+// Package pods reads the state of quarantined pods from the cluster, with the rights of the
+// caller. It prints nothing and writes nothing.
 package pods

@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// Events returns the events about an object, the oldest first.
+// Events returns the events about an object, oldest first.
 func (c *Cluster) Events(ctx context.Context, namespace string, uid types.UID) ([]corev1.Event, error) {
 	list, err := c.Client.CoreV1().Events(namespace).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("involvedObject.uid", string(uid)).String(),
@@ -23,7 +23,8 @@ func (c *Cluster) Events(ctx context.Context, namespace string, uid types.UID) (
 	return list.Items, nil
 }
 
-// LastSeen is when an event last happened. Old and new event APIs fill different fields.
+// LastSeen returns when an event last happened. The old and the new API of events use
+// different fields.
 func LastSeen(event *corev1.Event) time.Time {
 	switch {
 	case event.Series != nil:

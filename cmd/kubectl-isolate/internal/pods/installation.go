@@ -16,10 +16,10 @@ const (
 
 // Installation is where isolate is installed.
 type Installation struct {
-	// Namespace is isolate's own; the default where the configuration can't be read.
+	// Namespace is isolate's namespace, or the default if the configuration can't be read.
 	Namespace string
 
-	// Configuration is the webhook's, nil if it can't be read; Err says why.
+	// Configuration is the webhook configuration, nil if it can't be read; Err says why.
 	Configuration *admissionregistrationv1.MutatingWebhookConfiguration
 	Err           error
 }

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 )
 
-// PodsOf returns the pods that a controller owns and that are not being deleted.
+// PodsOf returns the pods of a controller that are not terminating.
 func (c *Cluster) PodsOf(ctx context.Context, namespace string, controller *quarantine.SelectingObject) ([]corev1.Pod, error) {
 	list, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: SelectorOf(controller)})
 	if err != nil {
@@ -28,12 +28,12 @@ func ownedBy(pod *corev1.Pod, controller *quarantine.SelectingObject) bool {
 	return pod.DeletionTimestamp == nil && metav1.IsControlledBy(pod, &metav1.ObjectMeta{UID: controller.UID})
 }
 
-// SelectorOf writes a controller's selector as the API server reads it.
+// SelectorOf returns a controller's selector in the format of list options.
 func SelectorOf(controller *quarantine.SelectingObject) string {
 	return labels.NewSelector().Add(controller.Requirements...).String()
 }
 
-// IsReady reports whether a pod can serve.
+// IsReady reports whether a pod is Ready.
 func IsReady(pod *corev1.Pod) bool {
 	for _, condition := range pod.Status.Conditions {
 		if condition.Type == corev1.PodReady {

@@ -64,7 +64,7 @@ func lister[L, O any, P interface {
 	}
 }
 
-// extractAll reads the selectors of objects; those that select nothing are left out.
+// extractAll returns the selectors of objects, without those that select nothing.
 func extractAll[O any, P interface {
 	*O
 	metav1.Object

@@ -31,8 +31,8 @@ func (c *Cluster) slicesWith(ctx context.Context, namespace string, pod types.UI
 	return names, list.ResourceVersion, nil
 }
 
-// UntilOut returns once no EndpointSlice has the pod. When the context ends before,
-// it returns those that still have it.
+// UntilOut waits until no EndpointSlice has the pod. If the context ends first, it returns
+// those that still have it.
 func (c *Cluster) UntilOut(ctx context.Context, namespace string, pod types.UID) (still []string, err error) {
 	err = until(ctx, func(ctx context.Context) (string, bool, error) {
 		names, version, err := c.slicesWith(ctx, namespace, pod)
@@ -44,8 +44,8 @@ func (c *Cluster) UntilOut(ctx context.Context, namespace string, pod types.UID)
 	return still, err
 }
 
-// UntilReplaced returns once a pod of the controller is Ready that is none of those
-// before, or once as many are Ready as the controller wants: then replacement is nil.
+// UntilReplaced waits until the controller has a Ready pod that is not in before, and
+// returns that pod. It returns nil if the controller has all its pods Ready without one.
 func (c *Cluster) UntilReplaced(ctx context.Context, namespace string, controller *quarantine.SelectingObject, before []corev1.Pod) (replacement *corev1.Pod, err error) {
 	selector := SelectorOf(controller)
 	err = until(ctx, func(ctx context.Context) (string, bool, error) {
@@ -69,7 +69,7 @@ func (c *Cluster) UntilReplaced(ctx context.Context, namespace string, controlle
 	return replacement, err
 }
 
-// until checks, and checks again whenever something has changed since.
+// until calls check, and calls it again after each change, until it is done.
 func until(ctx context.Context, check func(context.Context) (resourceVersion string, done bool, err error),
 	follow func(context.Context, metav1.ListOptions) (watch.Interface, error), selector string,
 ) error {

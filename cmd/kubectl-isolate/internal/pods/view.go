@@ -10,10 +10,10 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// State is where a quarantined pod stands, in one word.
+// State is the state of a quarantined pod, in one word.
 type State string
 
-// The states. The first that applies, from the top.
+// The states. The first that applies counts.
 const (
 	// StateTerminating: the pod is being deleted.
 	StateTerminating State = "Terminating"
@@ -21,11 +21,11 @@ const (
 	StateDamaged State = "Damaged"
 	// StateLeaking: a Service selects the pod, or a controller owns it.
 	StateLeaking State = "Leaking"
-	// StateExpired: the time is up. A pod that is held is deleted once the hold is gone.
+	// StateExpired: the pod has expired. If it is held, it is deleted when the hold is removed.
 	StateExpired State = "Expired"
 	// StateUnowned: no controller owned the pod, so nothing replaces it.
 	StateUnowned State = "Unowned"
-	// StateMissing: the former controller has fewer available pods than it wants.
+	// StateMissing: the former controller is short of available pods.
 	StateMissing State = "Missing"
 	// StateReplaced: the former controller has all the pods that it wants, or is gone.
 	StateReplaced State = "Replaced"
@@ -33,7 +33,7 @@ const (
 	StateUnknown State = "Unknown"
 )
 
-// View is one quarantined pod and what the cluster says of it.
+// View is a quarantined pod with its state in the cluster.
 type View struct {
 	Pod    *corev1.Pod
 	Status quarantine.Status
@@ -49,10 +49,10 @@ type View struct {
 	Unread error
 }
 
-// Left is how long isolate still keeps the pod; 0 once the time is up.
+// Left is how long isolate still keeps the pod; 0 if it has expired.
 func (v *View) Left(now time.Time) time.Duration { return max(v.Status.ExpiresAt.Sub(now), 0) }
 
-// Views makes the views of many pods, and reads each Service and controller once.
+// Views returns the views of many pods. It reads each Service and controller once.
 type Views struct {
 	cluster     *Cluster
 	services    map[string]answer[[]*quarantine.SelectingObject]
@@ -64,7 +64,7 @@ type answer[T any] struct {
 	err   error
 }
 
-// Views returns an empty one. Make a new one to read the cluster anew.
+// Views returns empty Views. Use new ones to read the cluster again.
 func (c *Cluster) Views() *Views {
 	return &Views{
 		cluster:     c,
@@ -73,7 +73,7 @@ func (c *Cluster) Views() *Views {
 	}
 }
 
-// Of is the view of one quarantined pod.
+// Of returns the view of one quarantined pod.
 func (v *Views) Of(ctx context.Context, pod *corev1.Pod) *View {
 	view := &View{Pod: pod, Status: quarantine.StatusOf(pod.Labels, pod.Annotations)}
 	view.Former = FormerController(&view.Status.Record)
