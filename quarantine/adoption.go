@@ -12,7 +12,7 @@ import (
 
 // adoption predicts what the controller does with a released pod.
 type adoption struct {
-	// controller is who adopts the pod, or who did before the quarantine; nil if the
+	// controller adopts the pod, or else controlled it before the quarantine; nil if the
 	// pod had no controller.
 	controller *Owner
 	effect     adoptionEffect
@@ -24,7 +24,7 @@ const (
 	noAdoption          adoptionEffect = iota // the pod had no controller, or it is gone
 	notSelected                               // the controller no longer selects the pod
 	jobEnded                                  // the controller is a Job that has completed or failed
-	finishedNotAdopted                        // the controller adopts no finished pod
+	finishedNotAdopted                        // the controller does not adopt a finished pod
 	mayDeletePod                              // the controller deletes one pod, perhaps this one
 	deletesUnreadyFirst                       // the controller deletes one pod, and others go before this one
 	deletesPod                                // the controller deletes this pod
@@ -154,7 +154,7 @@ func (s *PodState) ready() bool {
 }
 
 func (s *PodState) readySince() (time.Time, bool) {
-	if s.finished() { // Whoever evicts a pod may leave its conditions as they were.
+	if s.finished() { // An eviction may leave the conditions unchanged.
 		return time.Time{}, false
 	}
 	for _, c := range s.Conditions {

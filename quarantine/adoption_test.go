@@ -15,7 +15,7 @@ func readyAt(at time.Time) func(*Pod) {
 	}
 }
 
-func TestReleaseSaysWhatTheControllerDoes(t *testing.T) {
+func TestReleaseWarningsPredictWhatTheControllerDoes(t *testing.T) {
 	ready, unready := readyAt(time.Time{}), func(*Pod) {}
 	finished := func(p *Pod) { p.Status.Phase = corev1.PodFailed }
 	counts := func(desired, current, ready int32) namespace {

@@ -7,7 +7,7 @@ type advisories struct {
 	// slices are the EndpointSlices of other controllers that name the pod.
 	slices []*EndpointSlice
 
-	// onPurpose are the Services that begin to select the pod, because it is quarantined.
+	// onPurpose are the Services that begin to select the pod because it is quarantined.
 	onPurpose []*SelectingObject
 
 	// lastAvailable is the controller that has no other available pod, or nil.
@@ -26,10 +26,10 @@ type advisories struct {
 	// exhausted are the PodDisruptionBudgets of the pod that allow no disruption.
 	exhausted []*SelectingObject
 
-	// dependents says what the garbage collector deletes with the pod, or is empty.
+	// dependents names what the garbage collector deletes with the pod, or is empty.
 	dependents string
 
-	// overridden are the hints of the pod that would have had it evicted.
+	// overridden are the pod's hints that asked autoscalers to evict it.
 	overridden []string
 
 	// budgets are the PodDisruptionBudgets that still count the pod.
@@ -89,8 +89,8 @@ func onPurpose(req Request, stored map[string]string) []*SelectingObject {
 	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(stored)), func(s *SelectingObject) bool { return !s.SelectsQuarantined() })
 }
 
-// exhausted returns the PodDisruptionBudgets of a healthy pod that would not allow its
-// eviction. A quarantine takes a pod from them all the same.
+// exhausted returns the PodDisruptionBudgets that would not allow the eviction of a healthy
+// pod. A quarantine detaches the pod from them nevertheless.
 func exhausted(req Request) []*SelectingObject {
 	if !req.Old.Status.ready() {
 		return nil
@@ -98,14 +98,14 @@ func exhausted(req Request) []*SelectingObject {
 	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(req.Old.Labels)), func(s *SelectingObject) bool { return !s.NoDisruption })
 }
 
-// dependentsByLabel are the labels of pods that own others, and which those are.
+// dependentsByLabel are labels of pods that own other objects, and the kinds of those.
 var dependentsByLabel = []struct{ key, value, dependents string }{
 	{"spark-role", "driver", "executors"},
 	{"leaderworkerset.sigs.k8s.io/worker-index", "0", "workers"},
 }
 
-// dependents names the objects that the pod probably owns, or is empty. Which objects an
-// object owns is written in those alone, so only a list of everything would be sure.
+// dependents names the objects that the pod probably owns, or is empty. Only the
+// owned objects name their owner, so nothing but a list of all objects would be complete.
 func (p *Pod) dependents() string {
 	for _, d := range dependentsByLabel {
 		if p.Labels[d.key] == d.value {

@@ -8,14 +8,14 @@ type Count interface {
 	// Controlled returns how many pods count for any of these controllers.
 	Controlled(by ...types.UID) PodCount
 
-	// All returns how many pods the namespace has.
+	// All returns how many pods count for the namespace.
 	All() PodCount
 }
 
 // PodCount counts pods.
 type PodCount struct {
-	// Quarantined are stored as quarantined. InFlight were admitted a moment ago, and
-	// may be stored or not.
+	// Quarantined pods are stored as quarantined. InFlight pods were admitted a moment ago,
+	// and may not be stored yet, or ever.
 	Quarantined, InFlight int
 }
 

@@ -76,7 +76,7 @@ func (c countedInFlight) Controlled(...types.UID) PodCount { return c.PodCount }
 
 func (c countedInFlight) All() PodCount { return c.PodCount }
 
-// A write that isolate has admitted may still be refused by something else.
+// A later webhook or policy may still refuse a write that isolate admits.
 func TestDenialDistinguishesQuarantinedFromInFlight(t *testing.T) {
 	req := update(incident(), pod(), trigger)
 	req.Quarantined = countedInFlight{PodCount{Quarantined: 3, InFlight: 2}}
@@ -113,7 +113,7 @@ func TestPodCountsForBudgetOwner(t *testing.T) {
 		if got := record.CountsFor(); got != tt.want {
 			t.Errorf("the record of %s counts for %q, want %q", name, got, tt.want)
 		}
-		record.BudgetOwner = nil // as an older release has written it
+		record.BudgetOwner = nil // as an older release wrote it
 		if owner := tt.pod.controllerRef(); owner != nil && record.CountsFor() != owner.UID {
 			t.Errorf("an older record of %s counts for %q, want %q", name, record.CountsFor(), owner.UID)
 		}

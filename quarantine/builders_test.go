@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// now is the time of the tests' admissions. Its fraction of a second shows rounding.
+// now is the time of the tests' admissions. It has a fraction of a second, to test rounding.
 var now = time.Date(2026, 3, 14, 15, 9, 26, 535_000_000, time.UTC)
 
 // namespace implements [Selectors] by scanning a list.
@@ -50,7 +50,7 @@ func (n namespace) Lookup(kind schema.GroupKind, name string) *SelectingObject {
 
 func (n namespace) EndpointSlices(string, types.UID) []*EndpointSlice { return nil }
 
-// sliced is a namespace in which these EndpointSlices name the pod.
+// sliced is a [namespace] in which these EndpointSlices name the pod.
 type sliced struct {
 	namespace
 	slices []*EndpointSlice

@@ -5,8 +5,8 @@ import (
 )
 
 // Decide returns the answer to a request. The rows T1, T2, ... of the transition table
-// in docs/design.md are tried from the top. Only transitions act: a trigger that is
-// already stored does nothing, whoever writes the pod next.
+// in docs/design.md are tried from the top. Only transitions act: later
+// writes to a pod whose trigger is already stored do not quarantine it.
 func (c *Config) Decide(req Request) Decision {
 	local, _ := c.ForNamespace(req.NamespaceConfig)
 	return local.decide(req)
@@ -46,7 +46,7 @@ func (c *Config) decide(req Request) Decision {
 	}
 }
 
-// triggered reports whether this write turns the trigger "true".
+// triggered reports whether this write sets the trigger to "true".
 func triggered(req Request) bool {
 	return req.Old.Annotations[TriggerKey] != True && req.New.Annotations[TriggerKey] == True
 }
@@ -67,8 +67,8 @@ func keyChanged(before, after map[string]string, key string) bool {
 	return had != has || was != is
 }
 
-// decideCreate lets no pod be created quarantined. It refuses the label instead of
-// removing it: a ReplicaSet that selects by the label would create pods without end.
+// decideCreate prevents that a pod is created quarantined. It refuses the label instead of
+// removing it, because a ReplicaSet that selects by the label would create pods endlessly.
 func decideCreate(req Request) Decision {
 	if value, ok := req.New.Labels[QuarantinedLabel]; ok { // T1
 		return invalid(ReasonCreatedQuarantined, createdQuarantined(value))

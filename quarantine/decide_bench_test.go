@@ -2,8 +2,8 @@ package quarantine
 
 import "testing"
 
-// BenchmarkDecide decides what happens most: a free pod is quarantined, and a
-// quarantined one is annotated.
+// BenchmarkDecide measures the most frequent decisions: the quarantine of a free pod, and an
+// annotation of a quarantined pod.
 func BenchmarkDecide(b *testing.B) {
 	config := DefaultConfig()
 	free := update(incident(), pod(), trigger)

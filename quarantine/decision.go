@@ -35,7 +35,7 @@ type Request struct {
 	Quarantined Count
 }
 
-// Triggered reports whether this write turns the trigger "true" on an existing pod that
+// Triggered reports whether this write sets the trigger to "true" on an existing pod that
 // is not terminating.
 func (q *Request) Triggered() bool {
 	return q.Old != nil && q.Old.DeletionTimestamp == nil && triggered(*q)
@@ -63,8 +63,8 @@ type Decision struct {
 	CountsFor types.UID
 }
 
-// Action is what an admission does: the same word in the log, the metrics and the audit
-// log.
+// Action is what an admission does. The log, the metrics and the audit log have the same
+// word.
 type Action string
 
 // The actions.
@@ -85,8 +85,8 @@ const (
 	ActionDeny Action = "Deny"
 )
 
-// Reason says why a request is refused: the same word in the denial, the log, the metrics
-// and the audit log.
+// Reason is why a request is refused. The denial, the log, the metrics and the audit log
+// have the same word.
 type Reason string
 
 // The reasons.

@@ -1,7 +1,7 @@
 package quarantine
 
-// EndpointSlice is an EndpointSlice that names a pod and that no selector fills: its
-// addresses stay whatever the pod's labels are.
+// EndpointSlice is an EndpointSlice that names a pod and that no selector fills, so that a
+// change of the pod's labels does not remove it.
 type EndpointSlice struct {
 	Name string
 

@@ -15,9 +15,9 @@ const reinvocationWindow = time.Minute
 // quarantine (T11) detaches the pod from every selector and owner, and stamps when it
 // expires: labels, ownerReferences and record change in one patch.
 //
-// Everything follows from the stored pod and from what this write changes. An earlier call
-// of the same admission counts only where its output stands for what it removed, so that
-// deciding again changes nothing.
+// Everything follows from the stored pod and from what this write changes. The
+// output of an earlier call of the same admission counts only in place of what that call
+// removed, so that a second decision changes nothing.
 func (c *Config) quarantine(req Request) Decision {
 	earlier := earlierCall(req)
 	labels := c.relabel(req, c.keysToRewrite(req))
@@ -63,8 +63,8 @@ func (c *Config) quarantine(req Request) Decision {
 	}
 }
 
-// earlierCall returns what an earlier call of the same admission wrote, or a free status.
-// A requester may write the same, but gains nothing by it.
+// earlierCall returns the status that an earlier call of the same admission wrote, or a free
+// status. A requester may write the same, but gains nothing by that.
 func earlierCall(req Request) Status {
 	status := StatusOf(req.New.Labels, req.New.Annotations)
 	if status.State != Quarantined || status.By != req.User || req.Time.Sub(status.QuarantinedAt).Abs() > reinvocationWindow {
@@ -73,8 +73,8 @@ func earlierCall(req Request) Status {
 	return status
 }
 
-// keysToRewrite returns the keys with which the search starts: those that an object
-// which selects the stored pod requires, and those of the configuration. A controller
+// keysToRewrite returns the keys with which the search starts: those that the objects
+// selecting the stored pod require, and those of the configuration. A controller
 // whose selector isolate does not know may require any label.
 func (c *Config) keysToRewrite(req Request) []string {
 	if owner := req.Old.controllerRef(); owner != nil {
@@ -104,7 +104,7 @@ func droppedOwners(req Request, earlier Status) []metav1.OwnerReference {
 type stamps struct{ quarantinedAt, expiresAt string }
 
 // stampsFor returns the stamps of an earlier call of the same admission, so that both
-// answers say the same, or new ones.
+// answers agree, or else new ones.
 func stampsFor(req Request, earlier Status, lifetime time.Duration) stamps {
 	if earlier.State == Quarantined {
 		// Both are whole seconds: one is rounded down, the other up.
@@ -118,9 +118,9 @@ func stampsFor(req Request, earlier Status, lifetime time.Duration) stamps {
 // hintValues are the annotations that a quarantine sets.
 var hintValues = map[string]string{KarpenterHint: "true", AutoscalerHint: "false"}
 
-// hints keeps autoscalers from evicting a pod that has no owner, even if its template
-// asks them to, and Argo CD from pruning it. It returns the stored values of the
-// annotations that it changes.
+// hints sets annotations that keep autoscalers from evicting a pod without an owner, even if
+// its template asks them to, and Argo CD from pruning it. It returns the stored values of
+// the changed annotations.
 func hints(req Request, changes *edit) map[string]*string {
 	originals := map[string]*string{}
 	for key, value := range hintValues {
@@ -157,7 +157,7 @@ func detachedFrom(req Request, budgets []*SelectingObject) []string {
 			list = append(list, s.String())
 		}
 	}
-	if owner != nil { // A record that can't name all names the controller.
+	if owner != nil { // Among those that a record has room for.
 		list = slices.Insert(list, min(len(list), maxDetachedFrom-1), owner.String())
 	}
 	return list

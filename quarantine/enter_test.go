@@ -122,7 +122,7 @@ func TestWarningsAreBounded(t *testing.T) {
 	}
 }
 
-// A command is complete, or it is not there.
+// A warning has the complete command or none.
 func TestReleaseCommandIsComplete(t *testing.T) {
 	config := DefaultConfig()
 	name, inNamespace := strings.Repeat("n", 100), strings.Repeat("s", 63)
@@ -173,8 +173,8 @@ func TestTTL(t *testing.T) {
 	})
 }
 
-// The pod's template may have it evicted for the sake of its node, which a Deployment's
-// pod survives by its replacement, and the evidence doesn't.
+// The pod's template may allow its eviction. A Deployment replaces an evicted pod, but the
+// evidence is lost.
 func TestHintsOfTheTemplateAreOverriddenAndRestored(t *testing.T) {
 	config := DefaultConfig()
 	before := pod(annotation(KarpenterHint, "false"), annotation(AutoscalerHint, "true"), annotation(ArgoTrackingKey, "shop:Pod:ah/x"))

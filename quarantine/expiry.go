@@ -9,7 +9,7 @@ type expiry struct {
 	// at is the value of [ExpiresAtKey].
 	at string
 
-	// in is how long the pod is kept from the quarantine on. A time left from now would
+	// in is how long the pod is kept, counted from the quarantine. Counted from now, it would
 	// differ between two calls of one admission.
 	in time.Duration
 }

@@ -39,7 +39,7 @@ func FuzzDecide(f *testing.F) {
 				t.Fatal(problem)
 			}
 		}
-		// The same annotations, stored already.
+		// The same annotations, but already stored.
 		before.Annotations = req.New.Annotations
 		config.Decide(update(selectors, before, annotation("other", "x")))
 	})

@@ -52,8 +52,8 @@ func warnNoEffect(pod *Pod, now time.Time, keys []string) string {
 		enumerate(keys, 0), has, ends, stamp(pod.DeletionTimestamp.Time))
 }
 
-// listing names as many of a list as fit, and counts the others, of which there are more
-// than the list has.
+// listing names as many objects of a list as fit, and counts the others, some of which may
+// be missing from the list.
 func listing(format string, list []string, more int) string {
 	for n := len(list); n > 0; n-- {
 		if sentence := fmt.Sprintf(format, enumerate(list[:n], len(list)-n+more)); len(sentence) <= maxWarning {

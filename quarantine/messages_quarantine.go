@@ -31,7 +31,8 @@ func warnDetached(record Record) string {
 	return listing("Detaches the pod from %s.", record.DetachedFrom, record.MoreDetachedFrom)
 }
 
-// warnDroppedOwners names the owners besides the controller, which the replacement names.
+// warnDroppedOwners names the owners without the controller, which the warning about the
+// replacement names.
 func warnDroppedOwners(record Record) []string {
 	var owners []string
 	for _, ref := range record.OwnerReferences {
@@ -75,7 +76,7 @@ func (p networkPolicies) sentences() []string {
 	return []string{warning("%s no longer selects it, %s does.", text(firstOf(p.lost)), text(firstOf(p.current)))}
 }
 
-// routes says by which ways traffic still reaches the pod.
+// routes says how traffic still reaches the pod.
 func (a advisories) routes() []string {
 	var list []string
 	for _, s := range a.slices {
@@ -91,7 +92,8 @@ func (a advisories) routes() []string {
 	return list
 }
 
-// sentences says what a quarantine doesn't do or makes worse, the most important first.
+// sentences says what a quarantine does not do and what it makes worse, the most important
+// first.
 func (a advisories) sentences() []string {
 	var list []string
 	add := func(applies bool, format string, args ...any) {

@@ -83,7 +83,7 @@ func updateWarnings(pod *Pod, d detachment, e expiry) []string {
 	if d.record {
 		refused = append(refused, "Keeps isolate's label and record, which this write leaves out.")
 	}
-	if len(refused) > 0 { // The command comes before what a long list cuts off.
+	if len(refused) > 0 { // The command comes first, because a long list may be cut off.
 		list = slices.Concat(list, refused[:1], []string{warnHowToRelease(pod)}, refused[1:])
 	}
 	return bounded(list)

@@ -4,8 +4,8 @@ import "slices"
 
 // networkPolicies compares the NetworkPolicies of a pod before and after a quarantine.
 type networkPolicies struct {
-	// lost selected the pod and no longer do; current select it now, and gained are
-	// those of them that did not before.
+	// lost selected the pod before, but not now; current select it now; gained are those of
+	// current that did not select it before.
 	lost, current, gained []*SelectingObject
 }
 

@@ -10,8 +10,8 @@ import (
 // personAnnotations are the requests that people write.
 var personAnnotations = []string{TriggerKey, TTLKey, ExtendKey, HoldKey, ReasonKey, ForceKey}
 
-// misplacedKeys returns an error for each key that this write sets in the wrong map,
-// where it would do nothing: a request as a label, the label as an annotation.
+// misplacedKeys returns an error for each key that this write sets in the wrong map, where
+// it has no effect: a request as a label, or the label as an annotation.
 func misplacedKeys(req Request) field.ErrorList {
 	var errs field.ErrorList
 	for _, key := range personAnnotations {
@@ -25,8 +25,7 @@ func misplacedKeys(req Request) field.ErrorList {
 	return errs
 }
 
-// decideTerminating (T3) changes nothing, and says so to a request that can't have an
-// effect any more.
+// decideTerminating (T3) changes nothing, and warns that a request no longer has an effect.
 func decideTerminating(req Request) Decision {
 	if triggered(req) {
 		return Decision{Action: ActionNone, Warnings: []string{warnTerminating}}

@@ -8,7 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestRequestsWithoutEffectAreAnswered(t *testing.T) {
+func TestRequestsWithoutEffectGetAWarning(t *testing.T) {
 	config := DefaultConfig()
 	quarantine := update(incident(), pod(), trigger)
 	quarantined := *apply(t, quarantine.New, config.Decide(quarantine))

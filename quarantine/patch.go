@@ -26,7 +26,7 @@ func newEdit() *edit {
 	return &edit{labels: map[string]*string{}, annotations: map[string]*string{}}
 }
 
-// replaceLabels makes the labels what they are to be.
+// replaceLabels edits the labels so that they become the wanted ones.
 func (e *edit) replaceLabels(current, want map[string]string) {
 	for key := range merged(current, want) {
 		if keyChanged(current, want, key) {
@@ -41,7 +41,7 @@ func (e *edit) setAnnotation(key, value string) { e.annotations[key] = &value }
 func (e *edit) removeAnnotation(key string)     { e.annotations[key] = nil }
 
 // patch returns the operations that apply the edit to the reviewed object, always in the
-// same order, and none for what already is as the edit has it. There are no test
+// same order, and none for a value that is already there. There are no test
 // operations: the API server applies the patch to the object that it sent.
 func (e *edit) patch(pod *Metadata) []jsonpatch.Operation {
 	ops := mapOperations("/metadata/labels", pod.Labels, e.labels)
@@ -58,7 +58,7 @@ func (e *edit) patch(pod *Metadata) []jsonpatch.Operation {
 	return ops
 }
 
-// isWritten reports whether the key already is as the edit has it.
+// isWritten reports whether the key already has the value of the edit.
 func (e *edit) isWritten(changes map[string]*string, current map[string]string, key string) bool {
 	want, ok := changes[key]
 	now, has := current[key]

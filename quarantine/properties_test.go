@@ -89,7 +89,7 @@ func TestInvariants(t *testing.T) {
 	}
 }
 
-// violation returns the invariant of a quarantine that this one violates, or "".
+// violation returns the invariant that this quarantine violates, or "".
 func violation(t testing.TB, config *Config, req Request) string {
 	decision := config.Decide(req)
 	if decision.Action != ActionQuarantine {
@@ -123,8 +123,8 @@ func violation(t testing.TB, config *Config, req Request) string {
 	return releaseViolation(t, config, req, stored)
 }
 
-// releaseViolation checks that a release restores the pod, and that it needs force for a
-// held pod that a controller would delete, and for no other.
+// releaseViolation checks that a release restores the pod, and that it needs force only for
+// a held pod that a controller would delete.
 func releaseViolation(t testing.TB, config *Config, req Request, stored *Metadata) string {
 	held := stored.Annotations[HoldKey] == True && wouldBeAdopted(req)
 	release := update(req.Selectors, &Pod{Metadata: *stored}, annotation(TriggerKey, "false"))
@@ -175,7 +175,7 @@ func wouldBeAdopted(req Request) bool {
 	})
 }
 
-// recordViolation checks that the record tells how the stored pod was.
+// recordViolation checks that the record describes the stored pod.
 func recordViolation(req Request, stored *Metadata) string {
 	status := StatusOf(stored.Labels, stored.Annotations)
 	if status.State != Quarantined {
@@ -225,7 +225,7 @@ func againViolation(t testing.TB, config *Config, req Request, stored *Metadata)
 	if diff := cmp.Diff(first, clone(apply(t, again.New, decision))); diff != "" {
 		return "deciding again changes something:\n" + diff
 	}
-	// The labels that the first call overrode are gone by the second, which may so have
+	// The labels that the first call overrode are gone in the second, which may therefore have
 	// room for another warning.
 	warnings := slices.DeleteFunc(config.Decide(req).Warnings, func(warning string) bool {
 		return strings.Contains(warning, "selects pods by it")

@@ -45,9 +45,10 @@ type Record struct {
 	DetachedFrom     []string `json:"detachedFrom,omitempty"`
 	MoreDetachedFrom int      `json:"moreDetachedFrom,omitempty"`
 
-	// DetachedAgain counts the writes that detached the quarantined pod again. Each of them
-	// changes the record by it: if a later webhook undid everything that isolate changed, the
-	// pod would be as it is stored, and the API server would not call isolate's webhook again.
+	// DetachedAgain counts the writes that detached the quarantined pod again, so that each of
+	// them changes the record. Otherwise, if a later webhook undid all of isolate's changes,
+	// the pod would equal the stored one, and the API server would not call isolate's webhook
+	// again.
 	DetachedAgain int `json:"detachedAgain,omitempty"`
 
 	unknown map[string]json.RawMessage
@@ -141,7 +142,7 @@ const (
 	Damaged
 )
 
-// Status is the state of a pod's isolation, as its metadata has it.
+// Status is the state of a pod's isolation according to its metadata.
 type Status struct {
 	State State
 
@@ -157,7 +158,7 @@ type Status struct {
 	Problem error
 }
 
-// StatusOf returns the status that a pod's labels and annotations have.
+// StatusOf returns the status of a pod with these labels and annotations.
 func StatusOf(podLabels, annotations map[string]string) Status {
 	if !carriesRecord(podLabels, annotations) {
 		return Status{State: Free}

@@ -10,7 +10,7 @@ import (
 type Refusal struct {
 	Reason Reason
 
-	// Refused says what is refused, and Why says why, as Markdown.
+	// Refused is what is refused, and Why is the reason, both as Markdown.
 	Refused, Why string
 
 	// ForcePasses says that the annotation [ForceKey] passes the refusal.
@@ -78,8 +78,8 @@ var quarantineRefusals = []quarantineRefusal{
 	}, attempt.exceedsNamespaceBudget, messageNamespaceBudget},
 }
 
-// otherRefusals are those of other writes, whose conditions are in the files that decide
-// those.
+// otherRefusals are the refusals of other writes. Their conditions are in the files that
+// decide those writes.
 var otherRefusals = []Refusal{
 	{
 		Reason:      ReasonHeld,
@@ -189,7 +189,8 @@ func (a attempt) hasUnknownController() bool {
 		(!canAdopt(a.controller.Kind) || a.managedBy() != "")
 }
 
-// managedBy returns the controller to which the pod's Job is left, or "".
+// managedBy returns the controller that manages the pod's Job in place of Kubernetes' own, or
+// "".
 func (a attempt) managedBy() string {
 	if known := lookup(a.req.Selectors, a.controller); known != nil {
 		return known.ManagedBy

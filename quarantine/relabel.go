@@ -17,7 +17,7 @@ type relabeling struct {
 	changed   map[string]string
 	rewritten map[string]*string
 
-	// overridden are the labels that this write sets or removes in vain.
+	// overridden are the labels whose change by this write is not stored.
 	overridden []overriddenLabel
 }
 
@@ -34,8 +34,8 @@ type overriddenLabel struct {
 }
 
 // relabel searches for labels that no selector matches, beginning with a rewrite of
-// these keys. It admits the labels that this write changes unless one of them has to
-// change for that; such a label keeps its stored value, which isolate then rewrites.
+// these keys. It admits the write's own changes of labels, unless the search has to change
+// one of these labels. Such a label keeps its stored value, which isolate then rewrites.
 func (c *Config) relabel(req Request, keys []string) relabeling {
 	base := c.requestedLabels(req)
 	for {

@@ -90,7 +90,7 @@ func TestQuarantineOverridesTheWritesLabelsAndOwners(t *testing.T) {
 	}
 }
 
-// after returns the warning after this one.
+// after returns the warning that follows this one.
 func after(warnings []string, warning string) string {
 	for i := range warnings[:len(warnings)-1] {
 		if warnings[i] == warning {
@@ -179,7 +179,8 @@ func TestWriteToQuarantinedPodIsDetachedAgain(t *testing.T) {
 	}
 }
 
-// A manifest without the trigger, as the pod was created from, releases the pod.
+// Replacing the pod with the manifest that it was created from, which has no trigger,
+// releases it.
 func TestReplacingWithoutTheTriggerReleases(t *testing.T) {
 	config := DefaultConfig()
 	req := update(incident(), quarantined(t), func(m *Metadata) { m.Labels, m.Annotations = pod().Labels, nil })
@@ -189,7 +190,8 @@ func TestReplacingWithoutTheTriggerReleases(t *testing.T) {
 	}
 }
 
-// A part of the record that a write removes or changes is not left out, but forged.
+// A write that omits only a part of the record forges it. One that omits all of it may be a
+// replacement by a manifest.
 func TestWriteThatLeavesOutAPartOfTheRecordIsRefused(t *testing.T) {
 	config := DefaultConfig()
 	for _, key := range recordAnnotations {

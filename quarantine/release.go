@@ -114,8 +114,8 @@ func (u unrestored) empty() bool {
 	return len(u.Labels)+len(u.Annotations)+len(u.OwnerReferences)+len(u.Record) == 0
 }
 
-// over returns what is lost now and what an earlier release lost, as the annotation has it.
-// A value that can't be read is not isolate's.
+// over adds what an earlier release could not restore, according to the annotation's value.
+// It ignores a value that it can't parse, which isolate did not write.
 func (u unrestored) over(annotation string) unrestored {
 	var before unrestored
 	if json.Unmarshal([]byte(annotation), &before) != nil {

@@ -7,7 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-func TestReleaseKeepsWhatItCannotRestore(t *testing.T) {
+func TestReleaseRecordsWhatItCannotRestore(t *testing.T) {
 	const keeps = "The annotation isolate.example.io/unrestored keeps what is not restored."
 	argo := annotation(ArgoTrackingKey, "shop:Pod:ah/x")
 	tests := []struct {

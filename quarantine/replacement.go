@@ -46,10 +46,10 @@ func (c *Config) replacementFor(req Request) replacement {
 	return replacement{owner, startsReplacement}
 }
 
-// replacementBlockers are what can keep the replacement from starting while this pod
-// exists.
+// replacementBlockers can keep the replacement from starting while this pod exists.
 type replacementBlockers struct {
-	// topologies are topology keys by which the pod's anti-affinity rejects its like.
+	// topologies are the topology keys by which the pod's anti-affinity rejects similar
+	// pods.
 	topologies []string
 
 	// claims are the pod's PersistentVolumeClaims.
@@ -59,7 +59,7 @@ type replacementBlockers struct {
 }
 
 func (p *Pod) replacementBlockers() replacementBlockers {
-	if p.Status.finished() { // The scheduler doesn't count it any more.
+	if p.Status.finished() { // The scheduler no longer counts it.
 		return replacementBlockers{}
 	}
 	blockers := replacementBlockers{topologies: p.antiAffinityTopologies(), hostPort: p.Spec.usesHostPort()}

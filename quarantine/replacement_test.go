@@ -117,7 +117,7 @@ func TestJobRedoesTheWork(t *testing.T) {
 	}
 }
 
-// hostPort returns a container with one.
+// hostPort returns a container with a host port.
 func hostPort(restart corev1.ContainerRestartPolicy) Container {
 	c := Container{RestartPolicy: restart}
 	c.Ports = append(c.Ports, struct {
@@ -154,7 +154,8 @@ func TestASidecarsHostPortIsRefusedLikeAnyOther(t *testing.T) {
 	}
 }
 
-// Kubernetes' own Job controller leaves such a Job alone: nobody here replaces the pod.
+// Kubernetes' Job controller ignores such a Job, so isolate knows no controller that
+// replaces the pod.
 func TestAJobOfAnotherControllerIsUnknown(t *testing.T) {
 	config := DefaultConfig()
 	job := selects(KindJob, "train", equals("release", "login-audit-trail-service"))
@@ -186,7 +187,7 @@ func TestAJobOfAnotherControllerIsUnknown(t *testing.T) {
 	}
 }
 
-// A custom resource has no number of pods that isolate knows.
+// isolate does not know how many pods a custom resource wants.
 func TestAControllerOfACustomKind(t *testing.T) {
 	cloneSet := selects(schema.GroupKind{Group: "apps.kruise.io", Kind: "CloneSet"}, "web", equals("component", "api-springboot"))
 	cloneSet.Desired, cloneSet.Current, cloneSet.Ready, cloneSet.Available = 0, 0, 0, 0
@@ -213,7 +214,7 @@ func TestAControllerOfACustomKind(t *testing.T) {
 	}
 }
 
-func TestOtherRoutesToThePodAreNamed(t *testing.T) {
+func TestTheWarningsNameOtherRoutesToThePod(t *testing.T) {
 	config := DefaultConfig()
 	debug := selects(KindService, "quarantined-debug", equals(QuarantinedLabel, QuarantinedValue))
 	decision := config.Decide(update(sliced{append(incident(), debug), []*EndpointSlice{
@@ -233,7 +234,7 @@ func TestOtherRoutesToThePodAreNamed(t *testing.T) {
 	}
 }
 
-// The leak guard and every later write see such a Service match.
+// The leak guard and every later write find that such a Service matches.
 func TestAServiceForQuarantinedPodsIsNoLeak(t *testing.T) {
 	config := DefaultConfig()
 	selectors := append(incident(), selects(KindService, "debug", equals(QuarantinedLabel, QuarantinedValue)))

@@ -7,17 +7,17 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// maxSteps bounds the search, so that selectors made to match whatever the labels are
-// cost a known time. Real selectors take no step or one.
+// maxSteps bounds the time of the search, even for selectors that are designed to match
+// always. Real selectors take at most one step.
 const maxSteps = 64
 
 // rewriteSearch searches for labels that no selector matches.
 //
 // It rewrites every key that a matching selector requires, and matches again, because
-// notin and doesNotExist may begin to match: the fixpoint of that is nearly always the
-// result. A selector that still matches then takes a step: the search removes a key
-// whose mere existence is selected, or restores and pins a key whose change made the
-// selector match. Steps are tried depth first.
+// notin and doesNotExist may begin to match. Repeated, that nearly always leads to labels
+// that nothing matches. If a selector still matches, the search takes a step: it removes a
+// key whose existence the selector requires, or restores and pins a key whose change made
+// the selector match. Steps are tried depth first.
 type rewriteSearch struct {
 	config    *Config
 	selectors Selectors
@@ -42,8 +42,8 @@ func newRewriteSearch(config *Config, selectors Selectors, original map[string]s
 	}
 }
 
-// run rewrites these keys, and further ones until no selector matches. If there are no
-// such labels, a selector still matches the labels that it leaves.
+// run rewrites these keys, and others until no selector matches. If there are no such
+// labels, a selector still matches the result.
 func (s *rewriteSearch) run(keys []string) {
 	for _, key := range keys {
 		s.rewrite(key)
@@ -52,8 +52,8 @@ func (s *rewriteSearch) run(keys []string) {
 	if s.search(func(*SelectingObject) bool { return true }) {
 		return
 	}
-	// A PodDisruptionBudget that no label change escapes must not keep the search from
-	// escaping the other selectors.
+	// A PodDisruptionBudget that matches any labels must not keep the search from finding
+	// labels that no other selector matches.
 	s.restore(start)
 	s.steps = 0
 	s.search((*SelectingObject).BlocksQuarantine)

@@ -9,8 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 )
 
-// TestEscape holds the fixpoint: what has to happen to the labels of a pod so
-// that nothing selects it.
+// TestRewrite tests how a pod's labels have to change so that nothing selects the pod.
 func TestRewrite(t *testing.T) {
 	const gone = "<removed>"
 	long := strings.Repeat("v", 63)

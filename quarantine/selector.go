@@ -80,8 +80,8 @@ type Selectors interface {
 	// Lookup returns the object of a selecting kind with that name, or nil.
 	Lookup(kind schema.GroupKind, name string) *SelectingObject
 
-	// EndpointSlices returns those that name the pod and that another controller than
-	// the one for Services' selectors keeps: no label change takes the pod out of them.
+	// EndpointSlices returns those that name the pod and that are not filled by a Service's
+	// selector: no label change removes the pod from them.
 	EndpointSlices(pod string, uid types.UID) []*EndpointSlice
 }
 
@@ -109,8 +109,7 @@ func blocking(objects []*SelectingObject) []*SelectingObject {
 	return slices.DeleteFunc(slices.Clone(objects), func(s *SelectingObject) bool { return !s.BlocksQuarantine() })
 }
 
-// lookup returns the selecting object that is this owner, or nil. One of the same name
-// and another UID is not.
+// lookup returns the selecting object with the name and the UID of this owner, or nil.
 func lookup(selectors Selectors, owner *Owner) *SelectingObject {
 	if known := selectors.Lookup(owner.Kind, owner.Name); known != nil && known.UID == owner.UID {
 		return known

@@ -52,7 +52,7 @@ func (c *Config) updateQuarantined(req Request, status Status) Decision {
 	}
 }
 
-// detachment says what a write to a quarantined pod would attach the pod to.
+// detachment is what a write to a quarantined pod would attach the pod to.
 type detachment struct {
 	// selecting have come to select the stored pod; remaining still select it, because no
 	// label change detaches it.
@@ -65,8 +65,8 @@ type detachment struct {
 	// ttl says that the write sets a ttl, which is not stored.
 	ttl bool
 
-	// record says that the write leaves the record out, as one does that replaces the pod
-	// with a manifest of its own.
+	// record says that the write omits the record, as the replacement of the pod by a
+	// manifest does.
 	record bool
 }
 
@@ -100,8 +100,8 @@ func (c *Config) relabelQuarantined(req Request, selecting []*SelectingObject) r
 	return c.relabel(req, keys)
 }
 
-// addedOwners returns the owners of the write, without the controllers that have come to
-// select the pod and so adopt it.
+// addedOwners returns the owners that the write adds, without the controllers that adopt the
+// pod because they have come to select it.
 func addedOwners(req Request, selecting []*SelectingObject) []*Owner {
 	var owners []*Owner
 	for _, ref := range req.New.OwnerReferences {
@@ -113,8 +113,8 @@ func addedOwners(req Request, selecting []*SelectingObject) []*Owner {
 }
 
 // keepTTL keeps the stored ttl if the write sets another, and reports whether it does. A
-// ttl only counts when a pod is quarantined. The webhook can't refuse the write for it: a
-// policy that sets one on every write would stop all others.
+// ttl only counts when a pod is quarantined. The webhook does not refuse the write, because
+// a policy that sets a ttl on every write would then block all writes.
 func keepTTL(req Request, changes *edit) bool {
 	if _, ok := req.New.Annotations[TTLKey]; !ok || !keyChanged(req.Old.Annotations, req.New.Annotations, TTLKey) {
 		return false
@@ -138,7 +138,7 @@ func updateAction(req Request, changes *edit, found detachment, expires string) 
 	return ActionNone
 }
 
-// writeRecord keeps the record as it is stored, but for what changed.
+// writeRecord writes the stored record with the changes.
 func writeRecord(req Request, changes *edit, record, before, expires string) {
 	changes.setLabel(QuarantinedLabel, QuarantinedValue)
 	changes.setAnnotation(QuarantinedAtKey, req.Old.Annotations[QuarantinedAtKey])
@@ -150,9 +150,9 @@ func writeRecord(req Request, changes *edit, record, before, expires string) {
 	}
 }
 
-// forgesRecord reports whether a key of the record is neither as it is stored nor as this
-// decision writes it. A write without any of them forges nothing: it replaces the pod
-// with a manifest that never had them, and must not stop whoever applies it.
+// forgesRecord reports whether a key of the record has neither the stored value nor the one
+// of this decision. A write that omits all keys forges nothing: it replaces the pod by a
+// manifest that never had them, and must not fail.
 func forgesRecord(req Request, changes *edit) bool {
 	if !carriesRecord(req.New.Labels, req.New.Annotations) {
 		return false

@@ -28,7 +28,7 @@ func (c *Config) invalidRequests(req Request) field.ErrorList {
 	return errs
 }
 
-// problem returns which values the annotation takes if this is none of them, else "".
+// problem returns which values the annotation takes, or "" if this is one of them.
 func (c *Config) problem(key, value string) string {
 	switch key {
 	case TriggerKey, HoldKey:

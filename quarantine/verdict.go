@@ -30,12 +30,12 @@ const (
 	VerdictExpired Verdict = "Expired"
 )
 
-// VerdictOf returns the verdict on a pod at a time, and the status it rests on. Only a
+// VerdictOf returns the verdict on a pod at a time, and the status on which it depends. Only a
 // complete record that is consistent leads to [VerdictExpired].
 //
 // A webhook whose clock is behind by more than the ttl writes an expiry in the past, and
 // the evidence would be deleted at once. So an expiry before the API server's own time of
-// that write plus the shortest ttl is never acted on. Extending or releasing the pod heals
+// that write plus the shortest ttl is never acted on. Extending or releasing the pod repairs
 // it.
 func VerdictOf(pod *metav1.ObjectMeta, now time.Time) (Verdict, Status) {
 	status := StatusOf(pod.Labels, pod.Annotations)

@@ -61,7 +61,7 @@ func TestVerdictOf(t *testing.T) {
 		{"a stamp may have a fraction of a second", expiring(setKey(ExpiresAtKey, "2026-03-01T12:00:00.5Z")), 0, VerdictWaiting},
 
 		{"a hold keeps an expired pod", expiring(setKey(HoldKey, "true")), time.Hour, VerdictHeld},
-		{"a hold that is false keeps nothing", expiring(setKey(HoldKey, "false")), 0, VerdictExpired},
+		{"a hold that is false does not keep an expired pod", expiring(setKey(HoldKey, "false")), 0, VerdictExpired},
 		{"without a hold, a pod waits until it expires", expiring(setKey(HoldKey, "false")), -1, VerdictWaiting},
 
 		{"a terminating pod is left alone", expiring(isTerminating), time.Hour, VerdictTerminating},
@@ -94,7 +94,7 @@ func TestVerdictOf(t *testing.T) {
 	}
 }
 
-// entry is what a manager owns, and when it last wrote.
+// entry adds an entry of the managed fields: what a manager owns, and when it last wrote.
 func entry(at time.Time, fields string) metadataOption {
 	return func(pod *metav1.ObjectMeta) {
 		pod.ManagedFields = append(pod.ManagedFields, metav1.ManagedFieldsEntry{
@@ -130,15 +130,15 @@ func TestAnExpiryBeforeItWasStoredIsImplausible(t *testing.T) {
 		{"the clocks may not differ by more", expiring(created(expiresAt.Add(2 * time.Second))), VerdictImplausible},
 		{"the trigger was set after the expiry", expiring(entry(day, request)), VerdictImplausible},
 		{"the trigger was set before the expiry", expiring(entry(expiresAt.Add(-time.Hour), request)), VerdictExpired},
-		{"the expiry itself was set after it", expiring(entry(day, expiryOnly)), VerdictImplausible},
-		{"whoever set the trigger withdrew a hold later", expiring(entry(day, withHold)), VerdictExpired},
-		{"whoever set the trigger set another annotation later", expiring(entry(day, withOthers)), VerdictExpired},
-		{"whoever set the trigger set a label later", expiring(entry(day, withLabels)), VerdictExpired},
-		{"whoever set the trigger also owns the spec", expiring(entry(day, withSpec)), VerdictExpired},
-		{"somebody else gave a reason later", expiring(entry(day, reasonOnly)), VerdictExpired},
-		{"fields that can't be read say nothing", expiring(entry(day, `{"f:metadata":["isolate.example.io/"]}`)), VerdictExpired},
-		{"a hold counts first", expiring(created(day), setKey(HoldKey, True)), VerdictHeld},
-		{"an extension heals it", expiring(created(day), setKey(ExpiresAtKey, stamp(day.Add(time.Hour)))), VerdictExpired},
+		{"the expiry was set after its own time", expiring(entry(day, expiryOnly)), VerdictImplausible},
+		{"the manager of the trigger withdrew a hold later", expiring(entry(day, withHold)), VerdictExpired},
+		{"the manager of the trigger set another annotation later", expiring(entry(day, withOthers)), VerdictExpired},
+		{"the manager of the trigger set a label later", expiring(entry(day, withLabels)), VerdictExpired},
+		{"the manager of the trigger also owns the spec", expiring(entry(day, withSpec)), VerdictExpired},
+		{"another manager set the reason later", expiring(entry(day, reasonOnly)), VerdictExpired},
+		{"unreadable fields are ignored", expiring(entry(day, `{"f:metadata":["isolate.example.io/"]}`)), VerdictExpired},
+		{"a hold takes precedence", expiring(created(day), setKey(HoldKey, True)), VerdictHeld},
+		{"an extension repairs it", expiring(created(day), setKey(ExpiresAtKey, stamp(day.Add(time.Hour)))), VerdictExpired},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			const later = 100 * time.Hour

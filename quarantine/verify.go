@@ -6,10 +6,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// Verify decides whether a write that quarantines may be stored. A webhook ordered after
-// isolate's is called once more after isolate's last call and can attach the pod again, or
-// remove the record.
-// Nothing changes the pod after this check, so an admitted quarantine is effective.
+// Verify decides whether a write that quarantines may be stored. Other webhooks may be called
+// after isolate's last call, and can attach the pod again or remove the record. Nothing
+// changes the pod after this check, so an admitted quarantine is effective.
 //
 // managedFields are those of the new pod, as JSON.
 func Verify(req Request, managedFields []byte) Decision {
@@ -47,7 +46,7 @@ func Verify(req Request, managedFields []byte) Decision {
 	return forbidden(ReasonReattached, metadataPath.Child("labels"), found.message())
 }
 
-// reattachment says what attaches a pod again that is being quarantined.
+// reattachment is what would attach the quarantined pod again.
 type reattachment struct {
 	pod *Metadata
 	by  *SelectingObject

@@ -4,7 +4,7 @@ import (
 	"testing"
 )
 
-func TestVerifyRefusesWhatSomethingAttachesAgain(t *testing.T) {
+func TestVerifyRefusesAPodThatWasAttachedAgain(t *testing.T) {
 	const find = "Nothing was changed. To find what runs after isolate's webhook: " +
 		"kubectl get mutatingwebhookconfigurations,mutatingadmissionpolicies; have it leave out pods with the label isolate.example.io/quarantined"
 	const name = "login-audit-trail-service-5d4f8-x2x"

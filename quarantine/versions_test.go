@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// recorded returns pods that other releases of isolate quarantined: each that wrote
-// records of another form, and one newer than this. These files never change.
+// recorded returns pods that other releases of isolate quarantined, one for each form of
+// the record, including one of a newer release. These files never change.
 func recorded(t *testing.T) map[string]*Pod {
 	t.Helper()
 	files, err := filepath.Glob("testdata/records/*.json")

@@ -13,8 +13,8 @@ import (
 const (
 	servingSecret = "isolate-webhook-tls"
 
-	// renewalFraction: a certificate is renewed when two thirds of its validity have
-	// passed. One that has less than this fraction left was not.
+	// renewalFraction is the divisor of a certificate's validity that gives the time left
+	// below which its renewal is late: it is due when a third of the validity is left.
 	renewalFraction = 6
 )
 

@@ -62,7 +62,7 @@ func report(err error, streams genericiooptions.IOStreams) int {
 	case errors.As(err, &own):
 		code, err = own.code, own.error
 	case errors.As(err, &status):
-		err = status // kubectl prints the server's message first.
+		err = status // Unwrapped: like kubectl, the message begins with the server's.
 		if isRefusal(err) {
 			code = exitRefused
 		}
