@@ -24,8 +24,8 @@ const (
 // detecting reliably that a mounted Secret has changed.
 const readInterval = time.Second
 
-// FileSource serves the certificate in a directory that something else fills, such
-// as a mounted Secret, and follows every change. If the files can't be read, or the
+// FileSource serves the certificate from a directory, such as a mounted Secret, and loads
+// every change. If the files can't be read, or the
 // key does not belong to the certificate, the last good certificate stays in use.
 type FileSource struct {
 	dir     string

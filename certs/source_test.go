@@ -58,7 +58,7 @@ func write(t *testing.T, dir string, cert, key []byte) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, CertFile), cert, 0o600))
 }
 
-// following returns a started source, and a wait during which the clock steps.
+// following returns a started source, and a function that waits while the clock advances.
 func following(t *testing.T, dir string) (*FileSource, func(want func() bool)) {
 	t.Helper()
 	return followingBy(t, dir, testclock.NewFakeClock(time.Now()))

@@ -5,7 +5,7 @@
 // Each controller is a package that knows no other controller:
 //
 //   - expiration deletes expired pods
-//   - leakguard has the webhook detach a pod again that something comes to select
+//   - leakguard makes the webhook detach a pod again if something comes to select it
 //   - podevents publishes the life of each pod as events
 //   - replacement checks that a pod's former controller has all its pods again
 //   - startupscan finds what the cache of quarantined pods can't show

@@ -13,12 +13,12 @@ import (
 	"isolate.example.io/selectors"
 )
 
-// watchSelectors watches what selects pods, on every replica: the one that takes over
-// then starts at once. changed is called with the namespace of each selector that appears
-// or changes.
+// watchSelectors watches what selects pods. Every replica does, so that one that takes over
+// starts at once. changed is called with the namespace of each selector that appears or
+// changes.
 func watchSelectors(mgr manager.Manager, options Options, changed func(namespace string)) (*selectors.Watcher, error) {
-	// Protobuf takes a fraction of JSON's work and garbage: at every start, all
-	// ReplicaSets of the cluster pass through, with their templates.
+	// Protobuf costs a fraction of the CPU and garbage of JSON: at every start, the sweeper
+	// reads all ReplicaSets of the cluster, with their templates.
 	protobuf := rest.CopyConfig(mgr.GetConfig())
 	protobuf.ContentType = runtime.ContentTypeProtobuf
 	protobuf.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON

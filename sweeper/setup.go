@@ -40,7 +40,7 @@ type Options struct {
 	// ServerTime must wrap the manager's rest.Config.
 	ServerTime *clocks.ServerTime
 
-	// The rest is for tests.
+	// The following fields are for tests.
 
 	// Selectors knows what selects a pod. If it is nil, the API server is watched.
 	Selectors Selectors

@@ -14,8 +14,9 @@ const (
 	// JSON, and the rest of the review.
 	maxReviewSize = 7 << 20
 
-	// firstBuffer holds a typical review. Each connection may have one, and the number
-	// of connections is bounded. smallReview holds almost every review.
+	// firstBuffer is the size for a typical review. Each connection may have such a buffer,
+	// and the number of connections is bounded. smallReview is the size for almost every
+	// review.
 	firstBuffer = 16 << 10
 	smallReview = 64 << 10
 
@@ -52,7 +53,7 @@ type body struct {
 	data []byte
 	from *bodies
 
-	// budget and weight are what the buffer has taken; nil if nothing.
+	// weight bytes of budget are reserved for the buffer; budget is nil if there are none.
 	budget *semaphore.Weighted
 	weight int64
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTheBufferGrowsWithWhatHasArrived(t *testing.T) {
+func TestTheBufferGrowsWithTheReceivedBytes(t *testing.T) {
 	for name, test := range map[string]struct {
 		arrived, announced int
 		most               int

@@ -2,6 +2,6 @@
 // quarantine for the decision, and responds. It reads what the decision depends on
 // and writes nothing, so a dry run shows the whole effect.
 //
-// The rules are in package quarantine, and so are all messages but those about the
+// The rules are in package quarantine, and so are all messages except those about the
 // webhook itself.
 package webhook

@@ -15,16 +15,16 @@ import (
 	testclock "k8s.io/utils/clock/testing"
 )
 
-// draining is a webhook that is told to stop while the API server has connections
-// to it which it used once.
+// draining is a webhook that is stopped while the API server has open connections to it,
+// each used once.
 type draining struct {
 	*testing.T
 	drain *Drain
 
-	// trusted has the webhook's certificate, which is the standard library's for tests.
+	// trusted has the webhook's certificate, the standard library's certificate for tests.
 	trusted *x509.CertPool
 
-	// address is the webhook's; stop tells it to stop, and ctx ends with its drain.
+	// address is the webhook's address. stop begins the drain, and ctx ends with it.
 	address string
 	stop    context.CancelFunc
 	ctx     context.Context
@@ -32,7 +32,7 @@ type draining struct {
 
 func startDraining(t *testing.T) *draining {
 	t.Helper()
-	d := &draining{T: t, drain: NewDrain(time.Minute, testclock.NewFakeClock(time.Now()))} // Which doesn't pass.
+	d := &draining{T: t, drain: NewDrain(time.Minute, testclock.NewFakeClock(time.Now()))} // This clock stands still.
 	example := httptest.NewTLSServer(nil)
 	defer example.Close()
 	d.trusted = x509.NewCertPool()
@@ -56,7 +56,7 @@ func startDraining(t *testing.T) *draining {
 	return d
 }
 
-// connect is a client with a connection of its own, used once.
+// connect returns a client with its own connection, used once.
 func (d *draining) connect() *http.Client {
 	d.Helper()
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: d.trusted}}}
@@ -65,7 +65,7 @@ func (d *draining) connect() *http.Client {
 	return client
 }
 
-// ask sends a review, and says whether the answer closes the connection.
+// ask sends a review, and reports whether the response closes the connection.
 func (d *draining) ask(client *http.Client) (closes bool) {
 	d.Helper()
 	request, err := http.NewRequestWithContext(d.Context(), http.MethodPost, "https://"+d.address+Path, http.NoBody)
@@ -97,27 +97,27 @@ func TestADrainClosesEachConnectionAfterItsResponse(t *testing.T) {
 	require.Eventually(t, func() bool { return d.drain.open.Load() == 0 }, time.Minute, time.Millisecond)
 }
 
-// The API server may reuse a connection that was idle for the whole period at the
-// moment at which the webhook would close it.
+// After a whole period without use, the API server may reuse a connection just when the
+// webhook would close it.
 func TestADrainWaitsForTheAPIServerToCloseIdleConnections(t *testing.T) {
 	const period = 5 * time.Second
 	for _, test := range []struct {
 		rule        string
 		period      time.Duration
 		opened      bool
-		closedAfter time.Duration // 0 is never
+		closedAfter time.Duration // 0 for never
 		want        time.Duration
 	}{
 		{"without connections it keeps serving for the period", period, false, 0, period},
 		{"a connection that is closed within the period does not extend it", period, true, time.Second, period},
-		{"an idle connection is waited for", period, true, time.Minute, time.Minute},
-		{"but not forever", period, true, 0, maxDrain},
-		{"a longer period counts", 2 * maxDrain, true, 0, 2 * maxDrain},
+		{"the drain waits for an idle connection", period, true, time.Minute, time.Minute},
+		{"it does not wait longer than the maximum", period, true, 0, maxDrain},
+		{"a longer period takes precedence over the maximum", 2 * maxDrain, true, 0, 2 * maxDrain},
 		{"a period of 0 ends at once", 0, true, 0, 0},
 	} {
 		t.Run(test.rule, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				drain := NewDrain(test.period, clock.RealClock{}) // The bubble's, which passes at once.
+				drain := NewDrain(test.period, clock.RealClock{}) // The clock of the synctest bubble.
 				stop, cancel := context.WithCancel(t.Context())
 				ctx := drain.Context(stop)
 				if test.opened {

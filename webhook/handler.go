@@ -21,7 +21,7 @@ const (
 	Path = "/mutate-pods"
 
 	// ValidatePath is where a write that quarantines is checked once more, after all
-	// that can change it.
+	// mutations.
 	ValidatePath = "/validate-pods"
 )
 
@@ -61,14 +61,14 @@ type Handler struct {
 	Clock            clock.PassiveClock
 	Metrics          *Metrics
 
-	// Sources are waited for, at most [watchcache.Tolerance], while they are unknown: the
+	// Sources are waited for while they are unknown, for at most [watchcache.Tolerance]: the
 	// API server ends each watch every few minutes.
 	Sources []Source
 
 	bodies *bodies
 }
 
-// NewHandler returns a handler, whose fields are all required.
+// NewHandler returns a handler with these fields, all of which are required.
 func NewHandler(h Handler) *Handler {
 	h.bodies = newBodies()
 	return &h
@@ -117,7 +117,7 @@ func (h *Handler) review(ctx context.Context, req *request, validates bool) *adm
 	return respond(req, decision)
 }
 
-// wait waits for the sources. What is still unknown then, decide reports.
+// wait waits for the sources. If one is still unknown then, decide returns the error.
 func (h *Handler) wait(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchcache.Tolerance)
 	defer cancel()
@@ -145,8 +145,8 @@ func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decis
 	return decision, nil
 }
 
-// reject answers what is not a review, and closes the connection: the API server sends
-// reviews only.
+// reject responds to a request that is not a review, and closes the connection: the API
+// server sends only reviews.
 func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
 	h.failed(r.Context(), err)
 	code := http.StatusBadRequest

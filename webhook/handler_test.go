@@ -29,7 +29,7 @@ import (
 	"isolate.example.io/selectors"
 )
 
-// stored is a pod with unknown fields in every place.
+// stored is a pod with unknown fields at every level.
 const stored = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namespace":"shop","uid":"pod-uid",
 	"labels":{"app":"web","team":"a"},"future":{"x":[1,2.50,12345678901234567890]},
 	"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"rs-uid","controller":true,"future":1}]},
@@ -38,7 +38,7 @@ const stored = `{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web","namesp
 // start is the time of the tests' admissions.
 var start = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
-// unavailable is an index that isn't complete.
+// unavailable is an incomplete index.
 type unavailable struct{ error }
 
 func (u unavailable) Namespace(string) (quarantine.Selectors, error) { return nil, u.error }
@@ -64,7 +64,7 @@ func (none) Controlled(...types.UID) quarantine.PodCount { return quarantine.Pod
 
 func (none) All() quarantine.PodCount { return quarantine.PodCount{} }
 
-// ready is an index that is always complete.
+// ready is a complete index.
 type ready struct{ *selectors.Index }
 
 func newHandler(t *testing.T) *Handler {
@@ -149,7 +149,7 @@ func TestUnknownFieldsOfThePodAreKept(t *testing.T) {
 	require.Contains(t, string(after["metadata"]), `{"x":[1,2.50,12345678901234567890]}`)
 }
 
-func TestAQuarantineHasAPatchWarningsAndAuditAnnotations(t *testing.T) {
+func TestTheResponseToAQuarantineHasAPatchWarningsAndAuditAnnotations(t *testing.T) {
 	handler := newHandler(t)
 	response := ask(t.Context(), t, handler, update(trigger))
 	require.True(t, response.Allowed)

@@ -63,7 +63,7 @@ func serveUntilStdinCloses() {
 	check(err)
 }
 
-// loaded is a webhook in a process of its own.
+// loaded is a webhook in its own process.
 type loaded struct {
 	*testing.T
 	process *exec.Cmd
@@ -91,7 +91,7 @@ func startLoaded(t *testing.T) *loaded {
 	return l
 }
 
-// stop ends the webhook, and returns the most memory that it had.
+// stop stops the webhook, and returns its greatest resident memory.
 func (l *loaded) stop() (maxResident int64) {
 	l.Helper()
 	require.NoError(l, l.stdin.Close())
@@ -99,7 +99,7 @@ func (l *loaded) stop() (maxResident int64) {
 	usage, ok := l.process.ProcessState.SysUsage().(*syscall.Rusage)
 	require.True(l, ok)
 	if runtime.GOOS == "darwin" {
-		return usage.Maxrss // In bytes, elsewhere in KiB.
+		return usage.Maxrss // In bytes; in KiB on other systems.
 	}
 	return usage.Maxrss << 10
 }
@@ -118,7 +118,7 @@ func (l *loaded) dial() net.Conn {
 	return c
 }
 
-// open opens connections, and sends the same on each.
+// open opens connections, and sends the same bytes on each.
 func (l *loaded) open(n int, sent []byte) {
 	l.Helper()
 	var group sync.WaitGroup
@@ -136,8 +136,7 @@ func (l *loaded) open(n int, sent []byte) {
 	group.Wait()
 }
 
-// quarantine sends a review on a connection of its own, as an API server does that
-// has none yet.
+// quarantine sends a review on a new connection, like an API server that has none yet.
 func (l *loaded) quarantine() {
 	l.Helper()
 	review, err := json.Marshal(admissionv1.AdmissionReview{Request: update(trigger)})
@@ -161,7 +160,7 @@ func head(length int) string {
 func TestMemoryIsBoundedAndReviewsAreAnswered(t *testing.T) {
 	large := []byte(head(maxReviewSize) + strings.Repeat(" ", maxReviewSize))
 	for name, attack := range map[string]func(l *loaded){
-		"a byte of a large body each":   func(l *loaded) { l.open(1000, []byte(head(7_000_000)+"{")) },
+		"one byte of a large body each": func(l *loaded) { l.open(1000, []byte(head(7_000_000)+"{")) },
 		"a large header without an end": func(l *loaded) { l.open(1000, []byte("POST / HTTP/1.1\r\nX: "+strings.Repeat("x", 30_000))) },
 		"idle TLS connections":          func(l *loaded) { l.open(1000, nil) },
 		"garbage":                       func(l *loaded) { l.open(1000, []byte(head(7)+"garbage")) },

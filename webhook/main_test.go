@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// serveVariable has the test binary serve reviews in place of running tests, so that
-// a test can measure the memory of a webhook without that of its clients.
+// serveVariable is an environment variable. With it, the test binary serves reviews instead
+// of running tests, so that a test can measure a webhook's memory without its clients'.
 const serveVariable = "ISOLATE_TEST_SERVE"
 
 func TestMain(m *testing.M) {

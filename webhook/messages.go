@@ -24,8 +24,8 @@ const (
 	unknownQuarantines     = "how many pods are quarantined"
 )
 
-// errUnknown says what is not known and why, so that nothing could be decided. The
-// API server shows it to the requester.
+// errUnknown says what is not known and why, if isolate could not decide. The API server
+// shows it to the requester.
 func errUnknown(what string, err error) error {
 	return fmt.Errorf("isolate does not know yet %s; nothing was changed, retry: %w", what, err)
 }

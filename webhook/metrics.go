@@ -9,7 +9,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Metrics are the webhook's. No label names a pod or a user.
+// Metrics are the metrics of the webhook. No label names a pod or a user.
 type Metrics struct {
 	decisions *prometheus.CounterVec
 	failures  prometheus.Counter

@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/watchcache"
 )
 
-// NamespaceConfigs is the configuration of isolate by annotations on Namespaces. It
-// logs an invalid annotation when it appears, and counts it as long as it is there.
+// NamespaceConfigs has isolate's configuration by annotations of Namespaces. It logs an
+// invalid annotation when it appears, and counts it as long as it exists.
 type NamespaceConfigs struct {
 	config  quarantine.Config
 	logger  logr.Logger

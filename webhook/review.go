@@ -14,9 +14,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// review is an admission review that decodes of its pods only what the rules read. A
-// general codec would scan every byte of them six times, most of the cost of an
-// admission.
+// review is an admission review. It decodes only the parts of the pods that the rules read:
+// a general codec would scan every byte six times, which is most of an admission's cost.
 type review struct {
 	Request *request `json:"request"`
 }

@@ -16,13 +16,13 @@ import (
 
 // apiServerIdleTimeout is how long the API server keeps an idle connection,
 // http.DefaultTransport's IdleConnTimeout: see SetTransportDefaults
-// in k8s.io/apimachinery/pkg/util/net, by which it creates the clients of its webhooks.
+// in k8s.io/apimachinery/pkg/util/net, with which it creates the clients of its webhooks.
 const apiServerIdleTimeout = 90 * time.Second
 
 const (
 	// idleTimeout is longer than the API server's, so that the webhook never closes a
 	// connection on which a review may be arriving. It also bounds the wait for the
-	// first request: the API server keeps connections that it has opened in vain.
+	// first request: the API server keeps connections that it opened and did not use.
 	idleTimeout = 2 * apiServerIdleTimeout
 
 	// Deadlines of one request, from its first byte. The API server waits for five
@@ -34,11 +34,11 @@ const (
 	// handshakeTimeout is what the API server allows for a TLS handshake.
 	handshakeTimeout = 10 * time.Second
 
-	// maxHeaderBytes bounds the header of a request. The API server's has a few hundred.
+	// maxHeaderBytes bounds the header of a request. The API server's has a few hundred bytes.
 	maxHeaderBytes = 16 << 10
 
-	// maxConnections bounds the connections of all API servers and everybody else, and
-	// maxPending those that have not completed a review. A connection takes some 50 KiB.
+	// maxConnections bounds all connections, of API servers and others, and maxPending those
+	// that have not completed a review. A connection takes some 50 KiB.
 	maxConnections, maxPending = 1024, 512
 
 	// shutdownTimeout is for the reviews under way when the drain is complete. The API
@@ -71,7 +71,7 @@ func NewServer(options ServerOptions) (*manager.Server, error) {
 		GetCertificate: options.GetCertificate,
 		MinVersion:     tls.VersionTLS13,
 		// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on loopback. With
-		// one protocol it behaves the same everywhere, and is measured as it behaves.
+		// one protocol, tests and measurements show the same behavior as a cluster.
 		NextProtos: []string{"http/1.1"},
 	}
 	if options.ClientCAs != nil {

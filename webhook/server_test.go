@@ -19,19 +19,19 @@ import (
 	"k8s.io/utils/clock"
 )
 
-// Closing an idle connection may lose the review that is arriving on it.
-func TestTheAPIServerIsTheOneToCloseConnections(t *testing.T) {
+// A webhook that closes an idle connection may lose a review that is arriving on it.
+func TestTheWebhookKeepsIdleConnectionsLongerThanTheAPIServer(t *testing.T) {
 	its := utilnet.SetTransportDefaults(&http.Transport{}).IdleConnTimeout
 	require.Equal(t, apiServerIdleTimeout, its)
 	none := func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return nil, errors.New("nobody asks") }
 	server, err := NewServer(ServerOptions{Address: "127.0.0.1:0", GetCertificate: none, Reviews: http.NotFoundHandler(), Drain: NewDrain(time.Second, clock.RealClock{})})
 	require.NoError(t, err)
 	defer server.Listener.Close()
-	require.Greater(t, server.Server.IdleTimeout, its, "of used connections; the listener waits as long for the first byte of unused ones")
+	require.Greater(t, server.Server.IdleTimeout, its, "for used connections; the listener waits as long for the first byte of an unused one")
 }
 
 // A pod that is killed before its drain is complete loses admissions.
-func TestThePodHasTheTimeToDrain(t *testing.T) {
+func TestTheGracePeriodIsLongerThanTheDrain(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "manifests", "base", "webhook-deployment.yaml"))
 	require.NoError(t, err)
 	deployment := &appsv1.Deployment{}

@@ -15,21 +15,21 @@ import (
 )
 
 const (
-	// maxWait bounds the time between reconciles: a clock may have been set.
+	// maxWait bounds the time between reconciles, because a clock may have been set.
 	maxWait = 10 * time.Minute
 
 	// maxSteps exceeds the longest path to a wait. Hitting it means that something
 	// else rewrites what is stored.
 	maxSteps = 20
 
-	// skewTolerance is the clock skew beyond which it is reported: what certificates
-	// are backdated by.
+	// skewTolerance is the largest clock skew that is not reported. Certificates are
+	// backdated by as much.
 	skewTolerance = backdate
 )
 
 // reconciler manages the webhook's certificate. It reads the three objects, takes
-// the next step, and reads them again: what is stored shows whether a step failed,
-// or another replica took it.
+// the next step, and reads them again: the stored objects show whether a step failed, or
+// another replica took it.
 type reconciler struct {
 	client    kubernetes.Interface
 	namespace string
@@ -59,7 +59,7 @@ func (r *reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (reconc
 			return reconcile.Result{RequeueAfter: max(time.Millisecond, min(step.After, maxWait))}, nil
 		case ActionBlocked:
 			return reconcile.Result{RequeueAfter: maxWait}, nil
-		default: // Something has to be written.
+		default: // The step writes something.
 		}
 		if err := r.execute(ctx, step, state, now); err != nil {
 			return reconcile.Result{}, fmt.Errorf("renewing the webhook's certificate (%s): %w", step.Action, err)
@@ -98,7 +98,7 @@ func ignoreNotFound[T any](object *T, err error) (*T, error) {
 // API server verifies the certificates by its own clock.
 func (r *reconciler) now(ctx context.Context, s State) time.Time {
 	ahead := r.ahead()
-	// Reported as soon as there is a Secret that an event can be about.
+	// The skew is reported as soon as there is a Secret for the event to be about.
 	if skewed := ahead.Abs() > skewTolerance; skewed != r.reportedSkew && s.CA != nil {
 		r.reportedSkew = skewed
 		if skewed {

@@ -8,8 +8,8 @@ import (
 	"isolate.example.io/certs"
 )
 
-// Any combination of damages, at once.
-func TestEverySetOfDamagesHeals(t *testing.T) {
+// All combinations of damage.
+func TestEveryCombinationOfDamageIsRepaired(t *testing.T) {
 	ca, other := newCA(t, start), newCA(t, start)
 	expired := newCA(t, start.Add(-2*caValidity))
 	longAgo := rfc3339(start.Add(-caValidity))
@@ -25,7 +25,7 @@ func TestEverySetOfDamagesHeals(t *testing.T) {
 		func(w *world) { w.Configuration = nil },
 	}
 	for set := range 1 << len(damages) {
-		w := settled(t, ca)
+		w := rotated(t, ca)
 		for i, damage := range damages {
 			if set&(1<<i) != 0 {
 				damage(w)

@@ -41,7 +41,7 @@ const (
 	logClocksAgree = "This machine's clock and the API server's agree again"
 )
 
-// errNoProgress is the error of a rotation that never comes to rest.
+// errNoProgress is the error of a rotation that never ends.
 var errNoProgress = errors.New("the webhook's certificate keeps being changed by something else: what is stored never matches what was written; " +
 	"look for a webhook or a policy that changes Secret " + CASecret + ", Secret " + ServingSecret +
 	" or MutatingWebhookConfiguration " + Configuration)

@@ -14,8 +14,8 @@ import (
 	"isolate.example.io/certs"
 )
 
-// version is what was stored from a time on. A replica of the webhook or an API
-// server may still use what was stored before, for at most the propagation delay.
+// version is what was stored at a time. Replicas of the webhook and API servers may still
+// use the version before it, for at most the propagation delay.
 type version struct {
 	at    time.Time
 	value []byte
@@ -39,7 +39,7 @@ func (w *world) record() {
 }
 
 // inUse returns the versions that may be in use: the last one that has had time to
-// reach everyone, and those after it.
+// propagate, and all later ones.
 func (w *world) inUse(versions []version) []version {
 	first := 0
 	for i := range versions {
@@ -77,8 +77,8 @@ func (w *world) inUseLeaves() []*x509.Certificate {
 	return leaves
 }
 
-// mustBeSettled requires a single trusted CA that issued the serving certificate.
-func (w *world) mustBeSettled() {
+// mustBeComplete requires a single trusted CA that issued the serving certificate.
+func (w *world) mustBeComplete() {
 	w.Helper()
 	ca := readCA(w.CA, w.now)
 	require.NotNil(w, ca)
@@ -104,7 +104,7 @@ func TestNoReplicaServesAnUntrustedCertificateDuringARotation(t *testing.T) {
 		"both Secrets were replaced": func(w *world) { o := newCA(w.T, start); w.holds(o, o).Serving = nil },
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t, newCA(t, start))
+			w := rotated(t, newCA(t, start))
 			w.record()
 			damage(w)
 			w.record()
@@ -115,13 +115,13 @@ func TestNoReplicaServesAnUntrustedCertificateDuringARotation(t *testing.T) {
 				w.record()
 				w.now = w.now.Add(min(step.After, propagation))
 			}
-			w.mustBeSettled()
+			w.mustBeComplete()
 		})
 	}
 }
 
 // Validities are short, steps are late, as after a change of leader, and each change
-// takes the whole propagation delay to reach everyone.
+// takes the whole propagation delay to propagate.
 func TestShortValiditiesLoseNoAdmission(t *testing.T) {
 	const late = propagation / 10
 	for name, s := range map[string]Config{
@@ -132,7 +132,7 @@ func TestShortValiditiesLoseNoAdmission(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.DNSNames, s.Propagation = config.DNSNames, propagation
-			w := settled(t, newCA(t, start))
+			w := rotated(t, newCA(t, start))
 			w.config = s
 			ca, err := NewCA(start, s.CAValidity)
 			require.NoError(t, err)
@@ -156,9 +156,9 @@ func TestShortValiditiesLoseNoAdmission(t *testing.T) {
 	}
 }
 
-// Two replicas that both believe to be the leader execute their steps in any order,
-// computed from what they read some steps ago. A first install has no replica that
-// serves yet, so it does not wait.
+// Two replicas that both believe they lead execute their steps in any order, computed from
+// objects that they read some steps ago. In a first install no replica serves yet, so there
+// is nothing to wait for.
 func TestTwoLeadersLoseNoAdmission(t *testing.T) {
 	const firstInstall = "a first install"
 	for name, damage := range map[string]func(w *world){
@@ -169,12 +169,12 @@ func TestTwoLeadersLoseNoAdmission(t *testing.T) {
 	} {
 		for seed := range uint64(10) {
 			t.Run(fmt.Sprintf("%s, order %d", name, seed), func(t *testing.T) {
-				w := settled(t, newCA(t, start))
+				w := rotated(t, newCA(t, start))
 				w.record()
 				damage(w)
 				w.record()
 				order := rand.New(rand.NewPCG(seed, 0))
-				var leaders [2]*State // what each has read but not acted on
+				var leaders [2]*State // what each has read and not acted on yet
 				for end := w.now.Add(6 * propagation); w.now.Before(end); {
 					leader := order.IntN(len(leaders))
 					if leaders[leader] == nil {
@@ -186,7 +186,7 @@ func TestTwoLeadersLoseNoAdmission(t *testing.T) {
 					w.take(step, *leaders[leader])
 					w.record()
 					leaders[leader] = nil
-					// Time passes when neither has anything to do.
+					// Time passes when neither has a step to take.
 					if step.Action == ActionWait && leaders == [2]*State{} {
 						w.now = w.now.Add(min(step.After, propagation))
 					}
@@ -194,7 +194,7 @@ func TestTwoLeadersLoseNoAdmission(t *testing.T) {
 						w.mustTrust()
 					}
 				}
-				w.mustBeSettled()
+				w.mustBeComplete()
 			})
 		}
 	}

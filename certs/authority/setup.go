@@ -46,8 +46,8 @@ type Options struct {
 	// Namespace is where the Secrets are.
 	Namespace string
 
-	// Clock is this machine's clock. Ahead returns the least by which the API server's
-	// clock was ahead of it at the last response, negative if it was behind.
+	// Clock is this machine's clock. Ahead returns how far the API server's clock was
+	// certainly ahead of it at the last response, negative if behind.
 	Clock clock.PassiveClock
 	Ahead func() time.Duration
 
@@ -106,7 +106,7 @@ func initialEnqueue(_ context.Context, queue workqueue.TypedRateLimitingInterfac
 	return nil
 }
 
-// newInformer watches one object by name: RBAC allows to watch no others.
+// newInformer watches one object by name: RBAC does not allow the sweeper to watch others.
 func newInformer(client cache.Getter, resource, namespace, name string, kind runtime.Object) cache.SharedIndexInformer {
 	return cache.NewSharedIndexInformer(
 		cache.NewListWatchFromClient(client, resource, namespace, fields.OneTermEqualSelector("metadata.name", name)),

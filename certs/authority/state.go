@@ -83,7 +83,7 @@ type storedCA struct {
 	trustedSince, servedSince time.Time // zero if unset
 }
 
-// readCA returns nil if the Secret has no CA that could sign now.
+// readCA returns the CA, or nil if the Secret has none that could sign now.
 func readCA(secret *corev1.Secret, now time.Time) *storedCA {
 	if secret == nil {
 		return nil
@@ -129,7 +129,7 @@ func rfc3339(t time.Time) string {
 	return t.Add(time.Second - time.Nanosecond).Truncate(time.Second).UTC().Format(time.RFC3339)
 }
 
-// isFirst reports whether the bundle starts with this CA.
+// isFirst reports whether this CA is the first of the bundle.
 func (c *storedCA) isFirst() bool { return len(c.bundle) > 0 && c.bundle[0].Equal(c.Cert) }
 
 // hasOthers reports whether the bundle has further CAs.
@@ -156,7 +156,7 @@ func isConstrained(c *x509.Certificate) bool {
 		slices.ContainsFunc(c.Extensions, func(e pkix.Extension) bool { return e.Id.Equal(nameConstraints) })
 }
 
-// readServing returns nil if the Secret has no usable certificate.
+// readServing returns the serving certificate, or nil if the Secret has no usable one.
 func readServing(secret *corev1.Secret) *Pair {
 	if secret == nil {
 		return nil
@@ -173,10 +173,10 @@ func injected(s State, bundle []byte) bool {
 	return !slices.ContainsFunc(s.caBundles(), func(stored []byte) bool { return !bytes.Equal(stored, bundle) })
 }
 
-// knownCAs returns the CAs that may have issued what a replica of the webhook still
-// serves with: those in the CA's own bundle. Without a bundle to go by, it returns
-// whatever is in the CA's Secret, what the API server trusts now, and the issuer of
-// the serving certificate.
+// knownCAs returns the CAs that may have issued a certificate with which a replica of the
+// webhook still serves: those in the CA's bundle. Without a bundle, it returns the CAs in
+// the CA's Secret, those that the API server trusts now, and the issuer of the serving
+// certificate.
 func knownCAs(s State, ca *storedCA, now time.Time) []*x509.Certificate {
 	var candidates []*x509.Certificate
 	if ca != nil && ca.isFirst() {

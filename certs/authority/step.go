@@ -112,9 +112,9 @@ func Next(s State, now time.Time, config Config) Step {
 	return finish(ca, serving, now, config)
 }
 
-// unlisted returns the CAs that API servers trust, that may have issued what replicas
-// serve with, and that the bundle lacks: somebody replaced the CA's Secret as a
-// whole, or something else has managed the certificate until now.
+// unlisted returns CAs that API servers trust and that the bundle lacks, but that may have
+// issued the certificates of replicas: somebody replaced the whole Secret of the CA, or
+// something else has managed the certificate until now.
 func unlisted(s State, ca *storedCA, serving *Pair, now time.Time) []*x509.Certificate {
 	issuer := func(c *x509.Certificate) bool {
 		// Without a serving certificate, each CA may be the issuer.
@@ -134,10 +134,10 @@ func unlisted(s State, ca *storedCA, serving *Pair, now time.Time) []*x509.Certi
 	return unlisted
 }
 
-// trust injects the bundle into the webhook configurations, and records when.
+// trust injects the bundle into the webhook configurations, and records the time.
 func trust(s State, ca *storedCA, serving *Pair, now time.Time) *Step {
 	if !s.called() {
-		return nil // Nobody calls the webhook.
+		return nil // No configuration calls the webhook.
 	}
 	if !injected(s, s.CA.Data[certs.CAFile]) {
 		if !ca.trustedSince.IsZero() && (serving == nil || !ca.issued(serving.Cert)) {
@@ -152,7 +152,7 @@ func trust(s State, ca *storedCA, serving *Pair, now time.Time) *Step {
 	return nil
 }
 
-// issueWhenTrusted issues a serving certificate as soon as that loses no admission.
+// issueWhenTrusted issues a serving certificate once that loses no admission.
 func issueWhenTrusted(s State, ca *storedCA, serving *Pair, cause Cause, now time.Time, config Config) Step {
 	trusted := ca.trustedSince.Add(config.Propagation)
 	useless := serving != nil && !valid(serving.Cert, now)

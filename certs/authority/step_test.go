@@ -58,7 +58,7 @@ func TestNext(t *testing.T) {
 		"an annotation from the future": {func(w *world) { w.CA.Annotations[TrustedSinceKey] = start.Add(24 * time.Hour).Format(time.RFC3339) }, ActionAnnotate, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := settled(t, ca)
+			w := rotated(t, ca)
 			c.change(w)
 			step := Next(w.State, w.now, config)
 			require.Equal(t, c.action, step.Action)

@@ -11,7 +11,7 @@ import (
 )
 
 func TestValidatingConfigurationGetsTheBundleToo(t *testing.T) {
-	w := settled(t, newCA(t, start))
+	w := rotated(t, newCA(t, start))
 	w.Validating = &admissionregistrationv1.ValidatingWebhookConfiguration{
 		Webhooks: []admissionregistrationv1.ValidatingWebhook{{Name: "quarantines.isolate.example.io"}},
 	}

@@ -63,9 +63,9 @@ func pem(t *testing.T, cas ...*Pair) []byte {
 	return data
 }
 
-// settled returns a world in which there is nothing to do: a CA that has long been
-// trusted, and a serving certificate that it issued.
-func settled(t *testing.T, ca *Pair) *world {
+// rotated returns a world in which there is nothing to do: with a CA that has been trusted
+// for long, and a serving certificate that it issued.
+func rotated(t *testing.T, ca *Pair) *world {
 	t.Helper()
 	w := &world{T: t, config: config, now: start}
 	w.holds(ca, ca).serves(ca, start)
@@ -121,8 +121,8 @@ func constrained(t *testing.T) *Pair {
 }
 
 // take executes a step that was computed from an earlier read, as the reconciler
-// does. It returns false where the API server would report a conflict, which it does
-// for objects that existed then; an apply that creates overwrites what another
+// does. It returns false if the API server would report a conflict. It does so for objects
+// that existed at that read; an apply that creates an object overwrites one that another
 // replica has created since.
 func (w *world) take(step Step, read State) bool {
 	w.Helper()

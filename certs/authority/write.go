@@ -55,7 +55,7 @@ func (r *reconciler) createCA(ctx context.Context, step Step, s State, now time.
 	return err
 }
 
-// updateCA writes the CA's Secret, and leaves the CA's key and certificate as they are.
+// updateCA writes the CA's Secret, without changing the CA's key and certificate.
 func (r *reconciler) updateCA(ctx context.Context, s State, step Step, reason, message string, annotations map[string]string) error {
 	bundle := s.CA.Data[certs.CAFile]
 	if step.Bundle != nil {

@@ -16,8 +16,8 @@ const (
 	// delay deletions by the second that a Date header leaves open.
 	tolerance = 2 * time.Second
 
-	// maxAge is how old the API server's last response may be for a deletion to rely on
-	// it: a clock that was set since then goes unnoticed.
+	// maxAge is the greatest age of the API server's last response for a deletion to rely
+	// on it: a clock that was set since that response would go unnoticed.
 	maxAge = 5 * time.Second
 )
 
@@ -69,7 +69,7 @@ func skewOf(local, earliest, latest time.Time) time.Duration {
 	return 0
 }
 
-// refresh makes sure that the API server's last response is recent.
+// refresh ensures that the API server's last response is recent.
 func (c *Clocks) refresh(ctx context.Context) error {
 	c.asking.Lock()
 	defer c.asking.Unlock()

@@ -92,7 +92,7 @@ func TestTheLaterMomentCounts(t *testing.T) {
 		{"the server is a little ahead", 0, 2 * time.Second, 0},
 		{"the server may be 2 seconds behind", 0, -1500 * time.Millisecond, 0},
 		{"the server is 3 seconds behind", 0, -3 * time.Second, -3 * time.Second},
-		{"the server is 3 seconds behind, in the middle of one", 0, -2500 * time.Millisecond, -3 * time.Second},
+		{"the server is 3 seconds behind, within a second", 0, -2500 * time.Millisecond, -3 * time.Second},
 		{"the server is an hour behind", 0, -time.Hour, -time.Hour},
 		{"the server is an hour ahead", 0, time.Hour, 0},
 	} {

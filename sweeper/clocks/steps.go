@@ -13,8 +13,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
-// stepInterval is how often the clocks are compared, and so how long a pod can be
-// overdue when a clock was set forward.
+// stepInterval is how often the clocks are compared. A pod can be overdue for so long after
+// a clock was set forward.
 const stepInterval = 10 * time.Second
 
 // StepSource is a source of every controller that sleeps until a time. It enqueues all
@@ -75,7 +75,7 @@ func (s *StepSource) run(ctx context.Context) {
 	}
 }
 
-// check enqueues all objects if the clocks were set since it last did. Small steps add
+// check enqueues all objects if the clocks were set since it last did so. Small steps add
 // up.
 func (s *StepSource) check(ctx context.Context) error {
 	now, err := s.clocks.Now(ctx)

@@ -17,9 +17,8 @@ import (
 // askTimeout bounds a request for the API server's time.
 const askTimeout = 10 * time.Second
 
-// Client makes the requests that a deletion needs, over a connection of its own: no
-// other request of the sweeper can take its place in the connection's streams, or delay
-// it by a response that is large.
+// Client makes the requests that a deletion needs, over its own connection. So no other
+// request of the sweeper can take its stream, or delay it by a large response.
 type Client struct {
 	// Pods deletes. The manager's client would decode the whole pod that a deletion
 	// responds with, encode it again, and decode that.

@@ -1,4 +1,4 @@
-// Package deletions has what deleting a pod needs and what others need to know about it:
-// a connection of its own to the API server, and which pods isolate is deleting and has
-// deleted, so that informing people comes after deleting. It knows no controller.
+// Package deletions has a client for deletions, with its own connection to the API server,
+// and tracks which pods isolate is deleting or has deleted, so that requests that inform
+// people can wait for deletions. It knows no controller.
 package deletions

@@ -10,7 +10,7 @@ import (
 )
 
 // maxAccepted bounds the memory for pods that were deleted, some 2 MiB. A pod leaves the
-// cache moments after its deletion, so older ones are not asked for.
+// cache moments after its deletion, so nobody asks about older ones.
 const maxAccepted = 20_000
 
 // State is what is known about the deletion of a pod.
@@ -43,7 +43,7 @@ func NewTracker() *Tracker {
 	return t
 }
 
-// Begin notes that a delete request is about to be sent. [Tracker.End] must follow.
+// Begin records that a delete request is about to be sent. [Tracker.End] must follow.
 func (t *Tracker) Begin(pod types.UID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -53,7 +53,7 @@ func (t *Tracker) Begin(pod types.UID) {
 	t.inFlight[pod] = struct{}{}
 }
 
-// End notes the response: whether the pod is deleted, by whomever.
+// End records the response: whether the pod is deleted, by isolate or by others.
 func (t *Tracker) End(pod types.UID, deleted bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

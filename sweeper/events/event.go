@@ -19,7 +19,7 @@ const (
 
 	// TTL is how long an API server keeps an event unless its --event-ttl says
 	// otherwise. An event about something older is not published: the API server may
-	// have dropped the first one, and this would be a second one.
+	// have dropped the first one already, and people would see it a second time.
 	TTL = time.Hour
 
 	// Bounds of the API, in bytes: see ValidateEventCreate in pkg/apis/core/validation.

@@ -17,8 +17,7 @@ import (
 )
 
 const (
-	// workers are few, so that events take no part of the API server that deletions
-	// need.
+	// workers are few, so that events do not compete with deletions for the API server.
 	workers = 2
 	// createTimeout bounds one attempt, and the wait at the gate before it.
 	createTimeout = 10 * time.Second
@@ -76,7 +75,7 @@ func NewRecorder(writer client.Writer, clk clock.PassiveClock, instance string, 
 	return r, registry.Register(r.dropped)
 }
 
-// Publish has the event created, unless it was published before. It never blocks.
+// Publish enqueues the event, unless it was published before. It never blocks.
 func (r *Recorder) Publish(event Event) {
 	key := client.ObjectKey{Namespace: event.Regarding.Namespace, Name: event.Name()}
 	now := r.clock.Now()

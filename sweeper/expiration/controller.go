@@ -27,8 +27,8 @@ const (
 	// stop.
 	deleteTimeout = 20 * time.Second
 
-	// conflictRetry is when a pod is checked again that keeps changing faster than it
-	// can be read and deleted.
+	// conflictRetry is after how long the controller retries a pod that changes faster than
+	// it can be read and deleted.
 	conflictRetry = time.Second
 
 	// maxDeletes is how often one reconcile tries to delete a pod: as the cache has it,
@@ -48,7 +48,8 @@ const (
 // Everything else that changes the verdict arrives as a watch event, except a clock that
 // is set: see [clocks.StepSource].
 //
-// Nothing but deleting happens on these workers: no read that informs people, no event.
+// These workers do nothing but delete: they read nothing that only informs people, and
+// create no events.
 type controller struct {
 	cache     client.Reader
 	live      client.Reader
@@ -102,7 +103,7 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{}, client.IgnoreNotFound(err)
 	}
 	if c.deletions.StateOf(pod.UID) == deletions.Accepted {
-		return reconcile.Result{}, nil // Nothing stops a deletion: the cache lags.
+		return reconcile.Result{}, nil // The pod has been deleted already: the cache lags.
 	}
 	for range maxDeletes {
 		status, wait, err := c.check(ctx, pod)
@@ -174,7 +175,7 @@ func (c *controller) delete(ctx context.Context, pod *metav1.PartialObjectMetada
 	return result, err
 }
 
-// read returns the pod as the API server has it, nil if it is gone or another pod has its
+// read returns the pod from the API server, or nil if it is gone or another pod has its
 // name. It is a list of one object: the sweeper may list pods and need not be allowed to
 // get them.
 func (c *controller) read(ctx context.Context, pod *metav1.PartialObjectMetadata) (*metav1.PartialObjectMetadata, error) {

@@ -57,7 +57,7 @@ func newCluster(pod *metav1.PartialObjectMetadata) *cluster {
 	return &cluster{cached: pod, local: clocktesting.NewFakePassiveClock(gen.Noon), server: gen.Noon}
 }
 
-// Get is the cache.
+// Get reads from the cache.
 func (c *cluster) Get(_ context.Context, key client.ObjectKey, into client.Object, _ ...client.GetOption) error {
 	if c.cached == nil {
 		return apierrors.NewNotFound(resource, key.Name)
@@ -66,7 +66,7 @@ func (c *cluster) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	return nil
 }
 
-// List is the API server.
+// List reads from the API server.
 func (c *cluster) List(_ context.Context, into client.ObjectList, _ ...client.ListOption) error {
 	c.lists++
 	if c.stored != nil {
@@ -229,7 +229,7 @@ func TestTheResultOfADeletion(t *testing.T) {
 	}
 }
 
-// A cache that lags would conflict again and again, until it has followed.
+// With the lagging cache, the deletion would conflict until the cache has caught up.
 func TestAfterAConflictThePodIsCheckedAsTheAPIServerHasIt(t *testing.T) {
 	version := func(v string) gen.Option {
 		return func(pod *metav1.PartialObjectMetadata) { pod.ResourceVersion = v }

@@ -12,7 +12,7 @@ import (
 	"isolate.example.io/sweeper/quarantinedpods"
 )
 
-// Log lines, one for each decision about a pod.
+// Log messages, one for each decision about a pod.
 const (
 	logWaiting     = "Waiting for the pod to expire"
 	logHeld        = "Pod is held; not deleting"

@@ -25,7 +25,7 @@ func NewChanges() *Changes {
 	return &Changes{namespaces: map[string]bool{}, added: make(chan struct{}, 1)}
 }
 
-// Add notes a namespace. It never blocks.
+// Add adds a namespace. It never blocks.
 func (c *Changes) Add(namespace string) {
 	c.mu.Lock()
 	c.namespaces[namespace] = true

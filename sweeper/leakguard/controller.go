@@ -24,7 +24,8 @@ import (
 )
 
 const (
-	// unknownRetry is when a pod is checked again if it is not known yet what selects it.
+	// unknownRetry is after how long the leak guard retries if it does not know yet what selects
+	// a pod.
 	unknownRetry = time.Second
 
 	// webhookLag is how long the webhook's index may lag behind this one. After that an
@@ -40,7 +41,7 @@ type Selectors interface {
 }
 
 // controller is the leak guard: whenever a quarantined pod or a selector appears or
-// changes, it checks whether something selects the pod, and has the webhook detach the
+// changes, it checks whether something selects the pod, and makes the webhook detach the
 // pod again.
 //
 // A patch that changes nothing never reaches a webhook. So the leak guard sets the
@@ -101,7 +102,7 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		return reconcile.Result{RequeueAfter: unknownRetry}, nil
 	}
 	for _, name := range c.lastSeen.newSince(pod, status.Record.DetachedFrom) {
-		if !slices.Contains(selecting, name) { // The record names it although the pod was not detached from it.
+		if !slices.Contains(selecting, name) { // The record has its name, although the pod was not detached from it.
 			c.metrics.total.Inc()
 			c.events.Publish(detachedEvent(pod, name))
 		}
@@ -119,8 +120,8 @@ func (c *controller) forget(name types.NamespacedName) {
 	c.lastSeen.forget(name)
 }
 
-// detach has the webhook detach the pod from what selects it. It fails if something
-// still selects the pod then, so that it is retried.
+// detach makes the webhook detach the pod from what selects it. It returns an error if
+// something still selects the pod then, so that it is retried.
 func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetadata, selecting []string) error {
 	name := client.ObjectKeyFromObject(pod)
 	since := c.metrics.leaks(name, c.clock.Now())
@@ -131,7 +132,7 @@ func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetada
 	}
 	remaining := selecting
 	if err == nil && quarantine.StatusOf(pod.Labels, pod.Annotations).State != quarantine.Quarantined {
-		c.forget(name) // It was released: anything may select it.
+		c.forget(name) // It was released, so anything may select it.
 		return nil
 	}
 	if err == nil {
@@ -157,7 +158,8 @@ func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetada
 	return nil
 }
 
-// selecting names what selects the pod. A PodDisruptionBudget only counts it.
+// selecting returns the names of the objects that select the pod, without
+// PodDisruptionBudgets, which only count it.
 func (c *controller) selecting(pod *metav1.PartialObjectMetadata) ([]string, error) {
 	selectors, err := c.selectors.Namespace(pod.Namespace)
 	if err != nil {
@@ -172,7 +174,7 @@ func (c *controller) selecting(pod *metav1.PartialObjectMetadata) ([]string, err
 	return names, nil
 }
 
-// recheck sends the pod through the webhook. The pod is then the one in the response.
+// recheck sends the pod through the webhook, and sets pod to the response.
 func (c *controller) recheck(ctx context.Context, pod *metav1.PartialObjectMetadata) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{
 		"uid":         pod.UID, // Not another pod of the same name.

@@ -66,7 +66,7 @@ func TestAPodThatSomethingSelectsIsDetached(t *testing.T) {
 	require.Equal(t, []events.Event{detachedEvent(gen.Pod(), "Service/web")}, c.events)
 }
 
-func TestALeakIsRetriedAndReportedAfterTheWebhookHadTime(t *testing.T) {
+func TestALeakIsRetriedAndReportedAfterTheLagOfTheWebhook(t *testing.T) {
 	c := &cluster{cached: gen.Pod(quarantinedAndLabelled), patched: gen.Pod(quarantinedAndLabelled)}
 	guard := newController(t, c)
 	_, err := guard.Reconcile(t.Context(), webPod)

@@ -10,8 +10,8 @@ import (
 )
 
 // lastSeen remembers the detachments recorded for each pod. The leak guard does not find
-// every leak itself: a controller's write that adopts a pod passes the webhook, which
-// detaches the pod in that write. The record then names one more.
+// every leak itself: if a controller adopts a pod, the webhook detaches the pod in that same
+// write, and adds the controller to the record.
 type lastSeen struct {
 	mu   sync.Mutex
 	pods map[types.NamespacedName]seen
@@ -22,8 +22,8 @@ type seen struct {
 	detachedFrom []string
 }
 
-// newSince returns the detachments added since the last call: a record only grows. Those
-// that a pod is first seen with are the quarantine itself.
+// newSince returns the detachments added since the last call: a record only grows. On the
+// first call for a pod it returns none, because those belong to the quarantine.
 func (l *lastSeen) newSince(pod *metav1.PartialObjectMetadata, detachedFrom []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -23,7 +23,7 @@ var errLeaks = errors.New("the webhook has not detached the pod from what select
 const reasonLeaked = "Leaked"
 
 // detachedEvent is published when the webhook has detached a leaking pod again. The
-// resourceVersion that resulted tells one leak from the next.
+// resulting resourceVersion distinguishes one leak from the next.
 func detachedEvent(pod *metav1.PartialObjectMetadata, selecting string) events.Event {
 	return events.Event{
 		Regarding: quarantinedpods.Reference(pod),

@@ -15,7 +15,7 @@ type metrics struct {
 	leaking prometheus.Gauge
 
 	mu   sync.Mutex
-	pods map[types.NamespacedName]time.Time // since when
+	pods map[types.NamespacedName]time.Time // the leaking pods, and since when
 }
 
 func newMetrics(registry prometheus.Registerer) (*metrics, error) {
@@ -33,7 +33,7 @@ func newMetrics(registry prometheus.Registerer) (*metrics, error) {
 	return m, errors.Join(registry.Register(m.total), registry.Register(m.leaking))
 }
 
-// leaks notes that something selects the pod, and returns since when. It counts as one
+// leaks records that something selects the pod, and returns since when. It counts as one
 // leak until the pod is detached.
 func (m *metrics) leaks(pod types.NamespacedName, now time.Time) time.Time {
 	m.mu.Lock()
@@ -48,7 +48,7 @@ func (m *metrics) leaks(pod types.NamespacedName, now time.Time) time.Time {
 	return since
 }
 
-// detached notes that nothing selects the pod.
+// detached records that nothing selects the pod.
 func (m *metrics) detached(pod types.NamespacedName) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -30,8 +30,8 @@ const (
 	// reports it.
 	terminationDelay = time.Minute
 
-	// unknownRetry is when a pod is checked again if its former controller is not known
-	// yet.
+	// unknownRetry is after how long a pod is checked again if its former controller is not
+	// known yet.
 	unknownRetry = time.Second
 )
 
@@ -130,7 +130,7 @@ func (c *controller) quarantined(pod *metav1.PartialObjectMetadata, status quara
 	return nil
 }
 
-// terminating publishes a pod that is stuck. Another delete would not help.
+// terminating publishes that a pod is stuck. Another delete would not help.
 func (c *controller) terminating(pod *metav1.PartialObjectMetadata, now time.Time) reconcile.Result {
 	late := pod.DeletionTimestamp.Add(terminationDelay) // It includes the grace period.
 	if wait := late.Sub(now); wait > 0 {

@@ -86,7 +86,7 @@ func badRecordEvent(pod *metav1.PartialObjectMetadata, problem error) events.Eve
 	}
 }
 
-// implausibleEvent is about a pod that nobody deletes although it has expired.
+// implausibleEvent is about a pod that isolate does not delete although it has expired.
 func implausibleEvent(pod *metav1.PartialObjectMetadata, problem error) events.Event {
 	return events.Event{
 		Regarding: quarantinedpods.Reference(pod),

@@ -24,7 +24,7 @@ const (
 	batchInterval = time.Second
 	// maxPending bounds the pods that wait to be checked, some 2 MiB.
 	maxPending = 10_000
-	// maxSingleReads is up to how many pods of a namespace are read one by one. For more,
+	// maxSingleReads is how many pods of a namespace are read one by one. If there are more,
 	// all pods of the namespace are listed.
 	maxSingleReads = 20
 	// pageSize bounds what is in memory at a time: metadata can have 256 KiB of
@@ -35,9 +35,9 @@ const (
 )
 
 // releases is the release detector. A pod that leaves the cache was released or deleted;
-// the cache can't tell which, and only the API server knows. A pod that isolate deleted,
-// or that was terminating, is not asked for. The others are asked for in batches, one
-// request at a time, while no deletion is in flight.
+// the cache can't tell which, and only the API server knows. It does not ask for pods that isolate
+// deleted or that were terminating. It asks for the others in batches, one request at a
+// time, while no deletion is in flight.
 type releases struct {
 	live      client.Reader
 	clock     clock.Clock
@@ -59,7 +59,7 @@ func newReleases(live client.Reader, options Options) (*releases, error) {
 	}, err
 }
 
-// gone notes that a pod left the cache. It never blocks.
+// gone records that a pod left the cache. It never blocks.
 func (r *releases) gone(pod *metav1.PartialObjectMetadata) {
 	if pod.DeletionTimestamp == nil && r.deletions.StateOf(pod.UID) != deletions.Accepted {
 		r.add(pod.UID, client.ObjectKeyFromObject(pod))
@@ -138,8 +138,7 @@ func (r *releases) take() map[string]map[types.UID]string {
 	return namespaces
 }
 
-// check publishes those of the pods that were released, and removes the pods that it has
-// checked.
+// check publishes which of the pods were released, and removes the pods that it has checked.
 func (r *releases) check(ctx context.Context, namespace string, pods map[types.UID]string) error {
 	if len(pods) > maxSingleReads {
 		return r.list(ctx, pods, client.InNamespace(namespace))
@@ -153,8 +152,7 @@ func (r *releases) check(ctx context.Context, namespace string, pods map[types.U
 	return nil
 }
 
-// list reads pods, page by page, and publishes those of the given ones that were
-// released. It lists single pods too: the sweeper may list pods and need not be allowed to
+// list reads pods, page by page, and publishes which of the given ones were released. It lists single pods too: the sweeper may list pods and need not be allowed to
 // get them.
 func (r *releases) list(ctx context.Context, pods map[types.UID]string, options ...client.ListOption) error {
 	for page := ""; ; {

@@ -20,7 +20,7 @@ import (
 	"isolate.example.io/sweeper/internal/gen"
 )
 
-// stored is what the API server has.
+// stored are the pods that the API server has.
 type stored struct {
 	client.Reader
 	pods  []metav1.PartialObjectMetadata

@@ -58,8 +58,8 @@ func CacheOptions() cache.Options {
 	}}
 }
 
-// trim drops what the cache need not hold: the annotations of others, of which a pod can
-// have 256 KiB, and the managed fields that say nothing about a quarantine.
+// trim removes what the cache does not need: annotations of others, which can have 256 KiB,
+// and managed fields that are not about a quarantine.
 func trim(object any) (any, error) {
 	pod, ok := object.(*metav1.PartialObjectMetadata)
 	if !ok {

@@ -12,7 +12,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// scrapeTimeout bounds the wait for a cache that has not synced yet.
+// scrapeTimeout bounds how long a scrape waits for the cache to sync.
 const scrapeTimeout = 5 * time.Second
 
 var (
@@ -33,8 +33,8 @@ type podCollector struct {
 	clock   clock.PassiveClock
 }
 
-// RegisterMetrics registers the numbers of quarantined pods that are in the cache.
-// Elected is closed when this replica leads.
+// RegisterMetrics registers gauges of the quarantined pods in the cache. elected is closed
+// when this replica leads.
 func RegisterMetrics(pods client.Reader, elected <-chan struct{}, clk clock.PassiveClock, registry prometheus.Registerer) error {
 	return registry.Register(&podCollector{elected: elected, pods: pods, clock: clk})
 }

@@ -12,8 +12,8 @@ import (
 
 var errNotSynced = errors.New("the quarantined pods are not synced yet")
 
-// AddReadyzCheck makes every replica read the pods and report ready once it has, so that
-// a replica that takes over starts at once.
+// AddReadyzCheck makes every replica read the pods, and report ready once it has read them,
+// so that a replica that takes over starts at once.
 func AddReadyzCheck(mgr manager.Manager) error {
 	pods, err := mgr.GetCache().GetInformer(context.Background(), New(), cache.BlockUntilSynced(false))
 	if err != nil {

@@ -33,8 +33,8 @@ func FormerController(pod *metav1.PartialObjectMetadata, record quarantine.Recor
 	return corev1.ObjectReference{}, false
 }
 
-// LookupController returns the controller as it is now, nil if it is gone. The
-// selectors are those of its namespace.
+// LookupController returns the controller, or nil if it is gone. The selectors must be those
+// of its namespace.
 func LookupController(selectors quarantine.Selectors, ref corev1.ObjectReference) *quarantine.SelectingObject {
 	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
 	if found := selectors.Lookup(kind, ref.Name); found != nil && found.UID == ref.UID {

@@ -22,11 +22,11 @@ import (
 )
 
 const (
-	// missingRetry is when a controller that was short is checked again.
+	// missingRetry is after how long a controller that was short is checked again.
 	missingRetry = 15 * time.Second
 
-	// unknownRetry is when a pod is checked again if its former controller is not known
-	// yet.
+	// unknownRetry is after how long a pod is checked again if its former controller is not
+	// known yet.
 	unknownRetry = time.Second
 )
 
@@ -39,8 +39,8 @@ type Selectors interface {
 
 // controller checks, some time after each quarantine, whether the pod's former controller
 // has all its pods again. The selector index has these numbers; only if pods are missing
-// is more read, to say why. Once the controller has had all its pods, what happens to it
-// later has nothing to do with this quarantine.
+// is more read, to say why. Once the controller has had all its pods, the check is
+// over: a later lack of pods has nothing to do with this quarantine.
 type controller struct {
 	cache     client.Reader
 	live      client.Reader
@@ -130,7 +130,7 @@ func (c *controller) wasComplete(name types.NamespacedName, uid types.UID) bool 
 	return c.complete[name] == uid
 }
 
-// setComplete notes that the former controller of a pod has all its pods.
+// setComplete records that the former controller of a pod has all its pods.
 func (c *controller) setComplete(name types.NamespacedName, uid types.UID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -139,7 +139,7 @@ func (c *controller) setComplete(name types.NamespacedName, uid types.UID) {
 	c.gauge.Set(float64(len(c.missing)))
 }
 
-// setMissing notes that the replacement of a pod is missing, and reports whether that is
+// setMissing records that the replacement of a pod is missing, and reports whether that is
 // new.
 func (c *controller) setMissing(name types.NamespacedName) bool {
 	c.mu.Lock()

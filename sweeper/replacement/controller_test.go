@@ -21,7 +21,7 @@ import (
 	"isolate.example.io/sweeper/internal/gen"
 )
 
-// cluster has one quarantined pod. Nothing says why its former controller is short.
+// cluster has one quarantined pod. Its former controller is short for an unknown reason.
 type cluster struct {
 	client.Reader
 	pod    *metav1.PartialObjectMetadata
@@ -63,9 +63,9 @@ func TestAControllerThatIsShortAfterTheTimeoutIsPublishedOnce(t *testing.T) {
 	}{
 		{"the replacement has time to start", time.Minute, 2, 4 * time.Minute, 0, 0},
 		{"then the pod and its former controller have an event", 5 * time.Minute, 2, missingRetry, 2, 1},
-		{"which is published once", 6 * time.Minute, 2, missingRetry, 2, 1},
+		{"the event is published once", 6 * time.Minute, 2, missingRetry, 2, 1},
 		{"the metric follows the controller", 7 * time.Minute, 3, 0, 2, 0},
-		{"what happens to the controller later has nothing to do with the pod", 8 * time.Minute, 1, 0, 2, 0},
+		{"a later lack of pods is not reported", 8 * time.Minute, 1, 0, 2, 0},
 	} {
 		clk.SetTime(gen.Noon.Add(-time.Hour + step.after))
 		index.Set("ah", set(step.set))

@@ -16,8 +16,8 @@ const (
 	logNoReason = "Could not read why a controller is short of pods"
 )
 
-// missingEvent is about the pod or its former controller. The reason is empty if nothing
-// says why the controller is short.
+// missingEvent is about the pod or its former controller. The reason is empty if isolate
+// does not know why the controller is short.
 func missingEvent(regarding corev1.ObjectReference, dedupeKey string, pod *metav1.PartialObjectMetadata,
 	controller *quarantine.SelectingObject, after time.Duration, reason string,
 ) events.Event {

@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	// podScanLimit is how many pods of a controller are read to find out why it is short.
+	// podScanLimit is how many pods of a controller are read to find the reason.
 	podScanLimit = 50
 
 	// readTimeout bounds the requests for one controller.
 	readTimeout = 10 * time.Second
 )
 
-// reasonShort returns why a controller has too few available pods, as the controller or
-// its pods say, and nothing if they do not. It reads past the cache, by lists of one
+// reasonShort returns why a controller has too few available pods, according to the status
+// of the controller or of its pods, or "". It reads past the cache, by lists of one
 // object: the sweeper may list objects and need not be allowed to get them.
 func reasonShort(ctx context.Context, live client.Reader, pod *metav1.PartialObjectMetadata,
 	owner corev1.ObjectReference, controller *quarantine.SelectingObject,

@@ -26,7 +26,8 @@ func ignoredEvent(pod *metav1.PartialObjectMetadata) events.Event {
 	}
 }
 
-// unlabelledEvent has the reason of every damaged record: people search for one.
+// unlabelledEvent has the same reason as any damaged record, so that people have to search
+// for only one.
 func unlabelledEvent(pod *metav1.PartialObjectMetadata) events.Event {
 	return events.Event{
 		Regarding: quarantinedpods.Reference(pod),

@@ -102,8 +102,8 @@ func (s *scan) scanPage(ctx context.Context, page string, found *findings) (next
 	return pods.Continue, nil
 }
 
-// continueToken returns where to continue if a page was requested so late that the state
-// it belongs to is gone: in a newer state, after the pods that were read.
+// continueToken returns the token that the API server sends when a list has expired. With it,
+// the list continues in a newer state, after the pods that were read.
 func continueToken(err error) string {
 	status := apierrors.APIStatus(nil)
 	if apierrors.IsResourceExpired(err) && errors.As(err, &status) {

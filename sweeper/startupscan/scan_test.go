@@ -18,7 +18,7 @@ import (
 	"isolate.example.io/sweeper/internal/gen"
 )
 
-// cluster has pods, on pages of one. The first request for the second page is too late.
+// cluster has pods, in pages of one. The first request for the second page is too late.
 type cluster struct {
 	client.Reader
 	pods    []metav1.PartialObjectMetadata
@@ -47,7 +47,7 @@ func (c *cluster) List(_ context.Context, into client.ObjectList, options ...cli
 // Publish implements [events.Publisher].
 func (c *cluster) Publish(event events.Event) { c.events = append(c.events, event) }
 
-func TestTheScanFindsTriggersThatWereIgnoredAndRecordsWithoutTheLabel(t *testing.T) {
+func TestTheScanFindsIgnoredTriggersAndUnlabelledRecords(t *testing.T) {
 	triggered := func(pod *metav1.PartialObjectMetadata) {
 		pod.Labels, pod.Annotations = nil, map[string]string{quarantine.TriggerKey: quarantine.True}
 	}

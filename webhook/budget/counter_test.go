@@ -9,8 +9,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// The record of an older release names the pod's own controller, a newer one the
-// controller of that.
+// The record of an older release names the pod's own controller. A newer record names that
+// controller's controller.
 func TestAPodCountsOnceForSeveralControllers(t *testing.T) {
 	a := newAdmissions(t, 9, quarantined("one", "web", start), quarantined("two", "web-1", start), quarantined("other", "api", start))
 	require.Equal(t, 2, sum(a.count("shop", "new").Controlled("web", "web-1")))

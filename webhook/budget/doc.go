@@ -7,11 +7,9 @@
 // or a few seconds have passed: another webhook or a policy may still refuse the
 // write.
 //
-// The count is exact within one replica, and can't be across several. Each decides by
-// what is stored and by what it has admitted itself. If two admissions are in flight
-// at two replicas and the budget has room for one pod, each looks like the only one
-// to its replica: neither is stored before it is answered, and an admission has no
-// side effects by which replicas could know of each other. So replicas that answer at
-// the same time may each admit a full budget, as long as the watch lags, which is
-// some milliseconds. The overshoot is at most (replicas - 1) × budget.
+// The count is exact within one replica, and can't be exact across several. A replica
+// knows what is stored and what it has admitted itself. If two replicas decide at the same
+// time and the budget has room for one pod, both admit theirs: neither pod is stored yet,
+// and an admission has no side effects by which replicas could know about each other. So
+// during the lag of the watch, some milliseconds, each replica may admit a full budget. The overshoot is at most (replicas - 1) × budget.
 package budget

@@ -27,18 +27,18 @@ type Tracker struct {
 	cache *watchcache.Cache
 
 	mu sync.Mutex
-	// uids are the UIDs of the stored pods, and assumed are the pods that were admitted
-	// and are not shown by the watch yet.
+	// uids are the UIDs of the stored pods. assumed are the pods that were admitted and that
+	// the watch does not show yet.
 	uids    map[types.NamespacedName]types.UID
 	assumed map[types.UID]assumedPod
-	// counters count each pod once: as it is stored, or else as it is assumed.
+	// counters count each pod once: as stored, or else as assumed.
 	stored, inFlight counter
 }
 
 type assumedPod struct {
 	entry
-	// at is when it was admitted by this machine's clock, and stamp the time that its
-	// quarantine is stamped with.
+	// at is when the pod was admitted, by this machine's clock. stamp is the quarantined-at
+	// of the admission.
 	at, stamp time.Time
 }
 

@@ -50,7 +50,7 @@ func newConn(l *Listener, raw net.Conn) *Conn {
 	return c
 }
 
-// observed notes when something arrives.
+// observed records when something arrives.
 type observed struct {
 	net.Conn
 	conn *Conn
@@ -98,8 +98,8 @@ func (c *Conn) Close() error {
 	return c.Conn.Close()
 }
 
-// abort closes the connection without the alert of TLS, for which it would have to
-// wait if the peer does not read.
+// abort closes the connection without a TLS alert, which would block if the peer does not
+// read.
 func (c *Conn) abort() {
 	c.listener.remove(c)
 	_ = c.NetConn().Close()
@@ -128,7 +128,7 @@ func State(c net.Conn, s http.ConnState) {
 		conn.state = busy
 	case http.StateIdle:
 		conn.state = idle
-	default: // It ends.
+	default: // The connection ends.
 	}
 }
 

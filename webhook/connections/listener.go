@@ -104,8 +104,8 @@ func (l *Listener) accept() {
 	}
 }
 
-// prepare completes the handshake, waits for the first byte, and hands the
-// connection over.
+// prepare completes the handshake, waits for the first byte, and hands the connection over
+// to Accept.
 func (l *Listener) prepare(c *Conn) {
 	stop := context.AfterFunc(l.ctx, c.abort)
 	if err := c.prepare(l.ctx, l.limits); err != nil {
@@ -120,7 +120,7 @@ func (l *Listener) prepare(c *Conn) {
 	}
 }
 
-// add registers a connection, and returns the one to close in its favor, if any.
+// add registers a connection. It returns the one to close instead, if any.
 func (l *Listener) add(c *Conn) *Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()

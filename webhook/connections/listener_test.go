@@ -17,7 +17,7 @@ import (
 type serving struct {
 	*testing.T
 	*Listener
-	// open counts connections, and begun those that have begun a request.
+	// open counts the connections, and begun those with a request that has begun.
 	open, begun atomic.Int64
 	client      *tls.Config
 	slow        chan struct{}
@@ -68,7 +68,7 @@ func (s *serving) dial() net.Conn {
 	return c
 }
 
-// begin opens a connection, and sends the first byte of a request that finish sends.
+// begin opens a connection and sends the first byte of a request. finish sends the rest.
 func (s *serving) begin() net.Conn {
 	s.Helper()
 	before := s.begun.Load()
@@ -106,7 +106,7 @@ func (s *serving) complete(c net.Conn) {
 
 var generous = Limits{Total: 100, Pending: 100, Handshake: time.Minute, FirstByte: time.Minute}
 
-func TestThePendingConnectionThatWaitedLongestIsClosed(t *testing.T) {
+func TestTheLongestIdlePendingConnectionIsClosed(t *testing.T) {
 	limits := generous
 	limits.Pending = 2
 	s := serve(t, limits)
@@ -121,7 +121,7 @@ func TestThePendingConnectionThatWaitedLongestIsClosed(t *testing.T) {
 	require.Equal(t, 1, s.Shed())
 }
 
-func TestBeyondTheTotalTheConnectionThatWaitedLongestIsClosed(t *testing.T) {
+func TestBeyondTheTotalTheLongestIdleConnectionIsClosed(t *testing.T) {
 	limits := generous
 	limits.Total = 2
 	s := serve(t, limits)
@@ -149,7 +149,7 @@ func TestAConnectionWithAReviewUnderWayIsNotClosed(t *testing.T) {
 	require.True(t, answered(busy))
 }
 
-func TestAHostWithManyConnectionsLosesOne(t *testing.T) {
+func TestAConnectionOfTheHostWithTheMostIsClosed(t *testing.T) {
 	l := &Listener{conns: map[*Conn]struct{}{}, limits: Limits{Total: 3, Pending: 3}, opened: func() {}}
 	add := func(host string, arrived int64) (c, victim *Conn) {
 		c = &Conn{listener: l, host: host}
@@ -163,7 +163,7 @@ func TestAHostWithManyConnectionsLosesOne(t *testing.T) {
 	require.Same(t, first, victim)
 }
 
-func TestAnUnfinishedHandshakeAndAnUnusedConnectionEnd(t *testing.T) {
+func TestAnUnfinishedHandshakeAndAnUnusedConnectionTimeOut(t *testing.T) {
 	for name, limits := range map[string]Limits{
 		"handshake":  {Total: 9, Pending: 9, Handshake: time.Millisecond, FirstByte: time.Minute},
 		"first byte": {Total: 9, Pending: 9, Handshake: time.Minute, FirstByte: time.Millisecond},

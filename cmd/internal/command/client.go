@@ -6,8 +6,8 @@ import (
 )
 
 // Protobuf returns a config that reads built-in kinds as protobuf, which costs a
-// fraction of the CPU and garbage of JSON: at every start, all ReplicaSets of a
-// cluster pass through, with their templates.
+// fraction of the CPU and garbage of JSON: at every start, the programs read all
+// ReplicaSets of the cluster, with their templates.
 func Protobuf(cfg *rest.Config) *rest.Config {
 	cfg = rest.CopyConfig(cfg)
 	cfg.ContentType = runtime.ContentTypeProtobuf

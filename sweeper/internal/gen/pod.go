@@ -59,10 +59,10 @@ func Created(at time.Time) Option {
 	return func(pod *metav1.PartialObjectMetadata) { pod.CreationTimestamp = metav1.Time{Time: at} }
 }
 
-// Held has the pod held.
+// Held sets the hold.
 func Held() Option { return Annotation(quarantine.HoldKey, quarantine.True) }
 
-// QuarantinedFor has the pod quarantined so long before [Noon].
+// QuarantinedFor sets the time of the quarantine to d before [Noon].
 func QuarantinedFor(d time.Duration) Option {
 	return Annotation(quarantine.QuarantinedAtKey, Noon.Add(-d).Format(time.RFC3339))
 }
