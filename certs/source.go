@@ -25,8 +25,8 @@ const (
 const readInterval = time.Second
 
 // FileSource serves the certificate from a directory, such as a mounted Secret, and loads
-// every change. If the files can't be read, or the
-// key does not belong to the certificate, the last good certificate stays in use.
+// every change. If the files can't be read, or the key does not belong to the
+// certificate, the last good certificate stays in use.
 type FileSource struct {
 	dir     string
 	clock   clock.WithTicker

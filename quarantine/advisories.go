@@ -104,8 +104,8 @@ var dependentsByLabel = []struct{ key, value, dependents string }{
 	{"leaderworkerset.sigs.k8s.io/worker-index", "0", "workers"},
 }
 
-// dependents names the objects that the pod probably owns, or is empty. Only the
-// owned objects name their owner, so nothing but a list of all objects would be complete.
+// dependents names the objects that the pod probably owns, or is empty. Only the owned
+// objects name their owner, so nothing but a list of all objects would be complete.
 func (p *Pod) dependents() string {
 	for _, d := range dependentsByLabel {
 		if p.Labels[d.key] == d.value {

@@ -4,9 +4,9 @@ import (
 	"slices"
 )
 
-// Decide returns the answer to a request. The rows T1, T2, ... of the transition table
-// in docs/design.md are tried from the top. Only transitions act: later
-// writes to a pod whose trigger is already stored do not quarantine it.
+// Decide returns the answer to a request. The rows T1, T2, ... of the transition table in
+// docs/design.md are tried from the top. Only transitions act: later writes to a pod
+// whose trigger is already stored do not quarantine it.
 func (c *Config) Decide(req Request) Decision {
 	local, _ := c.ForNamespace(req.NamespaceConfig)
 	return local.decide(req)

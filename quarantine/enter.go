@@ -15,9 +15,9 @@ const reinvocationWindow = time.Minute
 // quarantine (T11) detaches the pod from every selector and owner, and stamps when it
 // expires: labels, ownerReferences and record change in one patch.
 //
-// Everything follows from the stored pod and from what this write changes. The
-// output of an earlier call of the same admission counts only in place of what that call
-// removed, so that a second decision changes nothing.
+// Everything follows from the stored pod and from what this write changes. The output of
+// an earlier call of the same admission counts only in place of what that call removed,
+// so that a second decision changes nothing.
 func (c *Config) quarantine(req Request) Decision {
 	earlier := earlierCall(req)
 	labels := c.relabel(req, c.keysToRewrite(req))
@@ -74,8 +74,8 @@ func earlierCall(req Request) Status {
 }
 
 // keysToRewrite returns the keys with which the search starts: those that the objects
-// selecting the stored pod require, and those of the configuration. A controller
-// whose selector isolate does not know may require any label.
+// selecting the stored pod require, and those of the configuration. A controller whose
+// selector isolate does not know may require any label.
 func (c *Config) keysToRewrite(req Request) []string {
 	if owner := req.Old.controllerRef(); owner != nil {
 		if known := lookup(req.Selectors, owner); known == nil || known.ManagedBy != "" {

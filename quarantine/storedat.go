@@ -17,12 +17,13 @@ const stampTolerance = 2 * time.Second
 // at the earliest.
 //
 // A pod is not quarantined before it is created. The write that quarantines it sets the
-// trigger, so the managed fields of the manager that set it have the time of that write, or
-// of a later write by the same manager. (The API server assigns fields before admission, so the
-// stamps themselves have no manager: see applyJSPatch and applyPatchToCurrentObject in
-// apiserver/pkg/endpoints/handlers/patch.go.) A later write is recognized by its fields: a
-// quarantine sets nothing but the keys below. A hold is not among them, so a hold that is
-// withdrawn after the expiry does not make the expiry implausible.
+// trigger, so the managed fields of the manager that set it have the time of that write,
+// or of a later write by the same manager. (The API server assigns fields before
+// admission, so the stamps themselves have no manager: see applyJSPatch and
+// applyPatchToCurrentObject in apiserver/pkg/endpoints/handlers/patch.go.) A later write
+// is recognized by its fields: a quarantine sets nothing but the keys below. A hold is
+// not among them, so a hold that is withdrawn after the expiry does not make the expiry
+// implausible.
 func storedAt(pod *metav1.ObjectMeta) time.Time {
 	stored := pod.CreationTimestamp.Time
 	for i := range pod.ManagedFields {

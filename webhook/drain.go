@@ -14,12 +14,12 @@ import (
 // within its idle timeout.
 const maxDrain = apiServerIdleTimeout + 5*time.Second
 
-// Drain shuts the webhook down without losing an admission. The API server reuses
-// idle connections, so a review is lost if the webhook closes its connection at the
-// same moment. A new connection is lost too if it arrives after the webhook has stopped, but
-// before every node knows that. So a draining webhook reports not ready, keeps
-// serving for a period, closes each connection after its response, and leaves it to
-// the API server to close the connections that it keeps idle.
+// Drain shuts the webhook down without losing an admission. The API server reuses idle
+// connections, so a review is lost if the webhook closes its connection at the same
+// moment. A new connection is lost too if it arrives after the webhook has stopped, but
+// before every node knows that. So a draining webhook reports not ready, keeps serving
+// for a period, closes each connection after its response, and leaves it to the API
+// server to close the connections that it keeps idle.
 type Drain struct {
 	period time.Duration
 	clock  clock.Clock

@@ -15,8 +15,8 @@ import (
 )
 
 // apiServerIdleTimeout is how long the API server keeps an idle connection,
-// http.DefaultTransport's IdleConnTimeout: see SetTransportDefaults
-// in k8s.io/apimachinery/pkg/util/net, with which it creates the clients of its webhooks.
+// http.DefaultTransport's IdleConnTimeout: see SetTransportDefaults in
+// k8s.io/apimachinery/pkg/util/net, with which it creates the clients of its webhooks.
 const apiServerIdleTimeout = 90 * time.Second
 
 const (

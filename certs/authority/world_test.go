@@ -120,9 +120,9 @@ func constrained(t *testing.T) *Pair {
 	return ca
 }
 
-// take executes a step that was computed from an earlier read, as the reconciler
-// does. It returns false if the API server would report a conflict. It does so for objects
-// that existed at that read; an apply that creates an object overwrites one that another
+// take executes a step that was computed from an earlier read, as the reconciler does. It
+// returns false if the API server would report a conflict. It does so for objects that
+// existed at that read; an apply that creates an object overwrites one that another
 // replica has created since.
 func (w *world) take(step Step, read State) bool {
 	w.Helper()

@@ -24,8 +24,8 @@ import (
 )
 
 const (
-	// unknownRetry is after how long the leak guard retries if it does not know yet what selects
-	// a pod.
+	// unknownRetry is after how long the leak guard retries if it does not know yet what
+	// selects a pod.
 	unknownRetry = time.Second
 
 	// webhookLag is how long the webhook's index may lag behind this one. After that an

@@ -35,9 +35,9 @@ const (
 )
 
 // releases is the release detector. A pod that leaves the cache was released or deleted;
-// the cache can't tell which, and only the API server knows. It does not ask for pods that isolate
-// deleted or that were terminating. It asks for the others in batches, one request at a
-// time, while no deletion is in flight.
+// the cache can't tell which, and only the API server knows. It does not ask for pods
+// that isolate deleted or that were terminating. It asks for the others in batches, one
+// request at a time, while no deletion is in flight.
 type releases struct {
 	live      client.Reader
 	clock     clock.Clock
@@ -152,8 +152,8 @@ func (r *releases) check(ctx context.Context, namespace string, pods map[types.U
 	return nil
 }
 
-// list reads pods, page by page, and publishes which of the given ones were released. It lists single pods too: the sweeper may list pods and need not be allowed to
-// get them.
+// list reads pods, page by page, and publishes which of the given ones were released. It
+// lists single pods too: the sweeper may list pods and need not be allowed to get them.
 func (r *releases) list(ctx context.Context, pods map[types.UID]string, options ...client.ListOption) error {
 	for page := ""; ; {
 		r.deletions.Wait(ctx, readTimeout)

@@ -8,8 +8,9 @@
 // write.
 //
 // The count is exact within one replica, and can't be exact across several. A replica
-// knows what is stored and what it has admitted itself. If two replicas decide at the same
-// time and the budget has room for one pod, both admit theirs: neither pod is stored yet,
-// and an admission has no side effects by which replicas could know about each other. So
-// during the lag of the watch, some milliseconds, each replica may admit a full budget. The overshoot is at most (replicas - 1) × budget.
+// knows what is stored and what it has admitted itself. If two replicas decide at the
+// same time and the budget has room for one pod, both admit theirs: neither pod is stored
+// yet, and an admission has no side effects by which replicas could know about each
+// other. So during the lag of the watch, some milliseconds, each replica may admit a full
+// budget. The overshoot is at most (replicas - 1) × budget.
 package budget

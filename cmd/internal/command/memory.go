@@ -10,8 +10,9 @@ import (
 // memoryLimitFiles are the files with a container's memory limit, in cgroups v2 and v1.
 var memoryLimitFiles = []string{"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}
 
-// setMemoryLimit sets the garbage collector's limit to nine tenths of the container's memory
-// limit. The rest is for memory of the kernel that counts, such as socket buffers. An operator's GOMEMLIMIT takes precedence.
+// setMemoryLimit sets the garbage collector's limit to nine tenths of the container's
+// memory limit. The rest is for kernel memory charged to the container, such as socket
+// buffers. An operator's GOMEMLIMIT takes precedence.
 func setMemoryLimit() {
 	if os.Getenv("GOMEMLIMIT") != "" {
 		return

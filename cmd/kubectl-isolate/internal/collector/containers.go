@@ -74,8 +74,8 @@ func (h *head) Write(data []byte) (int, error) {
 	return len(data), nil
 }
 
-// checkpoints asks the kubelet for a checkpoint of each running container. The
-// kubelet writes them to a file on its node; the archive has the path.
+// checkpoints asks the kubelet for a checkpoint of each running container. The kubelet
+// writes them to a file on its node; the archive has the path.
 func (c *Collector) checkpoints(ctx context.Context, pod *corev1.Pod) error {
 	for i := range pod.Status.ContainerStatuses {
 		container := &pod.Status.ContainerStatuses[i]
