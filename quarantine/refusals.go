@@ -42,7 +42,7 @@ var quarantineRefusals = []quarantineRefusal{
 	}, attempt.isInescapable, messageInescapable},
 	{Refusal{
 		Reason:  ReasonAnnotationsTooLarge,
-		Refused: "a pod whose annotations and the record exceed 262,144 bytes, the limit of the API server",
+		Refused: "a pod whose annotations would exceed 262,144 bytes with the record, the limit of the API server",
 		Why:     "the API server would refuse the write; the message names the largest annotations",
 	}, attempt.exceedsAnnotationLimit, messageAnnotationsTooLarge},
 	{Refusal{
@@ -89,7 +89,7 @@ var otherRefusals = []Refusal{
 	},
 	{
 		Reason:  ReasonReattached,
-		Refused: "a quarantine whose labels or owners something that runs after isolate's webhook changes again",
+		Refused: "a quarantine of a pod that something after isolate's webhook attaches again, by a label or an owner",
 		Why:     "the pod would stay attached; the message names the label and the object that selects by it",
 	},
 	{
