@@ -16,15 +16,15 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// answer is what a write was answered.
+// answer is the response to a write.
 type answer struct {
 	write    string
-	pod      *corev1.Pod // as it is stored by this very write
+	pod      *corev1.Pod // as this write stored it
 	warnings []string
 	err      error
 }
 
-// warningCollector hands each warning to the request that it answers.
+// warningCollector passes each warning to the request that it belongs to.
 type warningCollector struct{}
 
 type warningsKey struct{}
@@ -48,12 +48,12 @@ func annotations(pairs ...string) metadata {
 
 func without(key string) metadata { return metadata{"annotations": map[string]any{key: nil}} }
 
-// write writes as kubectl annotate does. Whatever it is answered must be true.
+// write makes a write like kubectl annotate, and requires that the answer is true.
 func (n *namespace) write(what, pod string, change metadata) answer {
 	n.Helper()
 	patch, err := json.Marshal(map[string]any{"metadata": change})
 	require.NoError(n, err)
-	n.settle(pod)
+	n.waitCached(pod)
 	a := answer{write: what}
 	ctx := context.WithValue(n.Context(), warningsKey{}, &a.warnings)
 	a.pod, a.err = admin.CoreV1().Pods(n.name).Patch(ctx, pod, types.MergePatchType, patch, metav1.PatchOptions{})
@@ -65,9 +65,10 @@ func (n *namespace) write(what, pod string, change metadata) answer {
 	return a
 }
 
-// settle waits until the API server's cache has the stored pod. It starts a write from
-// its cache, and where that is stale asks all admission twice and answers with both.
-func (n *namespace) settle(name string) {
+// waitCached waits until the API server's cache has the stored pod. The API server begins a
+// write with the cached pod. If that is stale, it runs admission twice, and returns the
+// warnings of both.
+func (n *namespace) waitCached(name string) {
 	n.Helper()
 	_, err := admin.CoreV1().Pods(n.name).Get(n.Context(), name, metav1.GetOptions{ResourceVersion: n.read(name).ResourceVersion})
 	require.NoError(n, err)
@@ -96,7 +97,7 @@ func (n *namespace) requireAllowed(a answer) bool {
 	return false
 }
 
-// requireOut fails unless nothing selects or owns the stored pod, and the record is whole.
+// requireOut fails unless nothing selects or owns the stored pod, and the record is complete.
 func (n *namespace) requireOut(a answer) {
 	n.Helper()
 	assert.Empty(n, n.selecting(a.pod.Labels), "%s: what selects the pod", a.write)

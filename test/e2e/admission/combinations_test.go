@@ -14,14 +14,14 @@ var (
 )
 
 const (
-	// pairs is how many of them run unless all do.
+	// pairs is how many pairs run unless all do.
 	pairs = 120
-	// together is how many combinations run at the same time: most of their time
-	// they wait for controllers.
+	// together is how many combinations run at the same time. They spend most of their
+	// time waiting for controllers.
 	together = 12
 )
 
-// Nothing that others do at admission breaks the promises of isolate.
+// Whatever others do at admission, isolate keeps its guarantees.
 func TestAPodsLifeAmongOthers(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	var group errgroup.Group
@@ -45,7 +45,7 @@ func TestAPodsLifeAmongOthers(t *testing.T) {
 	}
 }
 
-// chosen are nobody, each other alone, and pairs.
+// chosen returns the empty combination, each of the others alone, and pairs.
 func chosen() []combination {
 	all := others()
 	list := []combination{{}}

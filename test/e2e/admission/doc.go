@@ -1,5 +1,4 @@
-// Package admission runs the life of a quarantined pod among other people's
-// admission: webhooks and policies, before and after isolate's, that change, delay
-// and refuse the same writes. others_test.go lists them; each is tried alone and
-// beside another.
+// Package admission tests the life of a quarantined pod together with other admission
+// webhooks and policies, before and after isolate's, that change, delay and refuse the
+// same writes. others_test.go lists them. Each is tested alone and with another one.
 package admission

@@ -38,7 +38,7 @@ func live(n *namespace, pods []corev1.Pod) {
 	}
 }
 
-// enter quarantines the pod and returns it as it is stored, or nil where that is refused.
+// enter quarantines the pod and returns the stored pod, or nil if that is refused.
 func (n *namespace) enter(pod *corev1.Pod, with ...string) *corev1.Pod {
 	n.Helper()
 	before := n.read(pod.Name)
@@ -51,7 +51,7 @@ func (n *namespace) enter(pod *corev1.Pod, with ...string) *corev1.Pod {
 		return a.pod
 	}
 	if n.others.lastWord() && !n.others.refusedBy(a.err) {
-		assert.Regexp(n, attaches, a.err.Error(), "a refusal names what brings the pod back")
+		assert.Regexp(n, attaches, a.err.Error(), "a refusal names what attaches the pod again")
 	} else {
 		n.requireAllowed(a)
 	}
@@ -62,12 +62,12 @@ func (n *namespace) enter(pod *corev1.Pod, with ...string) *corev1.Pod {
 	return nil
 }
 
-// attaches is how a refused quarantine names what another did after isolate.
+// attaches matches the message of a refusal because of a change after isolate.
 var attaches = regexp.MustCompile(`sets label (team=shop|tier=gold|app=web).* by which (Service|ReplicaSet)/(shop|gold|web) would still select|` +
 	`owner ClusterRole/operator|isolate's webhook did not see this write|changes the record of pod`)
 
-// delay has a slow other answer only when another second has begun, so that answers
-// which are given before and after it could tell two times.
+// delay makes a slow webhook respond in the next second, so that answers before and after
+// it could have different times.
 func (n *namespace) delay() (done func()) {
 	if !n.others.slow() {
 		return func() {}
@@ -78,7 +78,7 @@ func (n *namespace) delay() (done func()) {
 	return func() { hooks.waits.Delete(n.name) }
 }
 
-// stay makes the writes that others have a right to make to a quarantined pod.
+// stay makes the writes to a quarantined pod that others are allowed to make.
 func (n *namespace) stay(pod string) {
 	n.Helper()
 	for _, write := range []struct {
@@ -120,14 +120,13 @@ func (n *namespace) stay(pod string) {
 	}
 }
 
-// untilOut waits until the sweeper has had the pod detached from what it noticed: what
-// selects it.
+// untilOut waits until the sweeper has made the webhook detach the pod from what selects it.
 func (n *namespace) untilOut(pod string) {
 	n.Helper()
 	if n.others.hindered() {
 		return
 	}
-	waiting.Until(n, func() bool { return len(n.selecting(n.read(pod).Labels)) == 0 && !n.serves(pod) }, "the pod is out again")
+	waiting.Until(n, func() bool { return len(n.selecting(n.read(pod).Labels)) == 0 && !n.serves(pod) }, "the pod is detached again")
 }
 
 // leak creates a Service that selects the quarantined pod.
@@ -137,7 +136,7 @@ func (n *namespace) leak(name string) {
 	n.late = map[string]string{"app": pod.Labels["app"]}
 	if n.late["app"] == podLabels["app"] || n.late["app"] == "" {
 		n.late = nil
-		return // It leaks already, by the last word of another.
+		return // It leaks already, because of a change after isolate.
 	}
 	n.serve("late", n.late)
 	if !n.others.lastWord() {
@@ -145,7 +144,7 @@ func (n *namespace) leak(name string) {
 	}
 }
 
-// release releases the pod, and requires everything back that it had.
+// release releases the pod, and requires that everything is restored.
 func (n *namespace) release(original *corev1.Pod) {
 	n.Helper()
 	quarantined := n.read(original.Name)
@@ -158,7 +157,7 @@ func (n *namespace) release(original *corev1.Pod) {
 		return
 	}
 	if n.others.touch(quarantine.TriggerKey) || n.others.undone() {
-		return // The other wants it quarantined, or has taken the record.
+		return // Another one sets the trigger again, or has removed the record.
 	}
 	assert.NotContains(n, a.pod.Labels, quarantine.QuarantinedLabel)
 	for key, value := range original.Labels {
@@ -176,14 +175,14 @@ func (n *namespace) release(original *corev1.Pod) {
 				now = string(o.UID)
 			}
 		}
-		if ref.Controller == nil || !*ref.Controller { // That one adopts the pod by its labels.
+		if ref.Controller == nil || !*ref.Controller { // The controller adopts the pod by its labels.
 			n.requireBack(a, "owner "+ref.Name, ref.Name, string(ref.UID), now, true)
 		}
 	}
 }
 
-// requireBack fails where an original is lost: neither as it was, nor named in the
-// answer and kept on the pod. What isolate did not touch may be another's change.
+// requireBack fails if an original value is lost: it is neither restored, nor named in the
+// answer and kept on the pod. Others may have changed what isolate did not touch.
 func (n *namespace) requireBack(a answer, what, name, was, is string, ours bool) {
 	n.Helper()
 	if is == was || (!ours && n.others.touch(name)) {
@@ -202,7 +201,7 @@ func (n *namespace) read(name string) *corev1.Pod {
 	return pod
 }
 
-// expire waits until the pod is deleted, not before its time.
+// expire waits until the pod is deleted, and requires that it had expired.
 func (n *namespace) expire(stored *corev1.Pod) {
 	n.Helper()
 	if n.others.touch(quarantine.TTLKey) || n.others.undone() {
@@ -212,5 +211,5 @@ func (n *namespace) expire(stored *corev1.Pod) {
 		pod, err := admin.CoreV1().Pods(n.name).Get(n.Context(), stored.Name, metav1.GetOptions{})
 		return apierrors.IsNotFound(err) || err == nil && pod.DeletionTimestamp != nil
 	}, "the pod is deleted")
-	require.False(n, time.Now().Before(expiresAt(stored)), "deleted before its time")
+	require.False(n, time.Now().Before(expiresAt(stored)), "the pod was deleted early")
 }

@@ -18,7 +18,7 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// Fixtures: what selects the pods, and what else they carry that is to come back.
+// Fixtures: what selects the pods, and what a release must restore.
 var (
 	podLabels = map[string]string{"app": "web", "team": "shop", "release": "stable", quarantine.InstanceLabel: "shop"}
 
@@ -32,14 +32,14 @@ var (
 
 const replicas = 2
 
-// namespace is one combination's own.
+// namespace is the namespace of one combination.
 type namespace struct {
 	*testing.T
 	name   string
 	others combination
 	owner  types.UID
 
-	// late is what the Service selects by that comes later.
+	// late is the selector of the Service that is created later.
 	late map[string]string
 
 	mu sync.Mutex
@@ -59,8 +59,8 @@ func createNamespace(ctx context.Context, prefix string, namespaceLabels map[str
 	return created.Name, nil
 }
 
-// newNamespace is a namespace in which the others act, with a ReplicaSet whose pods
-// Services select, and returns its pods.
+// newNamespace creates a namespace in which the others act, with a ReplicaSet and Services
+// that select its pods, and returns these pods.
 func newNamespace(t *testing.T, c combination) (*namespace, []corev1.Pod) {
 	t.Helper()
 	namespaceLabels := map[string]string{domain + "keeper": "on"}
@@ -103,8 +103,7 @@ func (n *namespace) serve(service string, selector map[string]string) {
 	require.NoError(n, err)
 }
 
-// controlled waits until the ReplicaSet has as many running pods as it wants, and
-// returns them.
+// controlled waits until all pods of the ReplicaSet run, and returns them.
 func (n *namespace) controlled() []corev1.Pod {
 	n.Helper()
 	var pods []corev1.Pod
@@ -200,7 +199,7 @@ func (n *namespace) serves(pod string) bool {
 	return false
 }
 
-// mustStayOut has no EndpointSlice have the pod from now on; empty is none.
+// mustStayOut requires that no EndpointSlice gets the pod from now on; empty for no pod.
 func (n *namespace) mustStayOut(pod string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

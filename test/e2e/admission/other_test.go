@@ -8,10 +8,10 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// domain is that of everybody else.
+// domain is the prefix of keys that others write.
 const domain = "other.example.com/"
 
-// position says which part of the API server asks an other, and when.
+// position says when in an admission the API server calls the other.
 type position string
 
 const (
@@ -27,77 +27,76 @@ const (
 	validating position = "validating"
 )
 
-// other is one admission webhook or policy of somebody else. It acts on UPDATE of
-// pods, in the namespaces that carry its label.
+// other is an admission webhook or policy that is not isolate's. It acts on UPDATE of pods
+// in the namespaces with its label.
 type other struct {
 	// name is unique: "adds-owner.after".
 	name     string
 	position position
 
-	// when is the CEL expression that must be true for it to act; empty is always.
+	// when is a CEL expression for whether it acts. If empty, it always acts.
 	when string
 
-	// It mutates, or refuses the write.
+	// It changes the pod, or refuses the write.
 	change
 	refuses bool
 
-	// slow has the test decide when it answers.
+	// slow means that the test decides when it responds.
 	slow bool
 
-	// undoes says that it takes away what only isolate writes, so that isolate may
-	// refuse the write and keep the pod as it is.
+	// undoes means that it removes what only isolate writes, so that isolate may refuse the
+	// write and leave the pod unchanged.
 	undoes bool
 
-	// hinders says that a refusal of it also stops the sweeper: its rechecks, or its
-	// deletion.
+	// hinders means that it also refuses writes of the sweeper: rechecks or deletions.
 	hinders bool
 }
 
-// change is what an other does to the pod's metadata.
+// change is what it changes in the pod's metadata.
 type change struct {
 	labels, annotations       map[string]string
 	noLabels, noAnnotations   []string
 	owner, controls           bool
 	finalizer, dropFinalizers bool
-	// counts appends a letter to an annotation each time it is asked.
+	// counts appends a letter to an annotation at each call.
 	counts bool
 }
 
 func (o other) label() string { return domain + o.name }
 
-// lastWord reports whether the other can bring the pod back into a Service or to a
-// controller after isolate was asked for the last time.
+// lastWord reports whether it can attach the pod to a Service or a controller again after
+// isolate's last call.
 func (o other) lastWord() bool {
 	return o.position == afterAgain && (len(o.labels) > 0 || o.owner || o.undoes)
 }
 
-// later reports whether the other can do so in a write of which isolate isn't asked.
+// later reports whether it can do so in a write for which isolate is not called.
 func (o other) later() bool {
 	return strings.HasPrefix(string(o.position), "after") && (len(o.labels) > 0 || o.owner)
 }
 
-// givesBack reports whether the other can return a quarantined pod to its ReplicaSet, which
-// deletes one pod of too many: for good, or until the sweeper has noticed it.
+// givesBack reports whether it can return a quarantined pod to its ReplicaSet, which then
+// has one pod too many and deletes one, unless the sweeper notices it first.
 func (o other) givesBack() bool { return o.later() && o.labels["app"] != "" }
 
-// contradicts reports whether the other takes back what isolate's answer says, after
-// isolate was asked: the API server shows the warnings of every call.
+// contradicts reports whether it makes isolate's warnings false after isolate's call: the
+// API server shows the warnings of every call.
 func (o other) contradicts() bool {
 	return strings.HasPrefix(string(o.position), "after") &&
 		(o.lastWord() || o.undoes || len(o.noLabels) > 0 || o.touches(quarantine.HoldKey) || o.touches(quarantine.TTLKey) || o.touches(quarantine.TriggerKey))
 }
 
-// touches reports whether the other writes a label or an annotation.
+// touches reports whether it writes a label or an annotation.
 func (o other) touches(key string) bool {
 	return slices.Contains(o.keys(), key)
 }
 
-// keys are the labels and annotations that the other writes.
+// keys returns the keys of the labels and annotations that it writes.
 func (o other) keys() []string {
 	return slices.Concat(slices.Collect(maps.Keys(o.labels)), slices.Collect(maps.Keys(o.annotations)), o.noLabels, o.noAnnotations)
 }
 
-// combination is the others of one test.
+// combination has the others of one test.
 type combination []other
 
 func (c combination) name() string {
@@ -125,8 +124,8 @@ func (c combination) touch(key string) bool {
 	return c.any(func(o other) bool { return o.touches(key) })
 }
 
-// contradicted reports whether the others may take back what an answer says: two of them
-// that fight for one key do so as well.
+// contradicted reports whether the others may make isolate's warnings false. Two of them
+// that write the same key may do so too.
 func (c combination) contradicted() bool {
 	keys := map[string]int{}
 	for _, o := range c {

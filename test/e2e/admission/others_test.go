@@ -6,22 +6,22 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// CEL expressions of when an other acts.
+// CEL expressions for when others act.
 const (
 	marked      = "'isolate.example.io/quarantined' in object.metadata.?labels.orValue({})"
 	wasMarked   = "oldObject != null && 'isolate.example.io/quarantined' in oldObject.metadata.?labels.orValue({})"
 	quarantines = marked + " && !(" + wasMarked + ")"
 )
 
-// mutators are tried in each of the positions of a mutator.
+// mutators are tested in every position of a mutator.
 var mutators = []other{
 	// A policy that sets a label which a Service selects by: Kyverno's add-labels.
 	{name: "sets-team", change: change{labels: map[string]string{"team": "shop"}}},
-	// The same, of a label that the pod did not have.
+	// The same for a label that the pod did not have.
 	{name: "adds-tier", change: change{labels: map[string]string{"tier": "gold"}}},
-	// A tool that puts labels back to what it knows.
+	// A tool that restores labels.
 	{name: "restores-app", when: marked, change: change{labels: map[string]string{"app": "web"}}},
-	// One that does so later.
+	// A tool that restores them in later writes.
 	{name: "reclaims-app", when: wasMarked, change: change{labels: map[string]string{"app": "web"}}},
 	{name: "reclaims-team", when: wasMarked, change: change{labels: map[string]string{"team": "shop"}}},
 	// A sanitizer.
@@ -45,7 +45,7 @@ var mutators = []other{
 	{name: "slow", slow: true, change: change{annotations: map[string]string{domain + "scanned": "true"}}},
 }
 
-// validators are tried as a policy and as a webhook.
+// validators are tested as a policy and as a webhook.
 var validators = []other{
 	{name: "refuses-values", refuses: true, when: "!(object.metadata.?labels[?'team'].orValue('shop') in ['shop', 'payments'])", hinders: true},
 	{name: "refuses-quarantine", refuses: true, when: quarantines},
@@ -56,7 +56,7 @@ var validators = []other{
 	{name: "slow", slow: true},
 }
 
-// Probes tell that the API server goes by all the others.
+// Probes show that the API server calls all the others.
 const probeKey = domain + "probe"
 
 var probes = []other{
@@ -66,13 +66,13 @@ var probes = []other{
 	{name: "probe-refuses.validating", position: validating, refuses: true, when: "object.metadata.?annotations[?'" + probeKey + "'].orValue('') == 'webhook'"},
 }
 
-// others are all that are combined.
+// others returns all the others to combine.
 func others() []other {
 	var all []other
 	at := func(o other, positions ...position) {
 		for _, p := range positions {
 			if p == policy && o.slow {
-				continue // A policy waits for nobody.
+				continue // A policy can't be slow.
 			}
 			o := o
 			o.position = p

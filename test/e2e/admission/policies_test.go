@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// createPolicy creates the policy that the other is.
+// createPolicy creates the other as a policy.
 func createPolicy(ctx context.Context, o other) error {
 	if o.refuses {
 		return createValidatingPolicy(ctx, o)
@@ -92,8 +92,8 @@ func (o other) conditions() []admissionregistrationv1.MatchCondition {
 	return []admissionregistrationv1.MatchCondition{{Name: "when", Expression: o.when}}
 }
 
-// mutations are the change in CEL: what it sets as one apply configuration, what
-// it removes as JSON patches.
+// mutations returns the change in CEL. It sets values by an apply configuration, and removes
+// them by JSON patches.
 func (c change) mutations() []admissionregistrationv1.Mutation {
 	var mutations []admissionregistrationv1.Mutation
 	var fields []string
@@ -140,8 +140,8 @@ func celMap(pairs map[string]string) string {
 	return "{" + strings.Join(fields, ", ") + "}"
 }
 
-// celAddOwner adds the reference unless the pod has it. The API server takes none
-// from an apply configuration, as each is atomic.
+// celAddOwner adds the reference unless the pod has it. An apply configuration can't set
+// it, because each reference is atomic.
 func celAddOwner(ref metav1.OwnerReference) admissionregistrationv1.Mutation {
 	value := fmt.Sprintf("Object.metadata.ownerReferences{apiVersion: %q, kind: %q, name: %q, uid: %q, controller: %t}",
 		ref.APIVersion, ref.Kind, ref.Name, ref.UID, *ref.Controller)

@@ -15,11 +15,11 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// keeper owns every pod of the tests beside its ReplicaSet, and operator is the owner
-// that others add. They belong to no namespace, so that all know their UIDs.
+// keeper owns every pod of the tests in addition to its ReplicaSet, and operator is the
+// owner that others add. Both are cluster-scoped, so all tests know their UIDs.
 var keeper, operator metav1.OwnerReference
 
-// installOthers creates all the others, and returns when the API server goes by them.
+// installOthers creates all the others, and waits until the API server calls them.
 func installOthers(ctx context.Context) (err error) {
 	if keeper, err = createOwner(ctx, "keeper"); err != nil {
 		return err
@@ -50,8 +50,7 @@ func installOthers(ctx context.Context) (err error) {
 	return waitForProbes(ctx)
 }
 
-// createOwner creates an owner that belongs to no namespace, so that its UID is
-// known to all.
+// createOwner creates a cluster-scoped owner, so that all tests know its UID.
 func createOwner(ctx context.Context, name string) (metav1.OwnerReference, error) {
 	role, err := admin.RbacV1().ClusterRoles().Create(ctx, &rbacv1.ClusterRole{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
 	if err != nil {
@@ -60,15 +59,15 @@ func createOwner(ctx context.Context, name string) (metav1.OwnerReference, error
 	return metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: name, UID: role.UID, Controller: new(false)}, nil
 }
 
-// operatorRef is the reference that an other adds.
+// operatorRef is the ownerReference that others add.
 func operatorRef(controls bool) metav1.OwnerReference {
 	ref := operator
 	ref.Controller = &controls
 	return ref
 }
 
-// waitForProbes tries, without doing it, what only the probes change and refuse.
-// They were created last.
+// waitForProbes waits until dry runs show the effects of the probes, which were created
+// last.
 func waitForProbes(ctx context.Context) error {
 	labels := map[string]string{}
 	for _, o := range probes {

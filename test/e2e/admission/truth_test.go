@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxWarning is how long a warning is at most, and maxCommand one with a command:
-	// there the API server begins to truncate.
+	// maxWarning is the greatest length of a warning, and maxCommand that of one with a
+	// command: the API server may truncate longer ones.
 	maxWarning = 120
 	maxCommand = 256
 )
@@ -22,11 +22,11 @@ var (
 	timestamp = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`)
 	number    = regexp.MustCompile(`\d+`)
 
-	// done are sentences that claim what the answer can't know: that the write is stored.
+	// done matches sentences that claim that the write is stored, which isolate can't know.
 	done = regexp.MustCompile(`^(Quarantined|Released|Detached|Held|Extended)`)
 )
 
-// claims are what warnings say of the stored pod, and whether it is so.
+// claims are statements of warnings about the stored pod, and how to check them.
 var claims = []struct {
 	sentence *regexp.Regexp
 	holds    func(n *namespace, pod metav1.ObjectMeta, words []string) bool
@@ -81,11 +81,11 @@ var claims = []struct {
 	}},
 }
 
-// requireTrue fails where a sentence of the answer is not true of the stored pod, or
-// would be true of a stored one only.
+// requireTrue fails if a warning is not true of the stored pod, or would only be true of a
+// stored one.
 func (n *namespace) requireTrue(a answer) {
 	n.Helper()
-	told := map[string]string{}
+	seen := map[string]string{}
 	for _, warning := range a.warnings {
 		most := maxWarning
 		if strings.Contains(warning, "kubectl ") {
@@ -94,9 +94,9 @@ func (n *namespace) requireTrue(a answer) {
 		assert.LessOrEqual(n, len([]rune(warning)), most, warning)
 		pattern := number.ReplaceAllString(warning, "#")
 		if !n.others.contradicted() {
-			assert.NotContains(n, told, pattern, "%s is told twice: %q and %q", a.write, told[pattern], warning)
+			assert.NotContains(n, seen, pattern, "%s has a warning twice: %q and %q", a.write, seen[pattern], warning)
 		}
-		told[pattern] = warning
+		seen[pattern] = warning
 		if a.pod == nil {
 			assert.NotRegexp(n, done, warning, "%s was refused", a.write)
 		}
@@ -105,7 +105,7 @@ func (n *namespace) requireTrue(a answer) {
 		}
 		for _, claim := range claims {
 			if words := claim.sentence.FindStringSubmatch(warning); words != nil {
-				assert.True(n, claim.holds(n, a.pod.ObjectMeta, words), "%s answers %q, which isn't so", a.write, warning)
+				assert.True(n, claim.holds(n, a.pod.ObjectMeta, words), "%s has the warning %q, which is not true", a.write, warning)
 			}
 		}
 		for _, at := range timestamp.FindAllString(warning, -1) {

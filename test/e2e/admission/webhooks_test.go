@@ -23,12 +23,12 @@ const (
 	otherFinalizer = domain + "finalizer"
 )
 
-// webhooks serves all the others that are webhooks, each at the path of its name.
+// webhooks serves all the others that are webhooks, each at a path with its name.
 type webhooks struct {
 	server *httptest.Server
 	others map[string]other
 
-	// waits are what a slow other waits for, by namespace.
+	// waits are the channels that a slow webhook waits for, by namespace.
 	waits sync.Map
 }
 
@@ -62,7 +62,7 @@ func (w *webhooks) serve(response http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// answer is asked only where the other's condition is met.
+// answer is only called if the condition of the other is met.
 func (o other) answer(request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
 	response := &admissionv1.AdmissionResponse{UID: request.UID, Allowed: !o.refuses}
 	if o.refuses {
@@ -120,7 +120,7 @@ func with(pairs, set map[string]string, removed []string) map[string]string {
 	return pairs
 }
 
-// create creates the configurations. The API server asks them in the order of their
+// create creates the configurations. The API server calls them in the order of their
 // names, and isolate's is named "isolate".
 func (w *webhooks) create(ctx context.Context, all []other) error {
 	api := admin.AdmissionregistrationV1()

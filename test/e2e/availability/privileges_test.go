@@ -80,13 +80,13 @@ func (c *cluster) everythingHappens() {
 	c.quarantine(pods[2])
 	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
 	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "app="+pods[2].Labels["app"])
-	c.told("shop", "Quarantined", "ExpiresSoon", "Expired", "Released", "Leaked", "Ignored", "BadRecord")
+	c.waitEvents("shop", "Quarantined", "ExpiresSoon", "Expired", "Released", "Leaked", "Ignored", "BadRecord")
 	c.kubectl("create", "quota", "full", "--namespace=shop", "--hard=pods=1")
 	c.quarantine(pods[3])
-	c.told("shop", "ReplacementMissing")
+	c.waitEvents("shop", "ReplacementMissing")
 
 	// Repeated for the same version of the CA, the event becomes a series.
-	c.until(func() bool { c.loseBundle(); return c.toldAgain() }, "an event is told again")
+	c.until(func() bool { c.loseBundle(); return c.hasEventSeries() }, "an event has become a series")
 	c.loseSecret(authority.ServingSecret)
 	c.loseSecret(authority.CASecret)
 	c.changeLeader()
@@ -129,11 +129,11 @@ func (c *cluster) changeLeader() {
 	_, err := c.isolate.StartSweeper(c.Context())
 	require.NoError(c, err)
 	c.until(func() bool { now := leader(); return now != "" && now != before }, "another sweeper leads")
-	c.told(installation.Namespace, "LeaderElection")
+	c.waitEvents(installation.Namespace, "LeaderElection")
 }
 
-// told waits until the namespace has events with all these reasons.
-func (c *cluster) told(namespace string, reasons ...string) {
+// waitEvents waits until the namespace has events with all these reasons.
+func (c *cluster) waitEvents(namespace string, reasons ...string) {
 	c.Helper()
 	found := map[string]bool{}
 	c.until(func() bool {
@@ -143,11 +143,11 @@ func (c *cluster) told(namespace string, reasons ...string) {
 			found[event.Reason] = true
 		}
 		return !slices.ContainsFunc(reasons, func(reason string) bool { return !found[reason] })
-	}, "%v are told; so far: %v", reasons, found)
+	}, "there are the events %v; so far: %v", reasons, found)
 }
 
-// toldAgain reports whether an event in isolate's namespace is a series.
-func (c *cluster) toldAgain() bool {
+// hasEventSeries reports whether an event in isolate's namespace is a series.
+func (c *cluster) hasEventSeries() bool {
 	c.Helper()
 	return c.kubectl("get", "events.events.k8s.io", "--namespace="+installation.Namespace, "--output=jsonpath={.items[*].series.count}") != ""
 }

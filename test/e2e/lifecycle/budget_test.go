@@ -64,8 +64,8 @@ func TestBudgetIsExactWithOneReplica(t *testing.T) {
 	require.NoError(t, err, screen)
 }
 
-// Replicas can't know of each other's admissions before they are stored (see
-// package budget), so each may let the budget through once, and no more.
+// Replicas do not know about each other's admissions before they are stored (see package
+// budget), so each may admit a full budget, and no more.
 func TestBudgetPerReplicaIsNeverExceeded(t *testing.T) {
 	second, err := isolated.StartWebhook(t.Context())
 	require.NoError(t, err)

@@ -15,8 +15,8 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// tells waits for an event about an object and returns it.
-func (n *namespace) tells(about, reason string) eventsv1.Event {
+// waitEvent waits for an event about an object and returns it.
+func (n *namespace) waitEvent(about, reason string) eventsv1.Event {
 	n.Helper()
 	var found eventsv1.Event
 	defer func() {
@@ -35,7 +35,7 @@ func (n *namespace) tells(about, reason string) eventsv1.Event {
 			found = list.Items[i]
 		}
 		return i >= 0
-	}, "%s is told %s", about, reason)
+	}, "%s has the event %s", about, reason)
 	return found
 }
 
@@ -48,18 +48,18 @@ func TestEventsOfAPod(t *testing.T) {
 	expiring, released := pods[0].Name, pods[1].Name
 
 	n.quarantine(expiring, quarantine.TTLKey+"=3s")
-	require.Contains(t, n.tells("Pod/"+expiring, "Quarantined").Note, "Detached from Service/web, ReplicaSet/web")
-	require.Contains(t, n.tells("ReplicaSet/web", "Quarantined").Note, "Pod "+expiring+" was quarantined and is no longer controlled by this object; it is to start a replacement.")
-	require.Contains(t, n.tells("Pod/"+expiring, "ExpiresSoon").Note, "To keep it longer: kubectl annotate pod")
-	require.Contains(t, n.tells("Pod/"+expiring, "Expired").Note, "Deleted: it expired at")
+	require.Contains(t, n.waitEvent("Pod/"+expiring, "Quarantined").Note, "Detached from Service/web, ReplicaSet/web")
+	require.Contains(t, n.waitEvent("ReplicaSet/web", "Quarantined").Note, "Pod "+expiring+" was quarantined and is no longer controlled by this object; it is to start a replacement.")
+	require.Contains(t, n.waitEvent("Pod/"+expiring, "ExpiresSoon").Note, "To keep it longer: kubectl annotate pod")
+	require.Contains(t, n.waitEvent("Pod/"+expiring, "Expired").Note, "Deleted: it expired at")
 	n.gone(expiring)
 
 	n.quarantine(released)
-	n.tells("Pod/"+released, "Quarantined")
+	n.waitEvent("Pod/"+released, "Quarantined")
 	screen, err := n.release(released)
 	require.NoError(t, err, screen)
 	if n.exists(&pods[1]) { // Its ReplicaSet may delete it immediately.
-		n.tells("Pod/"+released, "Released")
+		n.waitEvent("Pod/"+released, "Released")
 	}
 }
 
@@ -108,9 +108,9 @@ func TestMissingReplacementEventHasTheReason(t *testing.T) {
 				test.after(n)
 			}
 			for _, about := range []string{"Pod/" + pod, test.about} {
-				told := n.tells(about, "ReplacementMissing")
-				require.Contains(t, told.Note, test.says)
-				require.Equal(t, corev1.EventTypeWarning, told.Type)
+				event := n.waitEvent(about, "ReplacementMissing")
+				require.Contains(t, event.Note, test.says)
+				require.Equal(t, corev1.EventTypeWarning, event.Type)
 			}
 			require.Positive(t, n.sweeperMetric("isolate_missing_replacements"))
 		})

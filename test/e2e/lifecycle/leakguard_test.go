@@ -38,7 +38,7 @@ func (n *namespace) escapes(name string) <-chan time.Time {
 	return escaped
 }
 
-// Nobody writes to the pod: the leak guard finds it.
+// Nobody writes to the pod, so the leak guard has to find it.
 func TestLeakGuardDetachesAgain(t *testing.T) {
 	t.Parallel()
 	for name, selects := range map[string]func(n *namespace){
@@ -68,11 +68,11 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 
 			selects(n)
 
-			n.until(func() bool { return len(n.selecting(n.pod(before.Name).Labels)) == 0 }, "the pod is out again")
+			n.until(func() bool { return len(n.selecting(n.pod(before.Name).Labels)) == 0 }, "the pod is detached again")
 			t.Logf("out again after %s", (<-escaped).Sub(began).Round(time.Millisecond))
 			pod := n.pod(before.Name)
 			n.requireOut(pod)
-			require.Contains(t, n.tells("Pod/"+before.Name, "Leaked").Note, "/late started to select this quarantined pod, and isolate detached the pod again.")
+			require.Contains(t, n.waitEvent("Pod/"+before.Name, "Leaked").Note, "/late started to select this quarantined pod, and isolate detached the pod again.")
 			require.NotContains(t, pod.Annotations, quarantine.RecheckKey)
 			status := quarantine.StatusOf(pod.Labels, pod.Annotations)
 			require.Equal(t, "web", status.Record.Labels["app"], "a release restores the original")
@@ -87,7 +87,8 @@ func TestLeakGuardDetachesAgain(t *testing.T) {
 }
 
 // Nothing can detach a pod from a controller that selects by isolate's own label. This
-// one adopts no pod, because of their names. The metric shows the leak until it is deleted.
+// StatefulSet adopts none of the pods, because of their names. The metric shows the leak
+// until the StatefulSet is deleted.
 func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	n := newNamespace(t)
 	n.create(gen.Pod("web", gen.Labels(web)))
@@ -96,13 +97,13 @@ func TestLeakThatCannotBeFixedIsReported(t *testing.T) {
 	catchAll := gen.StatefulSet("catch-all", map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue})
 	catchAll.Spec.Replicas = new(int32(0))
 	n.create(catchAll)
-	told := n.tells("Pod/web", "Leaked")
-	require.Equal(t, corev1.EventTypeWarning, told.Type)
-	require.Contains(t, told.Note, "StatefulSet/catch-all selects this quarantined pod, and isolate could not detach the pod.")
+	event := n.waitEvent("Pod/web", "Leaked")
+	require.Equal(t, corev1.EventTypeWarning, event.Type)
+	require.Contains(t, event.Note, "StatefulSet/catch-all selects this quarantined pod, and isolate could not detach the pod.")
 	require.Positive(t, n.sweeperMetric("isolate_leaking_pods"))
 	_, err := n.kubectl(nil, "delete", "statefulset", "catch-all")
 	require.NoError(t, err)
-	n.until(func() bool { return n.sweeperMetric("isolate_leaking_pods") == 0 }, "nothing leaks any more")
+	n.until(func() bool { return n.sweeperMetric("isolate_leaking_pods") == 0 }, "no pod leaks any more")
 }
 
 // The webhook may not know a Service that is created at the same time.
@@ -130,7 +131,7 @@ func TestServiceCreatedDuringQuarantine(t *testing.T) {
 	}
 	for i := range rounds {
 		name := app(i)["app"]
-		n.until(func() bool { return len(n.selecting(n.pod(name).Labels)) == 0 }, "%s is out", name)
+		n.until(func() bool { return len(n.selecting(n.pod(name).Labels)) == 0 }, "pod %s is detached", name)
 		n.requireOut(n.pod(name))
 	}
 }
@@ -149,6 +150,6 @@ func TestPodRelabelledByBindingIsDetachedAgain(t *testing.T) {
 		ObjectMeta: metav1.ObjectMeta{Name: "web", Labels: web}, Target: corev1.ObjectReference{Kind: "Node", Name: "node-0"},
 	}, metav1.CreateOptions{})
 	require.NoError(t, err)
-	n.until(func() bool { return len(n.selecting(n.pod("web").Labels)) == 0 }, "the pod is out again")
+	n.until(func() bool { return len(n.selecting(n.pod("web").Labels)) == 0 }, "the pod is detached again")
 	n.requireOut(n.pod("web"))
 }

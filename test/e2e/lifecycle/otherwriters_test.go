@@ -16,7 +16,7 @@ import (
 )
 
 // hinderNobody writes to a quarantined pod like kubelets, network plugins, controllers
-// and drains do. All of it works with the webhook up and down.
+// and drains do. All of these writes succeed, with the webhook up or down.
 func (n *namespace) hinderNobody(quarantined *corev1.Pod) {
 	n.Helper()
 	require.NoError(n, n.patchStatus(quarantined), "a kubelet")

@@ -41,7 +41,7 @@ func (n *namespace) own(pod string, owners ...metav1.OwnerReference) {
 	require.NoError(n, err)
 }
 
-// collects returns once the garbage collector has processed everything that happened
+// collects waits until the garbage collector has processed everything that happened
 // before. It processes changes in order, and it deletes a pod whose only owners are
 // absent. The second such pod is created after the first is gone, so it doesn't matter
 // which worker processed the first.
@@ -107,7 +107,7 @@ func TestReleaseRestoresExistingOwnersOnly(t *testing.T) {
 		n.until(func() bool {
 			planned, answer := n.annotated(pod, quarantine.TriggerKey+"-", "--dry-run=server")
 			return strings.Contains(answer, "ReplicaSet/web is gone") && slices.Equal(lost, n.unrestored(planned))
-		}, "a release of %s would not restore %v", pod, lost)
+		}, "a dry run of the release of %s does not restore %v", pod, lost)
 		stored, answer := n.annotated(pod, quarantine.TriggerKey+"-")
 		require.Contains(t, answer, "Not restored, because isolate can't tell whether it still exists: owner "+lost[0])
 		require.Equal(t, lost, n.unrestored(stored))

@@ -188,7 +188,7 @@ func TestReleasePredictsTheController(t *testing.T) {
 			n.until(func() bool {
 				screen, err := n.kubectl(nil, "annotate", "pod", before.Name, quarantine.TriggerKey+"-", "--dry-run=server")
 				return err == nil && strings.Contains(screen, test.says)
-			}, "the answer would be: %s", test.says)
+			}, "a dry run answers: %s", test.says)
 			screen, err := n.release(before.Name)
 
 			require.NoError(t, err, screen)
@@ -196,7 +196,7 @@ func TestReleasePredictsTheController(t *testing.T) {
 			n.until(func() bool {
 				pods := n.pods("app=web")
 				return len(pods) == test.left && (test.stays == "maybe" || n.exists(&before) == (test.stays == "yes"))
-			}, "%d pods, this one among them: %s", test.left, test.stays)
+			}, "%d pods are left, including this one: %s", test.left, test.stays)
 			if test.stays == "yes" {
 				released := n.pod(before.Name)
 				for key, value := range before.Labels {
@@ -257,7 +257,7 @@ func TestAdoptionByControllerSucceeds(t *testing.T) {
 	labels := map[string]string{"app": stored.Labels["app"], "release": stored.Labels["release"]}
 	n.create(gen.ReplicaSet("adopter", 2, labels))
 	n.running("app="+labels["app"], 2)
-	n.until(func() bool { return len(n.selecting(n.pod("broken").Labels)) == 0 }, "the pod is out again")
+	n.until(func() bool { return len(n.selecting(n.pod("broken").Labels)) == 0 }, "the pod is detached again")
 	n.requireOut(n.pod("broken"))
 }
 

@@ -24,7 +24,7 @@ func (n *namespace) apply(yaml string) {
 	require.NoError(n, err, screen)
 }
 
-// refused quarantines a pod with kubectl, and returns why that is refused.
+// refused quarantines a pod with kubectl, and returns the reason of the refusal.
 func (n *namespace) refused(pod string) string {
 	n.Helper()
 	screen, err := n.kubectl(nil, "annotate", "pod", pod, quarantine.TriggerKey+"=true")
@@ -46,7 +46,7 @@ func TestHostPortOfASidecarIsRefused(t *testing.T) {
 	require.Contains(t, n.refused(n.running("app=web", nodes)[0].Name), "uses a host port, so DaemonSet/agent can't run a replacement on the same node")
 }
 
-// Kubernetes' own Job controller does nothing for it.
+// Kubernetes' own Job controller ignores such a Job.
 func TestPodOfAJobThatAnotherControllerManagesIsRefused(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -62,10 +62,10 @@ func TestPodOfAJobThatAnotherControllerManagesIsRefused(t *testing.T) {
 	n.running("app=web", 1)
 	n.until(func() bool {
 		return strings.Contains(n.refused("train-abcde"), "belongs to Job/train, which jobs.example.com/external manages")
-	}, "the Job is known")
+	}, "the webhook knows the Job")
 }
 
-// No label takes the pod out of an EndpointSlice that a failover controller writes.
+// No label change removes the pod from an EndpointSlice that a failover controller writes.
 func TestEndpointSliceOfAnotherControllerIsNamed(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -89,11 +89,11 @@ endpoints: [{addresses: ["` + pod.Status.PodIP + `"], targetRef: {kind: Pod, nam
 		screen, err = n.kubectl(nil, "annotate", "pod", pod.Name, "--dry-run=server", quarantine.TriggerKey+"=true")
 		require.NoError(n, err, screen)
 		return strings.Contains(screen, "EndpointSlice/")
-	}, "the EndpointSlice is known")
+	}, "the webhook knows the EndpointSlice")
 	require.Contains(t, screen, "EndpointSlice/leader-1 of Service/leader still lists this pod: failover.example.com manages it, not a selector.")
 }
 
-// People debug quarantined pods through a Service of their own.
+// People debug quarantined pods through their own Service.
 func TestServiceForQuarantinedPodsServesThem(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -109,8 +109,8 @@ func TestServiceForQuarantinedPodsServesThem(t *testing.T) {
 	require.Equal(t, []string{"debug"}, n.selecting(stored.Labels))
 	n.serves("web", 2, pod.Name)
 	n.serves("debug", 1, "")
-	// The leak guard looks at every pod of the namespace when a selector comes. It has
-	// detached this one from the other Service by the time that one lets go.
+	// The leak guard checks every pod of the namespace when a selector appears. When it has
+	// detached this pod from the other Service, it has checked the first Service too.
 	n.create(gen.Service("late", map[string]string{"release": "quarantined-stable"}))
 	n.until(func() bool { return len(n.selecting(n.pod(pod.Name).Labels)) == 1 }, "the pod is detached from the other Service")
 	record := quarantine.StatusOf(n.pod(pod.Name).Labels, n.pod(pod.Name).Annotations).Record
@@ -151,7 +151,7 @@ func TestRequestsForATerminatingPodAreAnswered(t *testing.T) {
 	}
 }
 
-// The autoscaler would evict the pod that the template lets it evict.
+// The template allows the autoscaler to evict the pod, so the quarantine has to forbid it.
 func TestHintsOfTheTemplateAreRestoredAtRelease(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -195,7 +195,7 @@ spec:
 `
 }
 
-// isolate runs with the flags of the example, and the resources come later.
+// isolate runs with the flags of the example, and the resources are installed later.
 func TestCustomResourcesSelectPodsAsBuiltInKindsDo(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
@@ -226,7 +226,7 @@ spec: {replicas: 1, selector: {matchLabels: {app: web}}}
 	n.until(func() bool {
 		screen, err := n.kubectl(nil, "annotate", "pod", "web", "--dry-run=server", quarantine.TriggerKey+"=true")
 		return err == nil && strings.Contains(screen, "InferencePool/llm") && strings.Contains(screen, "CloneSet/web")
-	}, "the custom resources are known")
+	}, "the webhook knows the custom resources")
 
 	stored, screen := n.quarantine("web")
 
@@ -241,5 +241,5 @@ kind: InferencePool
 metadata: {name: late}
 spec: {selector: {matchLabels: {model: quarantined-llm}}}
 `)
-	n.until(func() bool { return n.pod("web").Labels["model"] != "quarantined-llm" }, "the leak guard has the pod detached")
+	n.until(func() bool { return n.pod("web").Labels["model"] != "quarantined-llm" }, "the pod is detached again")
 }
