@@ -41,6 +41,6 @@ func TestEveryCombinationOfDamageIsRepaired(t *testing.T) {
 			}
 			require.Less(t, steps, maxSteps, "damages %b", set)
 		}
-		w.mustBeSettled()
+		w.mustBeComplete()
 	}
 }
