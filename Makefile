@@ -93,7 +93,7 @@ soak: fuzz ## Run the tests with large numbers (hours)
 	$(GOTEST) ./test/e2e/admission -combinations=all -timeout=3h
 	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
 	$(GOTEST) ./test/e2e/certificates -run='NoAdmission' -serving-rotations=100 -ca-rotations=20
-	$(GOTEST) ./test/e2e/image -architectures=amd64,arm64
+	cd release && $(GOTEST) ./image -architectures=amd64,arm64
 
 clean: ## Stop what `make up` started and remove everything that was built
 	@if [ -x $(BIN)/devcluster ]; then $(BIN)/devcluster down; fi; rm -rf .build dist
