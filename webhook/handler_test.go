@@ -212,12 +212,19 @@ func TestAnUnknownNamespaceConfigIsA500(t *testing.T) {
 }
 
 func TestAMalformedReviewIsA400(t *testing.T) {
+	long := strings.Repeat("u", 3<<20)
 	for body, problem := range map[string]string{
 		`{"request":`: "decoding the review: unexpected end of JSON input",
 		`{"request":{"operation":"UPDATE","object":[],"oldObject":{}}}`: "decoding the review: json: cannot unmarshal array",
 		`{}`:                                 "decoding the review: it has no request",
 		`{"request":{"operation":"CREATE"}}`: "decoding the review: it has no object",
 		`{"request":{"operation":"UPDATE","object":{}}}`: "decoding the review: it has no oldObject",
+		`{"request":{"uid":"` + long + `","operation":"CREATE","object":{}}}`: "decoding the review: " +
+			"request.uid has 3145728 bytes, more than the 128 that it can have",
+		`{"request":{"operation":"CREATE","userInfo":{"username":"` + long + `"},"object":{}}}`: "decoding the review: " +
+			"request.userInfo.username has 3145728 bytes, more than the 1024 that it can have",
+		`{"request":{"operation":"UPDATE","object":{},"oldObject":{"metadata":{"uid":"` + long + `"}}}}`: "decoding the review: " +
+			"request.oldObject.metadata.uid has 3145728 bytes, more than the 128 that it can have",
 	} {
 		handler := newHandler(t)
 		recorder := post(t.Context(), handler, []byte(body))

@@ -63,5 +63,5 @@ func decode(body []byte) (*request, error) {
 	case req.OldObject == nil:
 		return nil, errors.New("decoding the review: it has no oldObject")
 	}
-	return read.Request, nil
+	return read.Request, read.Request.checkLengths()
 }
