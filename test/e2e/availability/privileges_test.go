@@ -85,8 +85,7 @@ func (c *cluster) everythingHappens() {
 	c.quarantine(pods[3])
 	c.waitEvents("shop", "ReplacementMissing")
 
-	// Repeated for the same version of the CA, the event becomes a series.
-	c.until(func() bool { c.loseBundle(); return c.hasEventSeries() }, "an event has become a series")
+	c.loseBundle()
 	c.loseSecret(authority.ServingSecret)
 	c.loseSecret(authority.CASecret)
 	c.changeLeader()
@@ -144,12 +143,6 @@ func (c *cluster) waitEvents(namespace string, reasons ...string) {
 		}
 		return !slices.ContainsFunc(reasons, func(reason string) bool { return !found[reason] })
 	}, "there are the events %v; so far: %v", reasons, found)
-}
-
-// hasEventSeries reports whether an event in isolate's namespace is a series.
-func (c *cluster) hasEventSeries() bool {
-	c.Helper()
-	return c.kubectl("get", "events.events.k8s.io", "--namespace="+installation.Namespace, "--output=jsonpath={.items[*].series.count}") != ""
 }
 
 // granted returns the permissions that an overlay grants isolate's ServiceAccounts.
