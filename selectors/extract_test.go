@@ -188,7 +188,7 @@ func TestAnInvalidSelectorOfAnyKindIsAnError(t *testing.T) {
 		require.EqualError(t, err, `"Near" is not a valid label selector operator`, kind)
 	}
 	_, err := Extract(&corev1.Pod{})
-	require.EqualError(t, err, "*v1.Pod binds no pods")
+	require.EqualError(t, err, "*v1.Pod does not select pods")
 }
 
 func TestStripLeavesOnlyWhatExtractReads(t *testing.T) {
