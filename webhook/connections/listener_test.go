@@ -17,11 +17,12 @@ import (
 type serving struct {
 	*testing.T
 	*Listener
-	// open counts the connections, and begun those with a request that has begun.
-	open, begun atomic.Int64
-	client      *tls.Config
-	slow        chan struct{}
-	release     chan struct{}
+	// open counts the connections, begun those with a request that has begun, and idle how
+	// often one has become idle.
+	open, begun, idle atomic.Int64
+	client            *tls.Config
+	slow              chan struct{}
+	release           chan struct{}
 }
 
 func serve(t *testing.T, limits Limits) *serving {
@@ -40,6 +41,9 @@ func serve(t *testing.T, limits Limits) *serving {
 			s.begun.Add(1)
 		}
 		State(c, state)
+		if state == http.StateIdle {
+			s.idle.Add(1)
+		}
 	},
 		Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 			Received(r.Context())
@@ -98,10 +102,13 @@ func answered(c net.Conn) bool {
 	return err == nil && n > 0
 }
 
+// complete has a review answered. The response arrives before the connection is idle.
 func (s *serving) complete(c net.Conn) {
 	s.Helper()
+	before := s.idle.Load()
 	s.send(c, "/review")
 	require.True(s, answered(c))
+	require.Eventually(s, func() bool { return s.idle.Load() > before }, time.Minute, time.Millisecond)
 }
 
 var generous = Limits{Total: 100, Pending: 100, Handshake: time.Minute, FirstByte: time.Minute}
