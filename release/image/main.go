@@ -28,19 +28,20 @@ type options struct {
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	options, err := parse(os.Args[1:])
-	if err == nil {
-		err = options.run(ctx)
-	}
-	switch {
-	case errors.Is(err, pflag.ErrHelp):
-	case err != nil:
+	if err := writeArchives(os.Args[1:]); err != nil && !errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "image:", err)
-		stop()
 		os.Exit(1)
 	}
+}
+
+func writeArchives(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	return o.run(ctx)
 }
 
 func parse(args []string) (*options, error) {

@@ -41,8 +41,10 @@ import (
 const workers = 2
 
 func main() {
-	kubeconfig := flag.String("kubeconfig", "", "The kubeconfig file to connect with.")
-	flag.Parse()
+	// A flag set of its own: controller-runtime registers --kubeconfig globally.
+	flags := flag.NewFlagSet("cert-manager", flag.ExitOnError)
+	kubeconfig := flags.String("kubeconfig", "", "The kubeconfig file to connect with.")
+	_ = flags.Parse(os.Args[1:]) // Exits on an error.
 	ctrl.SetLogger(klog.Background())
 	group, ctx := errgroup.WithContext(ctrl.SetupSignalHandler())
 	group.Go(func() error { return issue(ctx, *kubeconfig) })
