@@ -93,7 +93,7 @@ func TestMissingReplacementEventHasTheReason(t *testing.T) {
 		{name: "no room", owner: withHostPort(gen.ReplicaSet("web", nodes, web)), about: "ReplicaSet/web", pods: nodes, says: "can't be scheduled: 0/3 nodes are available"},
 		{name: "crash loop", owner: gen.ReplicaSet("web", 1, web), about: "ReplicaSet/web", pods: 1,
 			after: func(n *namespace) { n.crashing(n.running("app=web", 1)[0].Name) }, says: "is in CrashLoopBackOff"},
-		{name: "name taken", owner: gen.StatefulSet("web", web), about: "StatefulSet/web", pods: 1, says: "no replacement can start until pod web-0 is gone"},
+		{name: "name taken", owner: gen.StatefulSet("web", web), about: "StatefulSet/web", pods: 1, says: "no replacement can start until pod web-0 is deleted"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

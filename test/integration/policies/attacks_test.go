@@ -100,9 +100,7 @@ func featuresOf(before, after *corev1.Pod) features {
 		f.keys = f.keys || isolates[key] && was[key] != is[key]
 	}
 	tooLong := func(key string) bool { return was[key] != is[key] && is[key] == "31d" }
-	ttlKept := labelWas != "" && was[quarantine.TTLKey] != is[quarantine.TTLKey] && is[quarantine.TTLKey] != ""
-	ttlKept = ttlKept && was[quarantine.RecordKey] != "" // a pod with a damaged record is not quarantined
-	f.invalid = tooLong(quarantine.TTLKey) || tooLong(quarantine.ExtendKey) || ttlKept
+	f.invalid = tooLong(quarantine.TTLKey) || tooLong(quarantine.ExtendKey)
 	return f
 }
 

@@ -125,6 +125,10 @@ func (m *matrix) violated(outcome string, a attempt, before, stored *corev1.Pod)
 		if before.Labels[quarantine.QuarantinedLabel] != stored.Labels[quarantine.QuarantinedLabel] {
 			return "the label changed"
 		}
+		ttl := stored.Annotations[quarantine.TTLKey]
+		if a.state != "free" && a.state != "damaged" && ttl != "" && ttl != before.Annotations[quarantine.TTLKey] {
+			return "the ttl changed"
+		}
 		// A policy can't tell to which pod a Binding copies labels, and schedulers may
 		// set some. The leak guard detaches such a pod again.
 		if stored.Labels[quarantine.QuarantinedLabel] != "" && a.state != "damaged" && a.path.kind != binds && stored.Labels["app"] == "web" {

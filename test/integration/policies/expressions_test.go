@@ -78,7 +78,9 @@ func TestWebhookSkipsWhatThePolicyDenies(t *testing.T) {
 	}
 }
 
-// declaredKeys reads the keys from the source, so that a new key is never missed.
+// declaredKeys reads the keys from the source, so that a new key is never missed. The
+// note that a release leaves is not among them: anyone may change it, and isolate does
+// not act on it.
 func declaredKeys(t *testing.T) []string {
 	t.Helper()
 	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(root, "quarantine", "keys.go"), nil, 0)
@@ -94,7 +96,7 @@ func declaredKeys(t *testing.T) []string {
 		if isName && isText && domain.Name == "Domain" {
 			name, err := strconv.Unquote(key.Value)
 			must(t, err)
-			if key := quarantine.Domain + name; !quarantine.IsNamespaceKey(key) {
+			if key := quarantine.Domain + name; !quarantine.IsNamespaceKey(key) && key != quarantine.UnrestoredKey {
 				keys = append(keys, key)
 			}
 		}
