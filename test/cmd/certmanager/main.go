@@ -83,7 +83,7 @@ func issue(ctx context.Context, kubeconfig string) error {
 	return group.Wait()
 }
 
-// inject runs the CA injector for mutating webhook configurations.
+// inject runs the CA injector for webhook configurations.
 func inject(ctx context.Context, kubeconfig string) error {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {
@@ -105,7 +105,9 @@ func inject(ctx context.Context, kubeconfig string) error {
 	}
 	if err := cainjector.RegisterAllInjectors(ctx, mgr, cainjector.SetupOptions{
 		EnableCertificatesDataSource: true,
-		EnabledReconcilersFor:        map[string]bool{cainjector.MutatingWebhookConfigurationName: true},
+		EnabledReconcilersFor: map[string]bool{
+			cainjector.MutatingWebhookConfigurationName: true, cainjector.ValidatingWebhookConfigurationName: true,
+		},
 	}); err != nil {
 		return err
 	}

@@ -103,7 +103,8 @@ func TestCertManagerRenewalLosesNoAdmission(t *testing.T) {
 	served := c.secret(authority.ServingSecret).Data[corev1.TLSCertKey]
 	require.True(t, signedBy(served, ca))
 	require.True(t, c.allServe(i, served))
-	c.quarantined()
+	pod := c.pod()
+	c.until("a pod can be quarantined: both configurations have the CA", func() bool { return c.quarantine(pod) == nil })
 
 	s := c.stream()
 	for _, renewal := range []struct {
