@@ -135,7 +135,7 @@ func (s series) matching(wanted metric) series {
 	return found
 }
 
-// published is what is published now; of whoever does not answer, nothing.
+// published returns what is published now, without the programs that do not answer.
 func published(ctx context.Context) series {
 	var all series
 	parser := expfmt.NewTextParser(model.LegacyValidation)
