@@ -66,7 +66,7 @@ vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
 	grep -q '^govulncheck: fetching vulnerabilities:' .build/vuln.log || exit $$code; \
 	echo 'make vuln: NOTHING WAS CHECKED, because the database at https://vuln.go.dev cannot be reached'; }
 
-test: build verify unit integration oldest e2e ## Run every check and every test
+test: build verify unit integration oldest e2e tools ## Run every check and every test
 
 unit: ## Test each package alone, including the fuzz corpus
 	$(GOTEST) $$(go list ./... | grep -v /test/) ./test/bench/... ./test/gen/...
@@ -77,6 +77,9 @@ integration: ## Test against a real API server
 
 e2e: ## Test on a complete control plane with its controllers
 	$(GOTEST) ./test/e2e/...
+
+tools: ## Test with the tools that isolate pods (the first build takes minutes)
+	$(GOTEST) ./test/tools/...
 
 oldest: ## Test against the oldest supported API server (the first build takes minutes)
 	$(GOTEST) ./test/integration/policies -oldest -skip=LargePods
