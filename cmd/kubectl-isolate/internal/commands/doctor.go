@@ -2,11 +2,9 @@ package commands
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/spf13/cobra"
-
-	"isolate.example.io/cmd/kubectl-isolate/internal/checkup"
+	"isolate.example.io/doctor"
 )
 
 func newDoctorCommand(s *session) *cobra.Command {
@@ -31,15 +29,7 @@ func (s *session) doctor(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	works := true
-	for result := range checkup.Run(ctx, client, s.clock, namespace) {
-		fmt.Fprintf(s.Out, "%-8s %s\n", result.Level, result.Text)
-		if result.Advice != "" {
-			fmt.Fprintf(s.Out, "%-8s %s\n", "", result.Advice)
-		}
-		works = works && result.Level != checkup.Failed
-	}
-	if !works {
+	if doctor.Report(ctx, client, s.clock, namespace, s.Out) == doctor.Failed {
 		return errDoctor(namespace)
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"isolate.example.io/doctor"
 	"isolate.example.io/quarantine"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -51,10 +52,10 @@ func (c *Cluster) limits(ctx context.Context, namespace string) *Limits {
 	if err != nil {
 		return nil
 	}
-	installation := c.Installation(ctx)
+	installation := doctor.FindInstallation(ctx, c.Client)
 	_, ownController := set.Annotations[quarantine.ControllerBudgetKey]
 	_, ownNamespace := set.Annotations[quarantine.NamespaceBudgetKey]
-	if deployment, err := c.Client.AppsV1().Deployments(installation.Namespace).Get(ctx, WebhookDeployment, metav1.GetOptions{}); err == nil {
+	if deployment, err := c.Client.AppsV1().Deployments(installation.Namespace).Get(ctx, doctor.WebhookDeployment, metav1.GetOptions{}); err == nil {
 		for _, container := range deployment.Spec.Template.Spec.Containers {
 			readFlag(container.Args, "--controller-budget=", &config.ControllerBudget)
 			readFlag(container.Args, "--namespace-budget=", &config.NamespaceBudget)

@@ -1,4 +1,4 @@
-package checkup
+package doctor
 
 import (
 	"context"
@@ -20,32 +20,32 @@ const (
 
 // certificate checks how long the API server can still trust the webhook. It reads only the
 // certificate from the Secret.
-func (c *checkup) certificate(ctx context.Context) Result {
-	if c.found.Configuration == nil {
-		return unreadable("until when the webhook's certificate is valid", c.found.Err)
+func (e *examination) certificate(ctx context.Context) Result {
+	if e.found.Configuration == nil {
+		return unreadable("until when the webhook's certificate is valid", e.found.Err)
 	}
 	var bundle []byte
-	for i := range c.found.Configuration.Webhooks {
-		bundle = append(bundle, c.found.Configuration.Webhooks[i].ClientConfig.CABundle...)
+	for i := range e.found.Configuration.Webhooks {
+		bundle = append(bundle, e.found.Configuration.Webhooks[i].ClientConfig.CABundle...)
 	}
-	now := c.clock.Now()
+	now := e.clock.Now()
 	authority := latest(bundle)
 	if authority == nil {
 		return noAuthority()
 	}
 	if !now.Before(authority.NotAfter) {
-		return authorityExpired(c.found.Namespace, authority.NotAfter)
+		return authorityExpired(e.found.Namespace, authority.NotAfter)
 	}
-	secret, err := c.client.CoreV1().Secrets(c.found.Namespace).Get(ctx, servingSecret, metav1.GetOptions{})
+	secret, err := e.client.CoreV1().Secrets(e.found.Namespace).Get(ctx, servingSecret, metav1.GetOptions{})
 	if err != nil {
 		return servingUnread(authority.NotAfter, err)
 	}
 	serving := latest(secret.Data[corev1.TLSCertKey])
 	switch {
 	case serving == nil || !now.Before(serving.NotAfter):
-		return servingExpired(c.found.Namespace)
+		return servingExpired(e.found.Namespace)
 	case serving.NotAfter.Sub(now) < serving.NotAfter.Sub(serving.NotBefore)/renewalFraction:
-		return servingEnding(c.found.Namespace, serving.NotAfter, serving.NotAfter.Sub(now))
+		return servingEnding(e.found.Namespace, serving.NotAfter, serving.NotAfter.Sub(now))
 	}
 	return certificateValid(serving.NotAfter, authority.NotAfter, serving.NotAfter.Sub(now).Truncate(time.Second))
 }

@@ -1,10 +1,11 @@
-package pods
+package doctor
 
 import (
 	"context"
 
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 )
 
 // Names of what isolate's manifests install.
@@ -24,10 +25,10 @@ type Installation struct {
 	Err           error
 }
 
-// Installation looks for isolate.
-func (c *Cluster) Installation(ctx context.Context) Installation {
+// FindInstallation looks for isolate.
+func FindInstallation(ctx context.Context, client kubernetes.Interface) Installation {
 	found := Installation{Namespace: DefaultNamespace}
-	configuration, err := c.Client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, WebhookConfiguration, metav1.GetOptions{})
+	configuration, err := client.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(ctx, WebhookConfiguration, metav1.GetOptions{})
 	if err != nil {
 		found.Err = err
 		return found

@@ -1,10 +1,9 @@
-package checkup
+package doctor
 
 import (
 	"context"
 	"slices"
 
-	"isolate.example.io/quarantine"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -12,42 +11,42 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/utils/ptr"
 
-	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // policyNames are isolate's ValidatingAdmissionPolicies. Without them, users can forge a
 // quarantine, or quarantine a pod that they may not delete.
 var policyNames = []string{"isolate-pods", "isolate-pods-status", "isolate-bindings", "isolate-workloads"}
 
-func (c *checkup) installed(context.Context) Result {
-	switch err := c.found.Err; {
+func (e *examination) installed(context.Context) Result {
+	switch err := e.found.Err; {
 	case apierrors.IsNotFound(err):
 		return notInstalled()
 	case err != nil:
 		return unreadable("whether isolate is installed", err)
 	}
-	return installed(c.found.Namespace)
+	return installed(e.found.Namespace)
 }
 
-func (c *checkup) version(ctx context.Context) Result {
-	deployment, err := c.client.AppsV1().Deployments(c.found.Namespace).Get(ctx, pods.WebhookDeployment, metav1.GetOptions{})
+func (e *examination) version(ctx context.Context) Result {
+	deployment, err := e.client.AppsV1().Deployments(e.found.Namespace).Get(ctx, WebhookDeployment, metav1.GetOptions{})
 	switch {
 	case apierrors.IsNotFound(err):
-		return noDeployment(c.found.Namespace)
+		return noDeployment(e.found.Namespace)
 	case err != nil:
 		return unreadable("which version runs", err)
 	}
 	wanted, ready := ptr.Deref(deployment.Spec.Replicas, 1), deployment.Status.ReadyReplicas
 	image := deployment.Spec.Template.Spec.Containers[0].Image
-	return version(c.found.Namespace, image, ready, wanted)
+	return version(e.found.Namespace, image, ready, wanted)
 }
 
-func (c *checkup) policies(ctx context.Context) Result {
-	bindings, err := c.client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().List(ctx, metav1.ListOptions{})
+func (e *examination) policies(ctx context.Context) Result {
+	bindings, err := e.client.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return unreadable("whether isolate's policies are bound", err)
 	}
-	policies, err := c.client.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(ctx, metav1.ListOptions{})
+	policies, err := e.client.AdmissionregistrationV1().ValidatingAdmissionPolicies().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return unreadable("whether isolate's policies are there", err)
 	}
@@ -71,39 +70,39 @@ func (c *checkup) policies(ctx context.Context) Result {
 }
 
 // permission checks whether the caller has the permissions that a quarantine requires.
-func (c *checkup) permission(ctx context.Context) Result {
+func (e *examination) permission(ctx context.Context) Result {
 	var missing []string
 	for _, verb := range []string{"get", "patch", "delete"} {
-		review, err := c.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
+		review, err := e.client.AuthorizationV1().SelfSubjectAccessReviews().Create(ctx, &authorizationv1.SelfSubjectAccessReview{
 			Spec: authorizationv1.SelfSubjectAccessReviewSpec{ResourceAttributes: &authorizationv1.ResourceAttributes{
-				Namespace: c.namespace, Verb: verb, Resource: "pods",
+				Namespace: e.namespace, Verb: verb, Resource: "pods",
 			}},
 		}, metav1.CreateOptions{})
 		if err != nil {
-			return unreadable("what you may do in namespace "+c.namespace, err)
+			return unreadable("what you may do in namespace "+e.namespace, err)
 		}
 		if !review.Status.Allowed {
 			missing = append(missing, verb)
 		}
 	}
 	if len(missing) > 0 {
-		return mayNot(c.namespace, missing)
+		return mayNot(e.namespace, missing)
 	}
-	return may(c.namespace)
+	return may(e.namespace)
 }
 
 // network looks for a NetworkPolicy that denies all traffic of all quarantined pods.
-func (c *checkup) network(ctx context.Context) Result {
-	list, err := c.client.NetworkingV1().NetworkPolicies(c.namespace).List(ctx, metav1.ListOptions{})
+func (e *examination) network(ctx context.Context) Result {
+	list, err := e.client.NetworkingV1().NetworkPolicies(e.namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return unreadable("whether quarantined pods have a network in namespace "+c.namespace, err)
+		return unreadable("whether quarantined pods have a network in namespace "+e.namespace, err)
 	}
 	for i := range list.Items {
 		if isolates(&list.Items[i].Spec) {
-			return networkClosed(c.namespace, list.Items[i].Name)
+			return networkClosed(e.namespace, list.Items[i].Name)
 		}
 	}
-	return networkOpen(c.namespace)
+	return networkOpen(e.namespace)
 }
 
 func isolates(policy *networkingv1.NetworkPolicySpec) bool {

@@ -1,15 +1,16 @@
-package checkup
+package doctor
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
 )
 
 // webhookSelector selects isolate's own webhook pods.
@@ -17,19 +18,19 @@ const webhookSelector = "app.kubernetes.io/name=isolate,app.kubernetes.io/compon
 
 // answer quarantines a pod in a dry run: one of isolate's own pods, or else one in the
 // namespace.
-func (c *checkup) answer(ctx context.Context) Result {
-	pod, err := c.candidate(ctx)
+func (e *examination) answer(ctx context.Context) Result {
+	pod, err := e.candidate(ctx)
 	if err != nil {
 		return unreadable("whether the webhook answers", err)
 	}
 	if pod == nil {
-		return noCandidate(c.namespace)
+		return noCandidate(e.namespace)
 	}
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"uid": pod.UID, "annotations": map[string]string{quarantine.TriggerKey: quarantine.True}}})
 	if err != nil {
 		return unreadable("whether the webhook answers", err)
 	}
-	after, err := c.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	after, err := e.client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
 	switch {
 	case err == nil && quarantine.StatusOf(after.Labels, after.Annotations).State == quarantine.Quarantined:
 		return answered(pod)
@@ -40,7 +41,7 @@ func (c *checkup) answer(ctx context.Context) Result {
 	case apierrors.IsForbidden(err):
 		return unreadable("whether the webhook answers", err)
 	}
-	return notAnswered(c.found.Namespace, err)
+	return notAnswered(e.found.Namespace, err)
 }
 
 // refusedByIsolate reports whether an error is a denial by isolate's webhook, which gives
@@ -59,20 +60,20 @@ func refusedByIsolate(err error) bool {
 }
 
 // candidate returns a pod that could be quarantined, or nil if there is none.
-func (c *checkup) candidate(ctx context.Context) (*corev1.Pod, error) {
-	own, errOwn := c.free(ctx, c.found.Namespace, webhookSelector)
+func (e *examination) candidate(ctx context.Context) (*corev1.Pod, error) {
+	own, errOwn := e.free(ctx, e.found.Namespace, webhookSelector)
 	if own != nil {
 		return own, nil
 	}
-	here, err := c.free(ctx, c.namespace, "")
+	here, err := e.free(ctx, e.namespace, "")
 	if here == nil && errOwn != nil && err != nil {
 		return nil, err
 	}
 	return here, nil
 }
 
-func (c *checkup) free(ctx context.Context, namespace, selector string) (*corev1.Pod, error) {
-	list, err := c.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: 50})
+func (e *examination) free(ctx context.Context, namespace, selector string) (*corev1.Pod, error) {
+	list, err := e.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector, Limit: 50})
 	if err != nil {
 		return nil, err
 	}
