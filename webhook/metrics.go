@@ -6,6 +6,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+
 	"isolate.example.io/quarantine"
 )
 
@@ -42,6 +44,22 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 	}
 	return m, errors.Join(registry.Register(m.decisions), registry.Register(m.failures),
 		registry.Register(m.duration), registry.Register(m.invalidNamespaceConfigs))
+}
+
+// registerReady registers the gauge of what /readyz reports. An alert needs it: Prometheus
+// scrapes a replica that is not ready too.
+func registerReady(registry prometheus.Registerer, checks map[string]healthz.Checker) error {
+	return registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "isolate_webhook_ready",
+		Help: "1 if this replica is ready to answer admission reviews, as /readyz reports.",
+	}, func() float64 {
+		for _, check := range checks {
+			if check(nil) != nil {
+				return 0
+			}
+		}
+		return 1
+	}))
 }
 
 func (m *Metrics) decided(decision quarantine.Decision, took time.Duration) {

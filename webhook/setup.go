@@ -5,10 +5,12 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/metadata"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
@@ -16,7 +18,7 @@ import (
 	"isolate.example.io/webhook/budget"
 )
 
-// Options are what the webhook needs in addition to a manager. All but ClientCAs are required.
+// Options are what the webhook needs in addition to a manager. All but ClientCAs and Ready are required.
 type Options struct {
 	// Config configures the decisions.
 	Config quarantine.Config
@@ -35,6 +37,9 @@ type Options struct {
 
 	// Drain delays the end of the manager's context; see [Drain.Context].
 	Drain *Drain
+
+	// Ready are the readiness checks besides the webhook's own, by name.
+	Ready map[string]healthz.Checker
 
 	// Metrics is where the metrics are registered.
 	Metrics prometheus.Registerer
@@ -70,10 +75,16 @@ func Setup(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
+	checks := map[string]healthz.Checker{"quarantined-pods": tracker.Ready, "namespaces": namespaces.Ready, "drain": options.Drain.Ready}
+	maps.Copy(checks, options.Ready)
+	for name, check := range checks {
+		if err := mgr.AddReadyzCheck(name, check); err != nil {
+			return err
+		}
+	}
 	return errors.Join(
 		mgr.Add(tracker), mgr.Add(namespaces), mgr.Add(server),
-		mgr.AddReadyzCheck("quarantined-pods", tracker.Ready),
-		mgr.AddReadyzCheck("namespaces", namespaces.Ready),
-		mgr.AddReadyzCheck("drain", options.Drain.Ready),
+		registerReady(options.Metrics, checks),
+		options.Metrics.Register(budgetCollector{tracker.Used, namespaces, options.Config}),
 	)
 }

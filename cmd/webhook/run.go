@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -38,8 +39,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	drain := webhook.NewDrain(o.drainPeriod, clock.RealClock{})
 	if err := errors.Join(
 		files.RegisterMetrics(metrics.Registry), metrics.Registry.Register(watcher),
-		mgr.Add(files), mgr.AddReadyzCheck("certificate", files.Ready),
-		mgr.Add(watcher), mgr.AddReadyzCheck("selectors", watcher.Ready),
+		mgr.Add(files), mgr.Add(watcher),
 		webhook.Setup(mgr, webhook.Options{
 			Config:         o.rules,
 			Selectors:      watcher,
@@ -47,6 +47,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 			GetCertificate: files.GetCertificate,
 			ClientCAs:      clientCAs,
 			Drain:          drain,
+			Ready:          map[string]healthz.Checker{"certificate": files.Ready, "selectors": watcher.Ready},
 			Metrics:        metrics.Registry,
 		}),
 	); err != nil {

@@ -16,13 +16,14 @@ import (
 const scrapeTimeout = 5 * time.Second
 
 var (
-	descQuarantined = prometheus.NewDesc("isolate_quarantined_pods", "Quarantined pods.", nil, nil)
+	descQuarantined = prometheus.NewDesc("isolate_quarantined_pods", "Quarantined pods of each namespace that has any.", []string{"namespace"}, nil)
 	descHeld        = prometheus.NewDesc("isolate_held_pods", "Quarantined pods that are held.", nil, nil)
 	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not terminating.", nil, nil)
 	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are terminating. A finalizer or a lost node can block them.", nil, nil)
 	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Quarantined pods with a damaged record. isolate does not delete them.", nil, nil)
 	descImplausible = prometheus.NewDesc("isolate_implausible_pods", "Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.", nil, nil)
 	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "Age of the oldest quarantine, 0 if there is none.", nil, nil)
+	descNextExpiry  = prometheus.NewDesc("isolate_next_expiry_timestamp_seconds", "When the next quarantined pod expires that is not held. Absent if there is none.", nil, nil)
 )
 
 // podCollector counts the quarantined pods in the cache at every scrape. Only the leader
@@ -41,7 +42,9 @@ func RegisterMetrics(pods client.Reader, elected <-chan struct{}, clk clock.Pass
 
 // Describe implements [prometheus.Collector].
 func (c *podCollector) Describe(descs chan<- *prometheus.Desc) {
-	for desc := range count(nil, time.Time{}) {
+	descs <- descQuarantined
+	descs <- descNextExpiry
+	for desc := range count(nil, time.Time{}).totals {
 		descs <- desc
 	}
 }
@@ -60,35 +63,52 @@ func (c *podCollector) Collect(metrics chan<- prometheus.Metric) {
 		metrics <- prometheus.NewInvalidMetric(descQuarantined, err)
 		return
 	}
-	for desc, value := range count(pods.Items, c.clock.Now()) {
+	counts := count(pods.Items, c.clock.Now())
+	for desc, value := range counts.totals {
 		metrics <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value)
+	}
+	for namespace, value := range counts.namespaces {
+		metrics <- prometheus.MustNewConstMetric(descQuarantined, prometheus.GaugeValue, value, namespace)
+	}
+	if !counts.nextExpiry.IsZero() {
+		metrics <- prometheus.MustNewConstMetric(descNextExpiry, prometheus.GaugeValue, float64(counts.nextExpiry.Unix()))
 	}
 }
 
-// count returns the values of all metrics.
-func count(pods []metav1.PartialObjectMetadata, now time.Time) map[*prometheus.Desc]float64 {
-	counts := map[*prometheus.Desc]float64{
-		descQuarantined: 0, descHeld: 0, descOverdue: 0, descTerminating: 0, descDamaged: 0, descImplausible: 0, descOldest: 0,
-	}
+// counts are the values of all metrics.
+type counts struct {
+	totals     map[*prometheus.Desc]float64
+	namespaces map[string]float64 // the quarantined pods
+	nextExpiry time.Time
+}
+
+func count(pods []metav1.PartialObjectMetadata, now time.Time) counts {
+	c := counts{namespaces: map[string]float64{}, totals: map[*prometheus.Desc]float64{
+		descHeld: 0, descOverdue: 0, descTerminating: 0, descDamaged: 0, descImplausible: 0, descOldest: 0,
+	}}
 	for i := range pods {
 		verdict, status := quarantine.VerdictOf(&pods[i].ObjectMeta, now)
 		switch verdict {
 		case quarantine.VerdictHeld:
-			counts[descHeld]++
+			c.totals[descHeld]++
 		case quarantine.VerdictExpired:
-			counts[descOverdue]++
+			c.totals[descOverdue]++
 		case quarantine.VerdictTerminating:
-			counts[descTerminating]++
+			c.totals[descTerminating]++
 		case quarantine.VerdictDamaged:
-			counts[descDamaged]++
+			c.totals[descDamaged]++
 		case quarantine.VerdictImplausible:
-			counts[descImplausible]++
-		default: // Counted as quarantined below, or not at all.
+			c.totals[descImplausible]++
+		case quarantine.VerdictWaiting:
+			if c.nextExpiry.IsZero() || status.ExpiresAt.Before(c.nextExpiry) {
+				c.nextExpiry = status.ExpiresAt
+			}
+		default: // A free pod.
 		}
 		if status.State == quarantine.Quarantined {
-			counts[descQuarantined]++
-			counts[descOldest] = max(counts[descOldest], now.Sub(status.QuarantinedAt).Seconds())
+			c.namespaces[pods[i].Namespace]++
+			c.totals[descOldest] = max(c.totals[descOldest], now.Sub(status.QuarantinedAt).Seconds())
 		}
 	}
-	return counts
+	return c
 }

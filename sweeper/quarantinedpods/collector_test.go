@@ -37,6 +37,7 @@ func TestTheLeaderCountsThePodsOfEachState(t *testing.T) {
 		*gen.Pod(gen.Terminating(gen.Noon)),
 		*gen.Pod(gen.Without(quarantine.ExpiresAtKey)),
 		*gen.Pod(gen.Created(gen.Noon.Add(time.Hour))),
+		*gen.Pod(gen.Annotation(quarantine.ExpiresAtKey, "2026-03-01T13:00:00Z"), gen.Namespace("shop")),
 	}}
 	elected := make(chan struct{})
 	registry := prometheus.NewRegistry()
@@ -56,15 +57,19 @@ isolate_held_pods 1
 # HELP isolate_implausible_pods Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.
 # TYPE isolate_implausible_pods gauge
 isolate_implausible_pods 1
+# HELP isolate_next_expiry_timestamp_seconds When the next quarantined pod expires that is not held. Absent if there is none.
+# TYPE isolate_next_expiry_timestamp_seconds gauge
+isolate_next_expiry_timestamp_seconds 1.77237e+09
 # HELP isolate_oldest_quarantine_seconds Age of the oldest quarantine, 0 if there is none.
 # TYPE isolate_oldest_quarantine_seconds gauge
 isolate_oldest_quarantine_seconds 36000
 # HELP isolate_overdue_pods Quarantined pods that have expired, are not held, and are not terminating.
 # TYPE isolate_overdue_pods gauge
 isolate_overdue_pods 1
-# HELP isolate_quarantined_pods Quarantined pods.
+# HELP isolate_quarantined_pods Quarantined pods of each namespace that has any.
 # TYPE isolate_quarantined_pods gauge
-isolate_quarantined_pods 5
+isolate_quarantined_pods{namespace="ah"} 5
+isolate_quarantined_pods{namespace="shop"} 1
 # HELP isolate_terminating_pods Quarantined pods that are terminating. A finalizer or a lost node can block them.
 # TYPE isolate_terminating_pods gauge
 isolate_terminating_pods 1

@@ -22,7 +22,16 @@ import (
 )
 
 const (
-	// missingRetry is after how long a controller that was short is checked again.
+	// firstCheck is after how long a controller is checked first. Its status needs a
+	// moment to show that the pod has left it.
+	firstCheck = 2 * time.Second
+
+	// lastFirstCheck is when a first check comes too late to tell how long a replacement
+	// took. A replica that began to lead after it finds the controller complete.
+	lastFirstCheck = 10 * time.Second
+
+	// missingRetry is after how long a controller that was missing pods for too long is
+	// checked again.
 	missingRetry = 15 * time.Second
 
 	// unknownRetry is after how long a pod is checked again if its former controller is not
@@ -37,10 +46,11 @@ type Selectors interface {
 	Namespace(name string) (quarantine.Selectors, error)
 }
 
-// controller checks, some time after each quarantine, whether the pod's former controller
-// has all its pods again. The selector index has these numbers; only if pods are missing
-// is more read, to say why. Once the controller has had all its pods, the check is
-// over: a later lack of pods has nothing to do with this quarantine.
+// controller checks after each quarantine, at growing intervals, whether the pod's former
+// controller has all its pods again, and publishes after some time that it has not. The
+// selector index has these numbers; only if pods are missing is more read, to say why.
+// Once the controller has had all its pods, the check is over: a later lack of pods has
+// nothing to do with this quarantine.
 type controller struct {
 	cache     client.Reader
 	live      client.Reader
@@ -48,12 +58,26 @@ type controller struct {
 	clock     clock.PassiveClock
 	events    events.Publisher
 	timeout   time.Duration
-	gauge     prometheus.Gauge
+	metrics   *metrics
 
 	mu       sync.Mutex
-	missing  map[types.NamespacedName]bool
-	complete map[types.NamespacedName]types.UID
+	progress map[types.NamespacedName]progress
 }
+
+// progress is how far the replacement of a pod is.
+type progress struct {
+	pod   types.UID
+	state state
+}
+
+type state int
+
+const (
+	unchecked state = iota
+	short           // The controller has been short of pods.
+	missing         // It has been so for too long, and an event says so.
+	complete        // It has had all its pods.
+)
 
 // Options are what the controller needs besides a manager.
 type Options struct {
@@ -69,13 +93,13 @@ type Options struct {
 
 // Add adds the controller to a manager.
 func Add(mgr manager.Manager, options Options) error {
-	gauge, err := newMissingGauge(options.Metrics)
+	metrics, err := newMetrics(options.Metrics)
 	if err != nil {
 		return err
 	}
 	c := &controller{cache: mgr.GetCache(), live: mgr.GetAPIReader(), selectors: options.Selectors,
-		clock: options.Clock, events: options.Events, timeout: options.Timeout, gauge: gauge,
-		missing: map[types.NamespacedName]bool{}, complete: map[types.NamespacedName]types.UID{}}
+		clock: options.Clock, events: options.Events, timeout: options.Timeout, metrics: metrics,
+		progress: map[types.NamespacedName]progress{}}
 	return quarantinedpods.AddController(mgr, "replacement", 1, c,
 		func(pod *metav1.PartialObjectMetadata) { c.forget(client.ObjectKeyFromObject(pod)) }, options.Steps)
 }
@@ -94,10 +118,12 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		c.forget(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
-	if c.wasComplete(request.NamespacedName, pod.UID) {
+	reached := c.reached(request.NamespacedName, pod.UID)
+	if reached == complete {
 		return reconcile.Result{}, nil
 	}
-	if wait := status.QuarantinedAt.Add(c.timeout).Sub(now); wait > 0 {
+	age := now.Sub(status.QuarantinedAt)
+	if wait := firstCheck - age; wait > 0 {
 		return reconcile.Result{RequeueAfter: wait}, nil
 	}
 	selectors, err := c.selectors.Namespace(pod.Namespace)
@@ -107,14 +133,26 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 	}
 	former := quarantinedpods.LookupController(selectors, owner)
 	if former == nil || former.Available >= former.Desired {
-		c.setComplete(request.NamespacedName, pod.UID)
+		if former != nil && (reached != unchecked || age < lastFirstCheck) {
+			c.metrics.took.Observe(age.Seconds())
+		}
+		c.reach(request.NamespacedName, pod.UID, complete)
 		return reconcile.Result{}, nil
 	}
-	if c.setMissing(request.NamespacedName) {
-		c.publish(ctx, pod, owner, former, now.Sub(status.QuarantinedAt))
+	if age < c.timeout {
+		c.reach(request.NamespacedName, pod.UID, short)
+		return reconcile.Result{RequeueAfter: min(nextCheck(age), c.timeout-age)}, nil
+	}
+	c.reach(request.NamespacedName, pod.UID, missing)
+	if reached != missing {
+		c.publish(ctx, pod, owner, former, age)
 	}
 	return reconcile.Result{RequeueAfter: missingRetry}, nil
 }
+
+// nextCheck returns when to check a controller again that is short of pods at an age of
+// the quarantine: often at first, and less and less often for the same relative error.
+func nextCheck(age time.Duration) time.Duration { return max(time.Second, age/10) }
 
 func (c *controller) publish(ctx context.Context, pod *metav1.PartialObjectMetadata, owner corev1.ObjectReference,
 	former *quarantine.SelectingObject, after time.Duration,
@@ -124,37 +162,28 @@ func (c *controller) publish(ctx context.Context, pod *metav1.PartialObjectMetad
 	c.events.Publish(missingEvent(owner, pod.Annotations[quarantine.QuarantinedAtKey], pod, former, after, reason))
 }
 
-func (c *controller) wasComplete(name types.NamespacedName, uid types.UID) bool {
+// reached returns how far the replacement of a pod is.
+func (c *controller) reached(name types.NamespacedName, pod types.UID) state {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.complete[name] == uid
+	if p := c.progress[name]; p.pod == pod {
+		return p.state
+	}
+	return unchecked
 }
 
-// setComplete records that the former controller of a pod has all its pods.
-func (c *controller) setComplete(name types.NamespacedName, uid types.UID) {
+// reach records how far the replacement of a pod is.
+func (c *controller) reach(name types.NamespacedName, pod types.UID, s state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.complete[name] = uid
-	delete(c.missing, name)
-	c.gauge.Set(float64(len(c.missing)))
-}
-
-// setMissing records that the replacement of a pod is missing, and reports whether that is
-// new.
-func (c *controller) setMissing(name types.NamespacedName) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	isNew := !c.missing[name]
-	c.missing[name] = true
-	c.gauge.Set(float64(len(c.missing)))
-	return isNew
+	c.metrics.moved(c.progress[name].state, s)
+	c.progress[name] = progress{pod, s}
 }
 
 // forget is called for a pod that is no longer quarantined.
 func (c *controller) forget(name types.NamespacedName) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.complete, name)
-	delete(c.missing, name)
-	c.gauge.Set(float64(len(c.missing)))
+	c.metrics.moved(c.progress[name].state, unchecked)
+	delete(c.progress, name)
 }

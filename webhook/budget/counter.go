@@ -60,6 +60,21 @@ func (c *counter) remove(pod types.UID) {
 	}
 }
 
+// used returns the use of each namespace.
+func (c *counter) used() map[string]Use {
+	used := make(map[string]Use, len(c.namespaces))
+	for namespace, total := range c.namespaces {
+		use := Use{All: total.all}
+		for controller, pods := range total.controllers {
+			if controller != "" {
+				use.Controller = max(use.Controller, pods)
+			}
+		}
+		used[namespace] = use
+	}
+	return used
+}
+
 // excluding returns the count of a namespace without one pod. It is valid until the
 // counter changes.
 func (c *counter) excluding(namespace string, pod types.UID) excluding {

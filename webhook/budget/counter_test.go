@@ -20,6 +20,18 @@ func TestAPodCountsOnceForSeveralControllers(t *testing.T) {
 	require.Equal(t, 1, sum(a.count("shop", "one").Controlled("api")))
 }
 
+func TestTheUseOfEachNamespace(t *testing.T) {
+	c := newCounter()
+	require.Empty(t, c.used())
+	for pod, e := range map[types.UID]entry{
+		"one": {"shop", "web"}, "two": {"shop", "web"}, "three": {"shop", "api"},
+		"bare-1": {"ah", ""}, "bare-2": {"ah", ""},
+	} {
+		c.add(pod, e)
+	}
+	require.Equal(t, map[string]Use{"shop": {All: 3, Controller: 2}, "ah": {All: 2}}, c.used(), "a pod without a controller has no controller's budget")
+}
+
 // After any sequence of changes, the counter agrees with a count of all entries.
 func TestTheCounterAgreesWithACountOfAllEntries(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

@@ -91,6 +91,17 @@ func (t *Tracker) Reserve(req quarantine.Request, dryRun bool, decide func(quara
 	return decision, nil
 }
 
+// Use is how many quarantined pods of a namespace are stored: all of them, and those of
+// the controller that has the most.
+type Use struct{ All, Controller int }
+
+// Used returns the use of each namespace with quarantined pods.
+func (t *Tracker) Used() map[string]Use {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.stored.used()
+}
+
 func (t *Tracker) count(namespace string, pod types.UID) count {
 	return count{t.stored.excluding(namespace, pod), t.inFlight.excluding(namespace, pod)}
 }

@@ -49,6 +49,11 @@ func Without(key string) Option {
 	}
 }
 
+// Namespace sets the namespace.
+func Namespace(name string) Option {
+	return func(pod *metav1.PartialObjectMetadata) { pod.Namespace = name }
+}
+
 // UID sets the UID.
 func UID(uid string) Option {
 	return func(pod *metav1.PartialObjectMetadata) { pod.UID = types.UID(uid) }
