@@ -15,7 +15,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/certmanager
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/certmanager test/cmd/prometheus
 .PHONY: help build image image-archive plugin-archives packages up down demo bench fmt verify vuln test unit integration e2e oldest fuzz soak clean
 
 help: ## List the targets
