@@ -1,4 +1,4 @@
-# isolate's image: its two static programs and nothing else. There is no base image to
+# isolate's image: its three static programs and nothing else. There is no base image to
 # pull, to patch or to trust.
 #
 # The build image is an argument, so that a release can give a digest in place of the tag

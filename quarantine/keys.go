@@ -64,6 +64,12 @@ const (
 // annotations and ownerReferences. A release writes it; anyone may read and remove it.
 const UnrestoredKey = Domain + "unrestored"
 
+// AlertsKey is the annotation with the alerts that the alert receiver has acted on, as JSON:
+// the start time of each, by its fingerprint. The alert receiver writes it, and the webhook
+// ignores it, so it outlives a release: an alert that is still firing then must not
+// quarantine the pod again.
+const AlertsKey = Domain + "alerts"
+
 // Namespace settings: annotations of a Namespace that override the webhook's flags for
 // its pods. Anyone who may update the Namespace may set them; the webhook reads them at
 // each admission. It reports an invalid value and uses the flag's.

@@ -7,6 +7,6 @@ set -eu
 out=$1
 CGO_ENABLED=0 GOFLAGS='' GOOS=${TARGETOS:-linux} GOARCH=${TARGETARCH:-} go build -trimpath -buildvcs=false \
     -ldflags "-s -w -buildid= -X isolate.example.io/cmd/internal/command.version=${VERSION:-dev}" \
-    -o "$out/" ./cmd/webhook ./cmd/sweeper
+    -o "$out/" ./cmd/webhook ./cmd/sweeper ./cmd/alert-receiver
 # COPY keeps the modification time, and with it the layer's digest.
-touch -d @0 "$out/webhook" "$out/sweeper"
+touch -d @0 "$out/webhook" "$out/sweeper" "$out/alert-receiver"

@@ -61,6 +61,9 @@ type Selectors interface {
 	Namespace(name string) (quarantine.Selectors, error)
 }
 
+// reportingController is the same for every event of the sweeper.
+const reportingController = "isolate.example.io/sweeper"
+
 // Setup adds the sweeper to a manager whose cache has [quarantinedpods.CacheOptions]. It
 // returns where other parts of the program publish events, so that all of isolate's
 // events take the same path.
@@ -105,7 +108,7 @@ func newRecorder(mgr manager.Manager, options Options, gate events.Gate) (*event
 	if err != nil {
 		return nil, fmt.Errorf("looking up the host name for events: %w", err)
 	}
-	return events.NewRecorder(mgr.GetClient(), options.Local, instance, gate, options.Metrics)
+	return events.NewRecorder(mgr.GetClient(), options.Local, events.Reporter{Controller: reportingController, Instance: instance}, gate, options.Metrics)
 }
 
 func addControllers(mgr manager.Manager, options Options, publisher events.Publisher, deleted *deletions.Tracker, changes *leakguard.Changes) error {

@@ -23,7 +23,7 @@ import (
 const user = "65532:65532"
 
 // programs are the image's files. Each Deployment names the one that it runs.
-var programs = []string{"sweeper", "webhook"}
+var programs = []string{"alert-receiver", "sweeper", "webhook"}
 
 // source describes what an image is made from.
 type source struct {

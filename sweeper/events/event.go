@@ -13,10 +13,6 @@ import (
 )
 
 const (
-	// reportingController is the same for every event of isolate:
-	// kubectl get events --field-selector=reportingComponent=isolate.example.io/sweeper
-	reportingController = "isolate.example.io/sweeper"
-
 	// TTL is how long an API server keeps an event unless its --event-ttl says
 	// otherwise. An event about something older is not published: the API server may
 	// have dropped the first one already, and people would see it a second time.
@@ -27,6 +23,16 @@ const (
 	// maxNameBase leaves room for the hash in the name of an event.
 	maxNameBase = 200
 )
+
+// Reporter is who publishes events.
+type Reporter struct {
+	// Controller is the program:
+	// kubectl get events --field-selector=reportingComponent=isolate.example.io/sweeper
+	Controller string
+
+	// Instance is the replica.
+	Instance string
+}
 
 // Publisher takes events to publish. Publish never blocks.
 type Publisher interface {
@@ -67,12 +73,12 @@ func (e *Event) Name() string {
 }
 
 // object returns the event as an API object.
-func (e *Event) object(instance string, now time.Time) *eventsv1.Event {
+func (e *Event) object(reporter Reporter, now time.Time) *eventsv1.Event {
 	return &eventsv1.Event{
 		ObjectMeta:          metav1.ObjectMeta{Namespace: e.Regarding.Namespace, Name: e.Name()},
 		EventTime:           metav1.NewMicroTime(now),
-		ReportingController: reportingController,
-		ReportingInstance:   truncate(instance, maxInstance),
+		ReportingController: reporter.Controller,
+		ReportingInstance:   truncate(reporter.Instance, maxInstance),
 		Action:              e.Reason,
 		Reason:              e.Reason,
 		Regarding:           e.Regarding,

@@ -26,7 +26,7 @@ func TestTheNameOfAnEventFollowsFromItsIdentity(t *testing.T) {
 
 func TestAnEventIsValid(t *testing.T) {
 	e := event(strings.Repeat("ä", 600))
-	object := e.object(strings.Repeat("h", 200), noon)
+	object := e.object(Reporter{"isolate.example.io/sweeper", strings.Repeat("h", 200)}, noon)
 	require.LessOrEqual(t, len(object.Note), 1024)
 	require.True(t, strings.HasSuffix(object.Note, "ä…"))
 	require.LessOrEqual(t, len(object.ReportingInstance), 128)

@@ -49,7 +49,7 @@ type Gate interface {
 type Recorder struct {
 	writer   client.Writer
 	clock    clock.PassiveClock
-	instance string
+	reporter Reporter
 	gate     Gate
 	dropped  prometheus.Counter
 	queue    workqueue.TypedRateLimitingInterface[client.ObjectKey]
@@ -61,11 +61,11 @@ type Recorder struct {
 
 var _ Publisher = &Recorder{}
 
-// NewRecorder returns a recorder that publishes in the name of an instance. It waits at
-// the gate before each event.
-func NewRecorder(writer client.Writer, clk clock.PassiveClock, instance string, gate Gate, registry prometheus.Registerer) (*Recorder, error) {
+// NewRecorder returns a recorder that publishes in the name of the reporter. It waits at
+// the gate, unless that is nil, before each event.
+func NewRecorder(writer client.Writer, clk clock.PassiveClock, reporter Reporter, gate Gate, registry prometheus.Registerer) (*Recorder, error) {
 	r := &Recorder{
-		writer: writer, clock: clk, instance: instance, gate: gate,
+		writer: writer, clock: clk, reporter: reporter, gate: gate,
 		dropped: newDroppedCounter(),
 		queue: workqueue.NewTypedRateLimitingQueue(
 			workqueue.NewTypedItemExponentialFailureRateLimiter[client.ObjectKey](firstRetry, lastRetry)),
@@ -124,10 +124,12 @@ func (r *Recorder) createNext(ctx context.Context) bool {
 	r.mu.Lock()
 	event := r.pending[key]
 	r.mu.Unlock()
-	r.gate.Wait(ctx, createTimeout)
+	if r.gate != nil {
+		r.gate.Wait(ctx, createTimeout)
+	}
 	request, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()
-	err := r.writer.Create(request, event.object(r.instance, r.clock.Now()))
+	err := r.writer.Create(request, event.object(r.reporter, r.clock.Now()))
 	switch {
 	case err == nil, apierrors.IsAlreadyExists(err):
 		r.done(key)

@@ -56,7 +56,7 @@ func (s *eventStore) Create(_ context.Context, object client.Object, _ ...client
 
 func newTestRecorder(t *testing.T, clk clock.PassiveClock, writer client.Writer) *Recorder {
 	t.Helper()
-	r, err := NewRecorder(writer, clk, "sweeper-1", deletions.NewTracker(), prometheus.NewRegistry())
+	r, err := NewRecorder(writer, clk, Reporter{"isolate.example.io/sweeper", "sweeper-1"}, deletions.NewTracker(), prometheus.NewRegistry())
 	require.NoError(t, err)
 	return r
 }

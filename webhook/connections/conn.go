@@ -24,7 +24,9 @@ const (
 
 // Conn is a connection of a [Listener].
 type Conn struct {
-	*tls.Conn
+	// Conn is a [tls.Conn] on the accepted connection, or that itself.
+	net.Conn
+	accepted net.Conn
 	listener *Listener
 	host     string
 	// first is the first byte of the first request, until it is read.
@@ -44,9 +46,12 @@ func newConn(l *Listener, raw net.Conn) *Conn {
 	if err != nil {
 		host = raw.RemoteAddr().String()
 	}
-	c := &Conn{listener: l, host: host}
+	c := &Conn{accepted: raw, listener: l, host: host}
 	c.arrived.Store(int64(time.Since(l.began)))
-	c.Conn = tls.Server(&observed{Conn: raw, conn: c}, l.config)
+	c.Conn = &observed{Conn: raw, conn: c}
+	if l.config != nil {
+		c.Conn = tls.Server(c.Conn, l.config)
+	}
 	return c
 }
 
@@ -66,10 +71,12 @@ func (o *observed) Read(p []byte) (int, error) {
 }
 
 func (c *Conn) prepare(ctx context.Context, limits Limits) error {
-	handshake, cancel := context.WithTimeout(ctx, limits.Handshake)
-	defer cancel()
-	if err := c.HandshakeContext(handshake); err != nil {
-		return err
+	if secured, ok := c.Conn.(*tls.Conn); ok {
+		handshake, cancel := context.WithTimeout(ctx, limits.Handshake)
+		defer cancel()
+		if err := secured.HandshakeContext(handshake); err != nil {
+			return err
+		}
 	}
 	if err := c.SetReadDeadline(time.Now().Add(limits.FirstByte)); err != nil {
 		return err
@@ -102,7 +109,7 @@ func (c *Conn) Close() error {
 // read.
 func (c *Conn) abort() {
 	c.listener.remove(c)
-	_ = c.NetConn().Close()
+	_ = c.accepted.Close()
 }
 
 type contextKey struct{}

@@ -19,7 +19,7 @@ type Limits struct {
 	Handshake, FirstByte time.Duration
 }
 
-// Listener accepts TLS connections, and hands each over when the first byte of a
+// Listener accepts connections, and hands each over when the first byte of a
 // request has arrived.
 type Listener struct {
 	tcp    net.Listener
@@ -40,12 +40,12 @@ type Listener struct {
 	shed int
 }
 
-// Listen listens at the address, host:port. The listener calls opened and closed for
-// each connection.
+// Listen listens at the address, host:port. A nil config is for plain connections. The
+// listener calls opened and closed for each connection.
 func Listen(address string, config *tls.Config, limits Limits, opened, closed func()) (*Listener, error) {
 	tcp, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listening for admission reviews: %w", err)
+		return nil, fmt.Errorf("listening at %s: %w", address, err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{

@@ -17,7 +17,7 @@ import (
 var othersFlags = []string{"--build-arg", "--platform", "--kube-api-qps", "--kube-api-burst"}
 
 // kubectlCommands are those that documents use.
-var kubectlCommands = []string{"annotate", "apply", "auth can-i", "delete", "describe", "drain", "get", "kustomize", "label", "logs", "options", "patch", "rollout restart", "rollout status", "scale", "wait"}
+var kubectlCommands = []string{"annotate", "apply", "auth can-i", "create secret generic", "delete", "describe", "drain", "get", "kustomize", "label", "logs", "options", "patch", "rollout restart", "rollout status", "scale", "wait"}
 
 var (
 	flagName  = regexp.MustCompile("(?:^|[\\s`'\"(])(--[a-z][a-z0-9-]*)")
@@ -25,7 +25,7 @@ var (
 )
 
 func TestDocumentedFlagsExist(t *testing.T) {
-	known := slices.Concat(othersFlags, flagsIn(t, filepath.Join(programs, "webhook")), flagsIn(t, filepath.Join(programs, "sweeper")))
+	known := slices.Concat(othersFlags, flagsIn(t, filepath.Join(programs, "webhook")), flagsIn(t, filepath.Join(programs, "sweeper")), flagsIn(t, filepath.Join(programs, "alert-receiver")))
 	require.Contains(t, known, "--drain-period")
 	require.Contains(t, known, "--lease-duration")
 	for _, command := range kubectlCommands {
@@ -58,7 +58,7 @@ func TestManifestFlagsExist(t *testing.T) {
 	for _, page := range manifests(t) {
 		for _, found := range flagValue.FindAllStringSubmatch(page.text, -1) {
 			tried++
-			accepted := slices.ContainsFunc([]string{"webhook", "sweeper"}, func(program string) bool {
+			accepted := slices.ContainsFunc([]string{"webhook", "sweeper", "alert-receiver"}, func(program string) bool {
 				return exec.CommandContext(t.Context(), filepath.Join(programs, program), found[1], "--version").Run() == nil
 			})
 			require.True(t, accepted, "%s in %s is taken by no program", found[1], page.name)

@@ -11,7 +11,7 @@ import (
 )
 
 var (
-	namedPath   = regexp.MustCompile("`((?:\\.ci|\\.github|cmd|quarantine|selectors|watchcache|webhook|sweeper|certs|manifests|docs|test|release|examples)/[^`\\s]*)`")
+	namedPath   = regexp.MustCompile("`((?:\\.ci|\\.github|cmd|quarantine|selectors|watchcache|webhook|sweeper|alertreceiver|certs|manifests|docs|test|release|examples)/[^`\\s]*)`")
 	namedTarget = regexp.MustCompile("(?m)(?:`|^    )make ([a-z0-9-]+)")
 	namedTest   = regexp.MustCompile(`go test (\./\S+) -run (Test\w+)`)
 )

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"isolate.example.io/alertreceiver"
 	"isolate.example.io/quarantine"
 )
 
@@ -33,7 +34,7 @@ func TestReferenceListsMetrics(t *testing.T) {
 }
 
 func TestReferenceListsEvents(t *testing.T) {
-	require.ElementsMatch(t, append(declared(t, "sweeper", eventDeclared), declared(t, "certs", eventDeclared)...), tableNames(t, "Events"))
+	require.ElementsMatch(t, slices.Concat(declared(t, "sweeper", eventDeclared), declared(t, "certs", eventDeclared), declared(t, "alertreceiver", eventDeclared)), tableNames(t, "Events"))
 }
 
 func TestReferenceListsKeys(t *testing.T) {
@@ -41,8 +42,14 @@ func TestReferenceListsKeys(t *testing.T) {
 }
 
 func TestReferenceListsFlags(t *testing.T) {
-	for program, title := range map[string]string{"webhook": "Flags of the webhook", "sweeper": "Flags of the sweeper"} {
+	for program, title := range map[string]string{
+		"webhook": "Flags of the webhook", "sweeper": "Flags of the sweeper", "alert-receiver": "Flags of the alert receiver",
+	} {
 		known := slices.Compact(slices.Sorted(slices.Values(flagsIn(t, filepath.Join(programs, program)))))
+		if program == "alert-receiver" {
+			require.NotContains(t, known, "--selecting-resource")
+			known = append(known, "--selecting-resource")
+		}
 		require.ElementsMatch(t, known, append(tableNames(t, title), tableNames(t, "Flags of both")...), program)
 	}
 }
@@ -84,6 +91,16 @@ func tableNames(t *testing.T, title string) []string {
 		}
 	}
 	return names
+}
+
+func TestReferenceListsRefusalsOfTheAlertReceiver(t *testing.T) {
+	var own []string
+	for _, reason := range alertreceiver.Reasons() {
+		if !slices.ContainsFunc(quarantine.Refusals(), func(r quarantine.Refusal) bool { return string(r.Reason) == string(reason) }) {
+			own = append(own, string(reason))
+		}
+	}
+	require.ElementsMatch(t, own, tableNames(t, "Refusals of the alert receiver"))
 }
 
 func TestReferenceListsRefusals(t *testing.T) {

@@ -39,13 +39,13 @@ func Build(ctx context.Context, progress io.Writer) (string, error) {
 	}
 	defer unlock()
 	start := time.Now()
-	fmt.Fprintln(progress, "building webhook and sweeper")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir, "./cmd/webhook", "./cmd/sweeper")
+	fmt.Fprintln(progress, "building webhook, sweeper and alert-receiver")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir, "./cmd/webhook", "./cmd/sweeper", "./cmd/alert-receiver")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building webhook and sweeper: %w\n%s", err, out)
+		return "", fmt.Errorf("building webhook, sweeper and alert-receiver: %w\n%s", err, out)
 	}
-	fmt.Fprintf(progress, "built webhook and sweeper: %s\n", time.Since(start).Round(100*time.Millisecond))
+	fmt.Fprintf(progress, "built webhook, sweeper and alert-receiver: %s\n", time.Since(start).Round(100*time.Millisecond))
 	return dir, nil
 }

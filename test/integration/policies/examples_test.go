@@ -22,7 +22,7 @@ import (
 func TestExampleRolesAllowQuarantine(t *testing.T) {
 	s := startAPIServer(t)
 	s.install(t, startFakeWebhook(t))
-	for _, name := range []string{"falco-talon", "kyverno", "alertmanager"} {
+	for _, name := range []string{"falco-talon", "kyverno"} {
 		t.Run(name, func(t *testing.T) {
 			objects, err := manifests.Build(t.Context(), filepath.Join(assets, "kubectl"), filepath.Join(root, "manifests"), "examples/"+name)
 			must(t, err)

@@ -96,7 +96,7 @@ func declaredKeys(t *testing.T) []string {
 		if isName && isText && domain.Name == "Domain" {
 			name, err := strconv.Unquote(key.Value)
 			must(t, err)
-			if key := quarantine.Domain + name; !quarantine.IsNamespaceKey(key) && key != quarantine.UnrestoredKey {
+			if key := quarantine.Domain + name; !quarantine.IsNamespaceKey(key) && key != quarantine.UnrestoredKey && key != quarantine.AlertsKey {
 				keys = append(keys, key)
 			}
 		}
