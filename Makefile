@@ -8,15 +8,14 @@ export GOFLAGS := -trimpath
 
 BIN := .build/bin
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 GOTEST := go test -count=1 -timeout=30m
 FUZZTIME ?= 1m
 VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/certmanager test/cmd/prometheus
-.PHONY: help build image image-archive plugin-archives packages up down demo bench fmt verify vuln test unit integration e2e oldest fuzz soak clean
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/prometheus
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):[^#]*## /\1\t/' | expand -t 16
@@ -25,9 +24,7 @@ build: $(BIN)/devcluster ## Build isolate and the control plane (the first time 
 	@$(BIN)/devcluster build
 
 image: ## Build the image IMAGE with docker, podman or buildah
-	@for builder in docker podman buildah none; do "$$builder" info >/dev/null 2>&1 && break; done; \
-	[ "$$builder" != none ] || { echo 'make image needs docker, podman or buildah, but none of them answers "info" here'; exit 1; }; \
-	"$$builder" build $(IMAGE_FLAGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE) .
+	@release/image.sh $(IMAGE) $(VERSION) $(IMAGE_FLAGS)
 
 image-archive: ## Write the image IMAGE to dist/ as OCI archives, without a container engine
 	@cd release && go build -o ../$(BIN)/image ./image
@@ -61,10 +58,7 @@ verify: ## Check formatting and go.mod, vet, and lint
 	for module in $(MODULES); do (cd $$module && go mod tidy -diff && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
 
 vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
-	@GOBIN=$(CURDIR)/$(BIN) go install $(GOVULNCHECK)
-	@$(BIN)/govulncheck ./... 2>.build/vuln.log || { code=$$?; cat .build/vuln.log; \
-	grep -q '^govulncheck: fetching vulnerabilities:' .build/vuln.log || exit $$code; \
-	echo 'make vuln: NOTHING WAS CHECKED, because the database at https://vuln.go.dev cannot be reached'; }
+	@test/vuln.sh $(MODULES)
 
 test: build verify unit integration oldest e2e tools ## Run every check and every test
 
@@ -85,18 +79,10 @@ oldest: ## Test against the oldest supported API server (the first build takes m
 	$(GOTEST) ./test/integration/policies -oldest -skip=LargePods
 
 fuzz: ## Fuzz every target for FUZZTIME each
-	for package in ./quarantine ./selectors; do for target in $$(go test -list '^Fuzz' $$package | grep ^Fuzz); do \
-		go test -run=NONE -fuzz="^$$target\$$" -fuzztime=$(FUZZTIME) -fuzzminimizetime=2s $$package; done; done
+	@test/fuzz.sh $(FUZZTIME)
 
-soak: FUZZTIME := 10m
-soak: fuzz ## Run the tests with large numbers (hours)
-	$(GOTEST) ./test/integration/policies -oldest
-	$(GOTEST) ./test/integration/sweeper -run=ManyPods -pods=5000
-	$(GOTEST) ./test/integration/sweeper -run=SlowAPIServer -rate=60 -duration=10m -max-lag=1s
-	$(GOTEST) ./test/e2e/admission -combinations=all -timeout=3h
-	$(GOTEST) ./test/e2e/availability -run=Restarts -admissions=100000
-	$(GOTEST) ./test/e2e/certificates -run='NoAdmission' -serving-rotations=100 -ca-rotations=20
-	cd release && $(GOTEST) ./image -architectures=amd64,arm64
+soak: ## Fuzz for longer and run the tests with large numbers (hours)
+	@test/soak.sh
 
 clean: ## Stop what `make up` started and remove everything that was built
 	@if [ -x $(BIN)/devcluster ]; then $(BIN)/devcluster down; fi; rm -rf .build dist

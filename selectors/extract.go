@@ -21,52 +21,7 @@ import (
 // selects nothing: a Service without a selector, a nil label selector.
 func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	s := &quarantine.SelectingObject{Name: object.GetName(), UID: object.GetUID(), Controller: controllerOf(object)}
-	var parsed labels.Selector
-	var err error
-	switch o := object.(type) {
-	case *corev1.Service:
-		s.Kind = quarantine.KindService
-		parsed = selectorOf(o.Spec.Selector)
-	case *corev1.ReplicationController:
-		s.Kind = quarantine.KindReplicationController
-		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
-		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
-		parsed = selectorOf(o.Spec.Selector)
-	case *appsv1.ReplicaSet:
-		s.Kind = quarantine.KindReplicaSet
-		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
-		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
-		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
-	case *appsv1.StatefulSet:
-		s.Kind = quarantine.KindStatefulSet
-		s.Desired, s.Current = orOne(o.Spec.Replicas), o.Status.Replicas
-		s.Ready, s.Available = o.Status.ReadyReplicas, o.Status.AvailableReplicas
-		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
-	case *appsv1.DaemonSet:
-		s.Kind = quarantine.KindDaemonSet
-		s.Desired, s.Current = o.Status.DesiredNumberScheduled, o.Status.CurrentNumberScheduled
-		s.Ready, s.Available = o.Status.NumberReady, o.Status.NumberAvailable
-		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
-	case *batchv1.Job:
-		s.Kind = quarantine.KindJob
-		s.Ended = hasEnded(o)
-		if manager := ptr.Deref(o.Spec.ManagedBy, batchv1.JobControllerName); manager != batchv1.JobControllerName {
-			s.ManagedBy = manager
-		}
-		s.Desired, s.Current = wantedNow(o), o.Status.Active
-		s.Ready = ptr.Deref(o.Status.Ready, 0)
-		s.Available = s.Ready
-		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
-	case *policyv1.PodDisruptionBudget:
-		s.Kind = quarantine.KindPodDisruptionBudget
-		s.NoDisruption = o.Status.ExpectedPods > 0 && o.Status.DisruptionsAllowed == 0
-		parsed, err = metav1.LabelSelectorAsSelector(o.Spec.Selector)
-	case *networkingv1.NetworkPolicy:
-		s.Kind = quarantine.KindNetworkPolicy
-		parsed, err = metav1.LabelSelectorAsSelector(&o.Spec.PodSelector)
-	default:
-		return nil, fmt.Errorf("%T does not select pods", object)
-	}
+	parsed, err := extractInto(s, object)
 	if err != nil {
 		return nil, err
 	}
@@ -76,6 +31,56 @@ func Extract(object metav1.Object) (*quarantine.SelectingObject, error) {
 	}
 	s.Requirements = requirements
 	return s, nil
+}
+
+// extractInto sets the fields that depend on the kind, and returns the selector.
+func extractInto(s *quarantine.SelectingObject, object metav1.Object) (labels.Selector, error) {
+	switch o := object.(type) {
+	case *corev1.Service:
+		s.Kind = quarantine.KindService
+		return selectorOf(o.Spec.Selector), nil
+	case *corev1.ReplicationController:
+		s.Kind = quarantine.KindReplicationController
+		setCounts(s, orOne(o.Spec.Replicas), o.Status.Replicas, o.Status.ReadyReplicas, o.Status.AvailableReplicas)
+		return selectorOf(o.Spec.Selector), nil
+	case *appsv1.ReplicaSet:
+		s.Kind = quarantine.KindReplicaSet
+		setCounts(s, orOne(o.Spec.Replicas), o.Status.Replicas, o.Status.ReadyReplicas, o.Status.AvailableReplicas)
+		return metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *appsv1.StatefulSet:
+		s.Kind = quarantine.KindStatefulSet
+		setCounts(s, orOne(o.Spec.Replicas), o.Status.Replicas, o.Status.ReadyReplicas, o.Status.AvailableReplicas)
+		return metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *appsv1.DaemonSet:
+		s.Kind = quarantine.KindDaemonSet
+		setCounts(s, o.Status.DesiredNumberScheduled, o.Status.CurrentNumberScheduled, o.Status.NumberReady, o.Status.NumberAvailable)
+		return metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *batchv1.Job:
+		extractJob(s, o)
+		return metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *policyv1.PodDisruptionBudget:
+		s.Kind = quarantine.KindPodDisruptionBudget
+		s.NoDisruption = o.Status.ExpectedPods > 0 && o.Status.DisruptionsAllowed == 0
+		return metav1.LabelSelectorAsSelector(o.Spec.Selector)
+	case *networkingv1.NetworkPolicy:
+		s.Kind = quarantine.KindNetworkPolicy
+		return metav1.LabelSelectorAsSelector(&o.Spec.PodSelector)
+	}
+	return nil, fmt.Errorf("%T does not select pods", object)
+}
+
+func setCounts(s *quarantine.SelectingObject, desired, current, ready, available int32) {
+	s.Desired, s.Current, s.Ready, s.Available = desired, current, ready, available
+}
+
+func extractJob(s *quarantine.SelectingObject, job *batchv1.Job) {
+	s.Kind = quarantine.KindJob
+	s.Ended = hasEnded(job)
+	if manager := ptr.Deref(job.Spec.ManagedBy, batchv1.JobControllerName); manager != batchv1.JobControllerName {
+		s.ManagedBy = manager
+	}
+	ready := ptr.Deref(job.Status.Ready, 0)
+	setCounts(s, wantedNow(job), job.Status.Active, ready, ready)
 }
 
 // selectorOf parses a selector that is a map. An empty map selects nothing: Kubernetes
@@ -99,7 +104,7 @@ func controllerOf(object metav1.Object) *quarantine.Owner {
 	}
 }
 
-// wantedNow is how many pods a Job wants at the same time: none when suspended or
+// wantedNow returns how many pods a Job wants at the same time: none when suspended or
 // ended, and no more than are left to complete.
 func wantedNow(job *batchv1.Job) int32 {
 	if ptr.Deref(job.Spec.Suspend, false) || hasEnded(job) {

@@ -1,5 +1,3 @@
-// Package gen builds quarantined pods, as metadata, for the unit tests of the sweeper's
-// packages.
 package gen
 
 import (

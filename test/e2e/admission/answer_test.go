@@ -82,18 +82,18 @@ func (n *namespace) log(a answer) {
 	}
 }
 
-// requireAllowed fails unless the write was stored or one of the others refused it.
+// requireAllowed fails unless the write was stored or one of the third parties refused it.
 // It reports whether it was stored.
 func (n *namespace) requireAllowed(a answer) bool {
 	n.Helper()
 	if a.err == nil {
 		return true
 	}
-	if n.others.refusedBy(a.err) {
+	if n.thirdParties.refusedBy(a.err) {
 		return false
 	}
-	assert.True(n, n.others.undone() && (apierrors.IsForbidden(a.err) || apierrors.IsInvalid(a.err)),
-		"locked: %s is refused, and by none of the others: %v", a.write, a.err)
+	assert.True(n, n.thirdParties.removesRecord() && (apierrors.IsForbidden(a.err) || apierrors.IsInvalid(a.err)),
+		"locked: %s is refused, and by none of the third parties: %v", a.write, a.err)
 	return false
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	combinations = flag.String("combinations", "some", `"all": every pair of others, not only some of them`)
+	combinations = flag.String("combinations", "some", `"all": every pair of third parties, not only some of them`)
 	seed         = flag.Uint64("seed", 15, "which pairs are chosen")
 )
 
@@ -21,7 +21,7 @@ const (
 	together = 12
 )
 
-// Whatever others do at admission, isolate keeps its guarantees.
+// Whatever third parties do at admission, isolate keeps its guarantees.
 func TestAPodsLifeAmongOthers(t *testing.T) {
 	t.Logf("seed %d", *seed)
 	var group errgroup.Group
@@ -45,9 +45,9 @@ func TestAPodsLifeAmongOthers(t *testing.T) {
 	}
 }
 
-// chosen returns the empty combination, each of the others alone, and pairs.
+// chosen returns the empty combination, each of the third parties alone, and pairs.
 func chosen() []combination {
-	all := others()
+	all := thirdParties()
 	list := []combination{{}}
 	for _, o := range all {
 		list = append(list, combination{o})

@@ -20,11 +20,11 @@ func live(n *namespace, pods []corev1.Pod) {
 	expiring, kept := &pods[0], &pods[1]
 	expires := n.enter(expiring, quarantine.TTLKey, "2s")
 	if entered := n.enter(kept, quarantine.TTLKey, "12h"); entered != nil {
-		waiting.Until(n, func() bool { return n.others.lastWord() || !n.serves(kept.Name) }, "the quarantined pod is in no Service")
-		if n.others.any(other.givesBack) {
+		waiting.Until(n, func() bool { return n.thirdParties.lastWord() || !n.serves(kept.Name) }, "the quarantined pod is in no Service")
+		if n.thirdParties.any(thirdParty.returnsToReplicaSet) {
 			return
 		}
-		if !n.others.later() && !n.others.undone() {
+		if !n.thirdParties.later() && !n.thirdParties.removesRecord() {
 			n.mustStayOut(kept.Name)
 		}
 		n.stay(kept.Name)
@@ -50,7 +50,7 @@ func (n *namespace) enter(pod *corev1.Pod, with ...string) *corev1.Pod {
 		n.controlled() // Its replacement.
 		return a.pod
 	}
-	if n.others.lastWord() && !n.others.refusedBy(a.err) {
+	if n.thirdParties.lastWord() && !n.thirdParties.refusedBy(a.err) {
 		assert.Regexp(n, attaches, a.err.Error(), "a refusal names what attaches the pod again")
 	} else {
 		n.requireAllowed(a)
@@ -69,7 +69,7 @@ var attaches = regexp.MustCompile(`sets label (team=shop|tier=gold|app=web).* by
 // delay makes a slow webhook respond in the next second, so that answers before and after
 // it could have different times.
 func (n *namespace) delay() (done func()) {
-	if !n.others.slow() {
+	if !n.thirdParties.slow() {
 		return func() {}
 	}
 	hooks.waits.Store(n.name, func() {
@@ -78,7 +78,7 @@ func (n *namespace) delay() (done func()) {
 	return func() { hooks.waits.Delete(n.name) }
 }
 
-// stay makes the writes to a quarantined pod that others are allowed to make.
+// stay makes the writes to a quarantined pod that third parties are allowed to make.
 func (n *namespace) stay(pod string) {
 	n.Helper()
 	for _, write := range []struct {
@@ -88,8 +88,8 @@ func (n *namespace) stay(pod string) {
 		unseen bool // by isolate's webhook, so that a controller needs no webhook for it
 	}{
 		{"hold", annotations(quarantine.HoldKey, quarantine.True), func(stored *corev1.Pod) bool {
-			return n.others.touch(quarantine.HoldKey) || stored.Annotations[quarantine.HoldKey] == quarantine.True
-		}, n.others.touch(quarantine.HoldKey)}, // Nothing is left of the write.
+			return n.thirdParties.touch(quarantine.HoldKey) || stored.Annotations[quarantine.HoldKey] == quarantine.True
+		}, n.thirdParties.touch(quarantine.HoldKey)}, // Nothing is left of the write.
 		{"extend", annotations(quarantine.ExtendKey, "2d"), func(stored *corev1.Pod) bool {
 			return expiresAt(stored).After(time.Now().Add(47 * time.Hour))
 		}, false},
@@ -110,20 +110,20 @@ func (n *namespace) stay(pod string) {
 			continue
 		}
 		switch {
-		case n.others.lastWord() || n.others.undone():
-		case n.others.later() && write.unseen:
+		case n.thirdParties.lastWord() || n.thirdParties.removesRecord():
+		case n.thirdParties.later() && write.unseen:
 			n.untilOut(pod)
 		default:
 			n.requireOut(a)
 		}
-		assert.True(n, write.effect == nil || write.effect(a.pod) || n.others.undone(), "%s had no effect", write.name)
+		assert.True(n, write.effect == nil || write.effect(a.pod) || n.thirdParties.removesRecord(), "%s had no effect", write.name)
 	}
 }
 
 // untilOut waits until the sweeper has made the webhook detach the pod from what selects it.
 func (n *namespace) untilOut(pod string) {
 	n.Helper()
-	if n.others.hindered() {
+	if n.thirdParties.refusesSweeper() {
 		return
 	}
 	waiting.Until(n, func() bool { return len(n.selecting(n.read(pod).Labels)) == 0 && !n.serves(pod) }, "the pod is detached again")
@@ -139,7 +139,7 @@ func (n *namespace) leak(name string) {
 		return // It leaks already, because of a change after isolate.
 	}
 	n.serve("late", n.late)
-	if !n.others.lastWord() {
+	if !n.thirdParties.lastWord() {
 		n.untilOut(name)
 	}
 }
@@ -156,7 +156,7 @@ func (n *namespace) release(original *corev1.Pod) {
 	if !n.requireAllowed(a) {
 		return
 	}
-	if n.others.touch(quarantine.TriggerKey) || n.others.undone() {
+	if n.thirdParties.touch(quarantine.TriggerKey) || n.thirdParties.removesRecord() {
 		return // Another one sets the trigger again, or has removed the record.
 	}
 	assert.NotContains(n, a.pod.Labels, quarantine.QuarantinedLabel)
@@ -185,7 +185,7 @@ func (n *namespace) release(original *corev1.Pod) {
 // answer and kept on the pod. Others may have changed what isolate did not touch.
 func (n *namespace) requireBack(a answer, what, name, was, is string, ours bool) {
 	n.Helper()
-	if is == was || (!ours && n.others.touch(name)) {
+	if is == was || (!ours && n.thirdParties.touch(name)) {
 		return
 	}
 	assert.Contains(n, strings.Join(a.warnings, "\n"), name, "%s was %q and is %q: the answer names it", what, was, is)
@@ -204,7 +204,7 @@ func (n *namespace) read(name string) *corev1.Pod {
 // expire waits until the pod is deleted, and requires that it had expired.
 func (n *namespace) expire(stored *corev1.Pod) {
 	n.Helper()
-	if n.others.touch(quarantine.TTLKey) || n.others.undone() {
+	if n.thirdParties.touch(quarantine.TTLKey) || n.thirdParties.removesRecord() {
 		return // It may stay.
 	}
 	waiting.Until(n, func() bool {

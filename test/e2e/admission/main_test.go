@@ -10,7 +10,7 @@ import (
 	"isolate.example.io/test/framework/suite"
 )
 
-// The tests share a control plane with isolate and all the others installed. Each
+// The tests share a control plane with isolate and all third parties installed. Each
 // combination has its own namespace.
 var (
 	admin *kubernetes.Clientset
@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 		if admin, err = kubernetes.NewForConfig(config); err != nil {
 			return err
 		}
-		if err := installOthers(s.Context); err != nil {
-			return fmt.Errorf("installing the others: %w", err)
+		if err := installThirdParties(s.Context); err != nil {
+			return fmt.Errorf("installing the third parties: %w", err)
 		}
 		s.Cleanup(func() error { hooks.server.Close(); return nil })
 		return nil

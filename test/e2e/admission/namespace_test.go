@@ -35,9 +35,9 @@ const replicas = 2
 // namespace is the namespace of one combination.
 type namespace struct {
 	*testing.T
-	name   string
-	others combination
-	owner  types.UID
+	name         string
+	thirdParties combination
+	owner        types.UID
 
 	// late is the selector of the Service that is created later.
 	late map[string]string
@@ -59,7 +59,7 @@ func createNamespace(ctx context.Context, prefix string, namespaceLabels map[str
 	return created.Name, nil
 }
 
-// newNamespace creates a namespace in which the others act, with a ReplicaSet and Services
+// newNamespace creates a namespace in which the third parties act, with a ReplicaSet and Services
 // that select its pods, and returns these pods.
 func newNamespace(t *testing.T, c combination) (*namespace, []corev1.Pod) {
 	t.Helper()
@@ -69,7 +69,7 @@ func newNamespace(t *testing.T, c combination) (*namespace, []corev1.Pod) {
 	}
 	name, err := createNamespace(t.Context(), "shop-", namespaceLabels)
 	require.NoError(t, err)
-	n := &namespace{T: t, name: name, others: c, serving: map[string][]string{}}
+	n := &namespace{T: t, name: name, thirdParties: c, serving: map[string][]string{}}
 	n.watchEndpoints()
 	for service, selector := range selected {
 		n.serve(service, selector)

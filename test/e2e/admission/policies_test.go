@@ -11,15 +11,15 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// createPolicy creates the other as a policy.
-func createPolicy(ctx context.Context, o other) error {
+// createPolicy creates the third party as a policy.
+func createPolicy(ctx context.Context, o thirdParty) error {
 	if o.refuses {
 		return createValidatingPolicy(ctx, o)
 	}
 	return createMutatingPolicy(ctx, o)
 }
 
-func createValidatingPolicy(ctx context.Context, o other) error {
+func createValidatingPolicy(ctx context.Context, o thirdParty) error {
 	api := admin.AdmissionregistrationV1()
 	_, err := api.ValidatingAdmissionPolicies().Create(ctx, &admissionregistrationv1.ValidatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: o.name},
@@ -41,11 +41,11 @@ func createValidatingPolicy(ctx context.Context, o other) error {
 	return err
 }
 
-func createMutatingPolicy(ctx context.Context, o other) error {
+func createMutatingPolicy(ctx context.Context, o thirdParty) error {
 	return createMutations(ctx, o, podUpdates(), o.mutations())
 }
 
-func createMutations(ctx context.Context, o other, match *admissionregistrationv1.MatchResources, mutations []admissionregistrationv1.Mutation) error {
+func createMutations(ctx context.Context, o thirdParty, match *admissionregistrationv1.MatchResources, mutations []admissionregistrationv1.Mutation) error {
 	api := admin.AdmissionregistrationV1()
 	_, err := api.MutatingAdmissionPolicies().Create(ctx, &admissionregistrationv1.MutatingAdmissionPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: o.name},
@@ -81,11 +81,11 @@ func podRules(operation admissionregistrationv1.OperationType) admissionregistra
 	}
 }
 
-func (o other) namespaces() *metav1.LabelSelector {
+func (o thirdParty) namespaces() *metav1.LabelSelector {
 	return &metav1.LabelSelector{MatchLabels: map[string]string{o.label(): "on"}}
 }
 
-func (o other) conditions() []admissionregistrationv1.MatchCondition {
+func (o thirdParty) conditions() []admissionregistrationv1.MatchCondition {
 	if o.when == "" {
 		return nil
 	}

@@ -16,11 +16,11 @@ import (
 )
 
 // keeper owns every pod of the tests in addition to its ReplicaSet, and operator is the
-// owner that others add. Both are cluster-scoped, so all tests know their UIDs.
+// owner that third parties add. Both are cluster-scoped, so all tests know their UIDs.
 var keeper, operator metav1.OwnerReference
 
-// installOthers creates all the others, and waits until the API server calls them.
-func installOthers(ctx context.Context) (err error) {
+// installThirdParties creates all third parties, and waits until the API server calls them.
+func installThirdParties(ctx context.Context) (err error) {
 	if keeper, err = createOwner(ctx, "keeper"); err != nil {
 		return err
 	}
@@ -31,10 +31,10 @@ func installOthers(ctx context.Context) (err error) {
 		RuleWithOperations: podRules(admissionregistrationv1.Create),
 	}}}
 	born := []admissionregistrationv1.Mutation{celAddOwner(keeper)}
-	if err := createMutations(ctx, other{name: "keeper"}, atCreation, born); err != nil {
+	if err := createMutations(ctx, thirdParty{name: "keeper"}, atCreation, born); err != nil {
 		return err
 	}
-	all := append(others(), probes...)
+	all := append(thirdParties(), probes...)
 	for _, o := range all {
 		if o.position != policy {
 			continue
@@ -59,7 +59,7 @@ func createOwner(ctx context.Context, name string) (metav1.OwnerReference, error
 	return metav1.OwnerReference{APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRole", Name: name, UID: role.UID, Controller: new(false)}, nil
 }
 
-// operatorRef is the ownerReference that others add.
+// operatorRef is the ownerReference that third parties add.
 func operatorRef(controls bool) metav1.OwnerReference {
 	ref := operator
 	ref.Controller = &controls
@@ -96,7 +96,7 @@ func waitForProbes(ctx context.Context) error {
 		return changed.Annotations[domain+"policy"] != "" && changed.Annotations[domain+"after"] != "" && byPolicy != nil && byWebhook != nil, nil
 	})
 	if err != nil {
-		return fmt.Errorf("waiting for the others to count: %w, %w", err, last)
+		return fmt.Errorf("waiting for the third parties to count: %w, %w", err, last)
 	}
 	return nil
 }

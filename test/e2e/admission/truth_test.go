@@ -93,14 +93,14 @@ func (n *namespace) requireTrue(a answer) {
 		}
 		assert.LessOrEqual(n, len([]rune(warning)), most, warning)
 		pattern := number.ReplaceAllString(warning, "#")
-		if !n.others.contradicted() {
+		if !n.thirdParties.contradicted() {
 			assert.NotContains(n, seen, pattern, "%s has a warning twice: %q and %q", a.write, seen[pattern], warning)
 		}
 		seen[pattern] = warning
 		if a.pod == nil {
 			assert.NotRegexp(n, done, warning, "%s was refused", a.write)
 		}
-		if a.pod == nil || n.others.contradicted() {
+		if a.pod == nil || n.thirdParties.contradicted() {
 			continue
 		}
 		for _, claim := range claims {

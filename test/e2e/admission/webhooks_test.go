@@ -23,19 +23,19 @@ const (
 	otherFinalizer = domain + "finalizer"
 )
 
-// webhooks serves all the others that are webhooks, each at a path with its name.
+// webhooks serves all third parties that are webhooks, each at a path with its name.
 type webhooks struct {
-	server *httptest.Server
-	others map[string]other
+	server       *httptest.Server
+	thirdParties map[string]thirdParty
 
 	// waits are the channels that a slow webhook waits for, by namespace.
 	waits sync.Map
 }
 
-func serveWebhooks(all []other) *webhooks {
-	w := &webhooks{others: map[string]other{}}
+func serveWebhooks(all []thirdParty) *webhooks {
+	w := &webhooks{thirdParties: map[string]thirdParty{}}
 	for _, o := range all {
-		w.others["/"+o.name] = o
+		w.thirdParties["/"+o.name] = o
 	}
 	w.server = httptest.NewTLSServer(http.HandlerFunc(w.serve))
 	return w
@@ -47,7 +47,7 @@ func (w *webhooks) serve(response http.ResponseWriter, request *http.Request) {
 		http.Error(response, err.Error(), http.StatusBadRequest)
 		return
 	}
-	o := w.others[request.URL.Path]
+	o := w.thirdParties[request.URL.Path]
 	if wait, ok := w.waits.Load(review.Request.Namespace); ok && o.slow {
 		wait.(func())()
 	}
@@ -62,8 +62,8 @@ func (w *webhooks) serve(response http.ResponseWriter, request *http.Request) {
 	}
 }
 
-// answer is only called if the condition of the other is met.
-func (o other) answer(request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
+// answer is only called if the condition of the third party is met.
+func (o thirdParty) answer(request *admissionv1.AdmissionRequest) (*admissionv1.AdmissionResponse, error) {
 	response := &admissionv1.AdmissionResponse{UID: request.UID, Allowed: !o.refuses}
 	if o.refuses {
 		response.Result = &metav1.Status{Message: o.name + " refuses this"}
@@ -122,7 +122,7 @@ func with(pairs, set map[string]string, removed []string) map[string]string {
 
 // create creates the configurations. The API server calls them in the order of their
 // names, and isolate's is named "isolate".
-func (w *webhooks) create(ctx context.Context, all []other) error {
+func (w *webhooks) create(ctx context.Context, all []thirdParty) error {
 	api := admin.AdmissionregistrationV1()
 	for name, positions := range map[string][]position{"a-others": {before, beforeAgain}, "z-others": {after, afterAgain}} {
 		configuration := &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: metav1.ObjectMeta{Name: name}}
@@ -145,7 +145,7 @@ func (w *webhooks) create(ctx context.Context, all []other) error {
 	return err
 }
 
-func (w *webhooks) mutating(o other) admissionregistrationv1.MutatingWebhook {
+func (w *webhooks) mutating(o thirdParty) admissionregistrationv1.MutatingWebhook {
 	reinvocation := admissionregistrationv1.NeverReinvocationPolicy
 	if strings.HasSuffix(string(o.position), "again") {
 		reinvocation = admissionregistrationv1.IfNeededReinvocationPolicy
@@ -162,7 +162,7 @@ func (w *webhooks) mutating(o other) admissionregistrationv1.MutatingWebhook {
 	}
 }
 
-func (w *webhooks) validating(o other) admissionregistrationv1.ValidatingWebhook {
+func (w *webhooks) validating(o thirdParty) admissionregistrationv1.ValidatingWebhook {
 	return admissionregistrationv1.ValidatingWebhook{
 		Name:                    o.name + ".example.com",
 		ClientConfig:            w.clientConfig(o),
@@ -174,7 +174,7 @@ func (w *webhooks) validating(o other) admissionregistrationv1.ValidatingWebhook
 	}
 }
 
-func (w *webhooks) clientConfig(o other) admissionregistrationv1.WebhookClientConfig {
+func (w *webhooks) clientConfig(o thirdParty) admissionregistrationv1.WebhookClientConfig {
 	return admissionregistrationv1.WebhookClientConfig{
 		URL:      new(w.server.URL + "/" + o.name),
 		CABundle: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: w.server.Certificate().Raw}),

@@ -83,7 +83,7 @@ func TestLinksResolve(t *testing.T) {
 	}
 }
 
-// Whoever opens the repository reads it to the end.
+// A newcomer should be able to read it to the end.
 func TestREADMELength(t *testing.T) {
 	require.Less(t, strings.Count(readPage(t, "README.md").text, "\n"), 120)
 }

@@ -28,7 +28,7 @@ type distribution struct {
 	prefix string
 	// programs are the names of the symlinks: the binary runs the one it is called by.
 	programs []string
-	// description lists the contents for whoever waits for the build.
+	// description lists the contents, for the message about the build.
 	description string
 }
 

@@ -1,4 +1,3 @@
-// Package kubectl runs the built kubectl in tests, as a person does.
 package kubectl
 
 import (

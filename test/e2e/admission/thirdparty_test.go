@@ -8,10 +8,10 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// domain is the prefix of keys that others write.
+// domain is the prefix of keys that third parties write.
 const domain = "other.example.com/"
 
-// position says when in an admission the API server calls the other.
+// position says when in an admission the API server calls the third party.
 type position string
 
 const (
@@ -27,9 +27,9 @@ const (
 	validating position = "validating"
 )
 
-// other is an admission webhook or policy that is not isolate's. It acts on UPDATE of pods
+// thirdParty is an admission webhook or policy that is not isolate's. It acts on UPDATE of pods
 // in the namespaces with its label.
-type other struct {
+type thirdParty struct {
 	// name is unique: "adds-owner.after".
 	name     string
 	position position
@@ -44,12 +44,12 @@ type other struct {
 	// slow means that the test decides when it responds.
 	slow bool
 
-	// undoes means that it removes what only isolate writes, so that isolate may refuse the
+	// removesRecord means that it removes what only isolate writes, so that isolate may refuse the
 	// write and leave the pod unchanged.
-	undoes bool
+	removesRecord bool
 
-	// hinders means that it also refuses writes of the sweeper: rechecks or deletions.
-	hinders bool
+	// refusesSweeper means that it also refuses writes of the sweeper: rechecks or deletions.
+	refusesSweeper bool
 }
 
 // change is what it changes in the pod's metadata.
@@ -62,42 +62,42 @@ type change struct {
 	counts bool
 }
 
-func (o other) label() string { return domain + o.name }
+func (o thirdParty) label() string { return domain + o.name }
 
 // lastWord reports whether it can attach the pod to a Service or a controller again after
 // isolate's last call.
-func (o other) lastWord() bool {
-	return o.position == afterAgain && (len(o.labels) > 0 || o.owner || o.undoes)
+func (o thirdParty) lastWord() bool {
+	return o.position == afterAgain && (len(o.labels) > 0 || o.owner || o.removesRecord)
 }
 
 // later reports whether it can do so in a write for which isolate is not called.
-func (o other) later() bool {
+func (o thirdParty) later() bool {
 	return strings.HasPrefix(string(o.position), "after") && (len(o.labels) > 0 || o.owner)
 }
 
-// givesBack reports whether it can return a quarantined pod to its ReplicaSet, which then
+// returnsToReplicaSet reports whether it can return a quarantined pod to its ReplicaSet, which then
 // has one pod too many and deletes one, unless the sweeper notices it first.
-func (o other) givesBack() bool { return o.later() && o.labels["app"] != "" }
+func (o thirdParty) returnsToReplicaSet() bool { return o.later() && o.labels["app"] != "" }
 
 // contradicts reports whether it makes isolate's warnings false after isolate's call: the
 // API server shows the warnings of every call.
-func (o other) contradicts() bool {
+func (o thirdParty) contradicts() bool {
 	return strings.HasPrefix(string(o.position), "after") &&
-		(o.lastWord() || o.undoes || len(o.noLabels) > 0 || o.touches(quarantine.HoldKey) || o.touches(quarantine.TTLKey) || o.touches(quarantine.TriggerKey))
+		(o.lastWord() || o.removesRecord || len(o.noLabels) > 0 || o.touches(quarantine.HoldKey) || o.touches(quarantine.TTLKey) || o.touches(quarantine.TriggerKey))
 }
 
 // touches reports whether it writes a label or an annotation.
-func (o other) touches(key string) bool {
+func (o thirdParty) touches(key string) bool {
 	return slices.Contains(o.keys(), key)
 }
 
 // keys returns the keys of the labels and annotations that it writes.
-func (o other) keys() []string {
+func (o thirdParty) keys() []string {
 	return slices.Concat(slices.Collect(maps.Keys(o.labels)), slices.Collect(maps.Keys(o.annotations)), o.noLabels, o.noAnnotations)
 }
 
-// combination has the others of one test.
-type combination []other
+// combination has the third parties of one test.
+type combination []thirdParty
 
 func (c combination) name() string {
 	if len(c) == 0 {
@@ -110,21 +110,23 @@ func (c combination) name() string {
 	return strings.Join(names, ",")
 }
 
-func (c combination) any(is func(other) bool) bool { return slices.ContainsFunc(c, is) }
+func (c combination) any(is func(thirdParty) bool) bool { return slices.ContainsFunc(c, is) }
 
-func (c combination) undone() bool { return c.any(func(o other) bool { return o.undoes }) }
-func (c combination) hindered() bool {
-	return c.any(func(o other) bool { return o.hinders || o.undoes })
+func (c combination) removesRecord() bool {
+	return c.any(func(o thirdParty) bool { return o.removesRecord })
 }
-func (c combination) lastWord() bool { return c.any(other.lastWord) }
-func (c combination) later() bool    { return c.any(other.later) }
-func (c combination) slow() bool     { return c.any(func(o other) bool { return o.slow }) }
+func (c combination) refusesSweeper() bool {
+	return c.any(func(o thirdParty) bool { return o.refusesSweeper || o.removesRecord })
+}
+func (c combination) lastWord() bool { return c.any(thirdParty.lastWord) }
+func (c combination) later() bool    { return c.any(thirdParty.later) }
+func (c combination) slow() bool     { return c.any(func(o thirdParty) bool { return o.slow }) }
 
 func (c combination) touch(key string) bool {
-	return c.any(func(o other) bool { return o.touches(key) })
+	return c.any(func(o thirdParty) bool { return o.touches(key) })
 }
 
-// contradicted reports whether the others may make isolate's warnings false. Two of them
+// contradicted reports whether the third parties may make isolate's warnings false. Two of them
 // that write the same key may do so too.
 func (c combination) contradicted() bool {
 	keys := map[string]int{}
@@ -133,10 +135,10 @@ func (c combination) contradicted() bool {
 			keys[key]++
 		}
 	}
-	return c.any(other.contradicts) || slices.ContainsFunc(slices.Collect(maps.Values(keys)), func(writers int) bool { return writers > 1 })
+	return c.any(thirdParty.contradicts) || slices.ContainsFunc(slices.Collect(maps.Values(keys)), func(writers int) bool { return writers > 1 })
 }
 
-// refusedBy reports whether one of the others refused the write.
+// refusedBy reports whether one of the third parties refused the write.
 func (c combination) refusedBy(err error) bool {
-	return c.any(func(o other) bool { return o.refuses && strings.Contains(err.Error(), o.name) })
+	return c.any(func(o thirdParty) bool { return o.refuses && strings.Contains(err.Error(), o.name) })
 }
