@@ -245,7 +245,7 @@ func TestVerifySaysWhatDiffers(t *testing.T) {
 	dir := t.TempDir()
 	other := filepath.Join(dir, "other.tgz")
 	require.NoError(t, os.WriteFile(other, []byte("no archive"), 0o600))
-	require.Equal(t, result{code: 1, errOut: "error: " + other + " is no evidence that can be verified: not a gzip file: gzip: invalid header\n"},
+	require.Equal(t, result{code: 1, errOut: "error: " + other + " can't be verified: not a gzip file: gzip: invalid header\n"},
 		n.isolate("collect", "--verify", other))
 	for message, args := range map[string][]string{
 		"--verify checks an archive and collects nothing: leave out the pod":                                                   {"web", "--verify", other},

@@ -26,6 +26,7 @@ type kubelet struct {
 	mu       sync.Mutex
 	logs     map[string]string
 	large    map[string]int64
+	endless  string
 	requests []string
 }
 
@@ -61,6 +62,13 @@ func (k *kubelet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Query().Get("previous") == "true" {
 			container += ".previous"
 		}
+		if container == k.endless {
+			k.mu.Unlock()
+			defer k.mu.Lock()
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+			return
+		}
 		if size, ok := k.large[container]; ok {
 			writeLog(w, size)
 			return
@@ -73,6 +81,13 @@ func (k *kubelet) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		http.Error(w, "nothing runs here", http.StatusInternalServerError)
 	}
+}
+
+// setEndless makes the log of a container one that does not end.
+func (k *kubelet) setEndless(container string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.endless = container
 }
 
 // asked returns the requests that begin so.

@@ -10,11 +10,17 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/waiting"
 	"isolate.example.io/test/gen"
 )
@@ -108,6 +114,53 @@ func TestTheStateOfAPodIsTheFirstThatApplies(t *testing.T) {
 	n.kubectl("annotate", "pod", pod, quarantine.HoldKey+"=true")
 	limited := n.as("reads-pods", may("", "pods", "get", "list"))
 	require.Contains(t, limited.done("list"), "Unknown", "who may not read Services can't tell")
+}
+
+// The leak guard ends a leak within a second, unless something refuses its writes.
+func TestAPodThatAServiceSelectsIsLeaking(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.createPod(gen.Pod("web", gen.Labels(web)))
+	n.refuseTheSweeper()
+	n.quarantine("web")
+	require.Contains(t, cells(n.done("list", "--no-headers"))[0], "Unowned")
+	n.createService("leak", map[string]string{"app": "quarantined-web"})
+	require.Equal(t, [][]string{{"web", "<none>", "kubernetes-admin", "<none>", "SPAN", "false", "Leaking"}}, cells(n.done("list", "--no-headers")))
+	require.Equal(t, []string{"Leaking"}, section(n.done("status", "web"), "State"))
+}
+
+// refuseTheSweeper makes a policy refuse the sweeper's writes of pods in the namespace.
+func (n *namespace) refuseTheSweeper() {
+	n.Helper()
+	const sweeper = "system:serviceaccount:" + installation.Namespace + ":isolate-sweeper"
+	_, err := admin.AdmissionregistrationV1().ValidatingAdmissionPolicies().Create(n.Context(), &admissionregistrationv1.ValidatingAdmissionPolicy{
+		ObjectMeta: gen.Meta(n.name), Spec: admissionregistrationv1.ValidatingAdmissionPolicySpec{
+			MatchConstraints: &admissionregistrationv1.MatchResources{ResourceRules: []admissionregistrationv1.NamedRuleWithOperations{{
+				RuleWithOperations: admissionregistrationv1.RuleWithOperations{
+					Operations: []admissionregistrationv1.OperationType{admissionregistrationv1.Update},
+					Rule:       admissionregistrationv1.Rule{APIGroups: []string{""}, APIVersions: []string{"v1"}, Resources: []string{"pods"}},
+				},
+			}}},
+			Validations: []admissionregistrationv1.Validation{{Expression: "request.userInfo.username != '" + sweeper + "'"}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(n, err)
+	_, err = admin.AdmissionregistrationV1().ValidatingAdmissionPolicyBindings().Create(n.Context(), &admissionregistrationv1.ValidatingAdmissionPolicyBinding{
+		ObjectMeta: gen.Meta(n.name), Spec: admissionregistrationv1.ValidatingAdmissionPolicyBindingSpec{
+			PolicyName: n.name, ValidationActions: []admissionregistrationv1.ValidationAction{admissionregistrationv1.Deny},
+			MatchResources: &admissionregistrationv1.MatchResources{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: n.name}}},
+		},
+	}, metav1.CreateOptions{})
+	require.NoError(n, err)
+	config := rest.CopyConfig(cluster.Config())
+	config.Impersonate.UserName = sweeper
+	client, err := kubernetes.NewForConfig(config)
+	require.NoError(n, err)
+	n.until(func() bool {
+		_, err := client.CoreV1().Pods(n.name).Patch(n.Context(), "web", types.MergePatchType,
+			[]byte(`{"metadata":{"annotations":{"tried":"true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+		return apierrors.IsInvalid(err)
+	}, "the policy refuses the sweeper's writes")
 }
 
 func TestListWatchPrintsEveryChangeUntilInterrupted(t *testing.T) {

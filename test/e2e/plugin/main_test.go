@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/client-go/kubernetes"
 
+	"isolate.example.io/test/framework/audit"
 	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/suite"
@@ -21,6 +22,9 @@ var (
 	isolated *installation.Installation
 	admin    *kubernetes.Clientset
 	bin      string
+
+	// requests are those of the example Job's ServiceAccount.
+	requests audit.Log
 )
 
 func TestMain(m *testing.M) {
@@ -29,7 +33,14 @@ func TestMain(m *testing.M) {
 		if err := buildPlugin(s); err != nil {
 			return err
 		}
-		cluster, isolated, err = s.Isolated(installation.Options{SweeperFlags: []string{"--replacement-timeout=3s"}})
+		if requests, err = audit.New(s.Dir, `{"level": "Metadata", "users": ["`+evidenceUser+`"]}`); err != nil {
+			return err
+		}
+		var flags []string
+		for name, value := range requests.Flags() {
+			flags = append(flags, "--"+name+"="+value)
+		}
+		cluster, isolated, err = s.Isolated(installation.Options{SweeperFlags: []string{"--replacement-timeout=3s"}}, flags...)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,8 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// namespace is one test's own, and whoever runs the plugin there.
+// namespace is the namespace of one test, with the kubeconfig of the user who runs the
+// plugin there.
 type namespace struct {
 	*testing.T
 	name       string
@@ -87,11 +88,17 @@ func (n *namespace) command(ctx context.Context, args ...string) *exec.Cmd {
 
 func (n *namespace) isolate(args ...string) result {
 	n.Helper()
+	return n.runIn("", args...)
+}
+
+// runIn runs the plugin in a folder.
+func (n *namespace) runIn(folder string, args ...string) result {
+	n.Helper()
 	ctx, cancel := context.WithTimeout(n.Context(), waiting.Patience)
 	defer cancel()
 	var out, errOut bytes.Buffer
 	cmd := n.command(ctx, args...)
-	cmd.Stdout, cmd.Stderr = &out, &errOut
+	cmd.Dir, cmd.Stdout, cmd.Stderr = folder, &out, &errOut
 	err := cmd.Run()
 	if exit := (*exec.ExitError)(nil); !errors.As(err, &exit) {
 		require.NoError(n, err)

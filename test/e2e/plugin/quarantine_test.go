@@ -161,8 +161,8 @@ func TestPlanIsAPictureOfWhatWouldBeStored(t *testing.T) {
 		require.Equal(t, want, strings.Split(steady(strings.Join(section(picture, name), "\n")), "\n"), name)
 	}
 	said := n.kubectl("annotate", "pod", pod, quarantine.TriggerKey+"=true", quarantine.TTLKey+"=2h", quarantine.HoldKey+"=true", "--dry-run=server")
-	require.Len(t, section(picture, "Isolate Says"), strings.Count(said, "Warning: "))
-	for _, warning := range section(picture, "Isolate Says") {
+	require.Len(t, section(picture, "Warnings"), strings.Count(said, "Warning: "))
+	for _, warning := range section(picture, "Warnings") {
 		require.Contains(t, steady(n.general(said)), "Warning: "+steady(warning)+"\n")
 	}
 	require.Empty(t, n.pod(pod).Annotations)

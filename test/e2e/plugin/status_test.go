@@ -74,10 +74,10 @@ func TestStatusTellsThePodsStory(t *testing.T) {
 	}
 	// Word for word what the server says of a release now.
 	said := n.kubectl("annotate", "pod", pod, quarantine.TriggerKey+"-", "--dry-run=server")
-	for _, warning := range section(story, "A Release") {
+	for _, warning := range section(story, "If Released") {
 		require.Contains(t, n.general(said), "Warning: "+warning+"\n")
 	}
-	require.Len(t, section(story, "A Release"), strings.Count(said, "Warning: "))
+	require.Len(t, section(story, "If Released"), strings.Count(said, "Warning: "))
 	events := section(story, "Events")
 	require.Equal(t, []string{"LAST", "SEEN", "TYPE", "REASON", "MESSAGE"}, strings.Fields(events[1]))
 	require.Regexp(t, `(?m)^\d+s\s+Normal\s+Quarantined\s+Quarantined by kubernetes-admin`, strings.Join(events, "\n"))
@@ -107,6 +107,6 @@ func TestStatusSaysWhatTheCallerMayNotSee(t *testing.T) {
 	require.Contains(t, section(story, "Former Owner")[0], " (unknown: replicasets.apps ")
 	require.Contains(t, section(story, "Former Owner")[0], forbidden+`get resource "replicasets"`)
 	require.Equal(t, []string{`would be refused: pods "` + pod + `"` + forbidden + `patch resource "pods" in API group "" in the namespace "shop"`},
-		section(story, "A Release"))
+		section(story, "If Released"))
 	require.Equal(t, []string{`unknown: events` + forbidden + `list resource "events" in API group "" in the namespace "shop"`}, section(story, "Events"))
 }

@@ -1,15 +1,16 @@
 package plugin
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
+	"io"
 	"os"
-	"os/exec"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"isolate.example.io/test/gen"
 )
 
 // openTerminal returns the two ends of a terminal: what a person holds, and what a
@@ -32,30 +33,11 @@ func openTerminal(t *testing.T) (person, program *os.File) {
 func (n *namespace) answering(answer string, args ...string) result {
 	n.Helper()
 	person, program := openTerminal(n.T)
-	cmd := n.command(n.Context(), args...)
-	cmd.Stdin = program
-	var out strings.Builder
-	cmd.Stdout = &out
-	stderr, err := cmd.StderrPipe()
+	r := n.start(program, args...)
+	r.untilSays("[y/N] ")
+	_, err := person.WriteString(answer + "\n")
 	require.NoError(n, err)
-	require.NoError(n, cmd.Start())
-	said := bufio.NewReader(stderr)
-	var errOut strings.Builder
-	for !strings.HasSuffix(errOut.String(), "[y/N] ") {
-		b, err := said.ReadByte()
-		require.NoError(n, err, errOut.String())
-		errOut.WriteByte(b)
-	}
-	_, err = person.WriteString(answer + "\n")
-	require.NoError(n, err)
-	_, err = said.WriteTo(&errOut)
-	require.NoError(n, err)
-	err = cmd.Wait()
-	if err != nil {
-		var exit *exec.ExitError
-		require.ErrorAs(n, err, &exit)
-	}
-	return result{out: n.general(out.String()), errOut: n.general(errOut.String()), code: cmd.ProcessState.ExitCode()}
+	return r.end()
 }
 
 func TestOnATerminalThePlanIsShownBeforeTheQuestion(t *testing.T) {
@@ -74,4 +56,40 @@ func TestOnATerminalThePlanIsShownBeforeTheQuestion(t *testing.T) {
 	require.Equal(t, plan+"Quarantine pod/"+pod+" in namespace shop? [y/N] ", steady(r.errOut), "what the plan has said is not said again")
 	require.Contains(t, r.out, "pod/"+pod+" quarantined\n")
 	require.Equal(t, "true", n.pod(pod).Labels["isolate.example.io/quarantined"])
+}
+
+func TestCtrlCAtTheQuestionChangesNothing(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.createPod(gen.Pod("web"))
+	_, program := openTerminal(t)
+	r := n.start(program, "web")
+	r.untilSays("[y/N] ")
+	r.interrupt()
+	ended := r.end()
+	require.Equal(t, 130, ended.code)
+	require.Contains(t, ended.errOut, "Quarantine pod/web in namespace shop? [y/N] \nerror: nothing was changed\n")
+	require.Empty(t, n.pod("web").Annotations)
+}
+
+func TestWarningsAreInColourOnATerminalOnly(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.createPod(gen.Pod("web"))
+	n.quarantine("web")
+	const yellow, reset = "\x1b[33;1m", "\x1b[0m"
+	onTerminal := func(env ...string) string {
+		person, program := openTerminal(t)
+		cmd := n.command(t.Context(), "hold", "web", "--dry-run=server")
+		cmd.Env = append(append(cmd.Env, "TERM=xterm"), env...)
+		cmd.Stderr = program
+		require.NoError(t, cmd.Run())
+		require.NoError(t, program.Close())
+		var said bytes.Buffer
+		_, _ = io.Copy(&said, person) // Ends with an error: the other end is closed.
+		return said.String()
+	}
+	require.Contains(t, onTerminal(), yellow+"Warning:"+reset+" Holds the pod: ")
+	require.NotContains(t, onTerminal("NO_COLOR=1"), "\x1b")
+	require.Contains(t, n.isolate("hold", "web", "--dry-run=server").errOut, "Warning: Holds the pod: ")
 }

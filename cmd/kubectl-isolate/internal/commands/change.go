@@ -148,7 +148,7 @@ func (c *change) ask(ctx context.Context, cluster *pods.Cluster, pod *corev1.Pod
 	for _, text := range says {
 		fmt.Fprintln(c.ErrOut, text)
 	}
-	return says, c.confirm(question)
+	return says, c.confirm(ctx, question)
 }
 
 // dryRunOf reads --dry-run.

@@ -110,7 +110,11 @@ func (o *collectOptions) complete() error {
 // complete.
 func (o *collectOptions) save(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod) error {
 	if o.file == "-" {
-		return o.write(ctx, client, pod, o.Out, o.ErrOut)
+		err := o.write(ctx, client, pod, o.Out, o.ErrOut)
+		if err != nil && ctx.Err() != nil {
+			return exitError{exitInterrupted, errPartOfArchive}
+		}
+		return err
 	}
 	if o.file == "" {
 		o.file = fmt.Sprintf("%s-%s-%s.tgz", pod.Namespace, pod.Name, o.clock.Now().UTC().Format("20060102T150405Z"))
@@ -122,6 +126,9 @@ func (o *collectOptions) save(ctx context.Context, client kubernetes.Interface, 
 	defer func() { _ = os.Remove(partial.Name()) }() // Does nothing once it is renamed.
 	defer partial.Close()
 	collected := o.write(ctx, client, pod, partial, o.Out)
+	if ctx.Err() != nil {
+		return exitError{exitInterrupted, errNoArchive}
+	}
 	if collected != nil && !isIncomplete(collected) {
 		return collected
 	}

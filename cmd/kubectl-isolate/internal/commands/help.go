@@ -10,11 +10,12 @@ Everything here is done with your own rights, and needs nothing in the cluster b
 A POD is written POD or pod/POD.
 
 Exit codes:
-  0  done
-  1  failed; the error says what to do
-  3  refused by isolate, a policy or the API server, and nothing was changed
-  4  quarantined, but what --wait names was not seen to come about within --timeout
-  5  collected, but something was refused or cut: manifest.json in the archive names it`
+  0    done
+  1    failed; the error says what to do
+  3    refused by isolate, a policy or the API server, and nothing was changed
+  4    quarantined, but what --wait names was not seen to come about within --timeout
+  5    collected, but something was refused or cut: manifest.json in the archive names it
+  130  interrupted, by Ctrl-C or SIGTERM`
 
 const exampleRoot = `  # Quarantine a pod, after showing what that would do
   kubectl isolate web-57d9664db9-4cdsc
@@ -42,6 +43,7 @@ const longList = `List the pods that isolate keeps in quarantine.
 STATE is the first of these that applies:
   Terminating  the pod is being deleted
   Damaged      its record can't be read, so isolate never deletes it
+  Implausible  its expiry can't be true, so isolate does not delete it: extend or release it
   Leaking      a Service selects it, or a controller owns it
   Expired      its time is up; if HOLD is true, it is deleted once the hold is gone
   Unowned      no controller owned it, so nothing replaces it

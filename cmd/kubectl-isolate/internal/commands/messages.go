@@ -100,6 +100,17 @@ var (
 	errDryRunClient = errors.New("only isolate on the server knows what would happen: use --dry-run=server, or kubectl isolate plan POD")
 )
 
+// errInterrupted is reported if a command that changes nothing is interrupted.
+var errInterrupted = errors.New("interrupted")
+
+func errWriteInterrupted(pod *corev1.Pod) error {
+	return fmt.Errorf("interrupted before the API server answered, so pod/%[1]s may have been changed. To see: kubectl isolate status -n %[2]s %[1]s", pod.Name, pod.Namespace)
+}
+
+func errWaitInterrupted(pod *corev1.Pod) error {
+	return fmt.Errorf("interrupted while waiting: pod/%[1]s is quarantined. To see what follows: kubectl isolate status -n %[2]s %[1]s", pod.Name, pod.Namespace)
+}
+
 func errWait(value string) error {
 	return fmt.Errorf("--wait=%s: must be none, out or replaced", value)
 }

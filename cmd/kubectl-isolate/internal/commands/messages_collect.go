@@ -36,6 +36,8 @@ var (
 	errExecCommand       = errors.New("--exec takes a command after --, and a command takes --exec: kubectl isolate collect POD --exec CONTAINER -- COMMAND")
 	errMaxBytes          = errors.New("--max-bytes and --max-total-bytes must be above 0, such as 256Mi")
 	errArchiveOnTerminal = errors.New("standard output is a terminal, and an archive is not for reading: use -o FILE.tgz, or pipe it")
+	errNoArchive         = errors.New("interrupted: no archive was written")
+	errPartOfArchive     = errors.New("interrupted: the archive on standard output is not complete")
 	errIncomplete        = errors.New("the archive is written, but not complete: manifest.json in it names what is missing")
 )
 
@@ -71,7 +73,7 @@ func messageVerified(file string, manifest *evidence.Manifest) string {
 }
 
 func errNotVerified(file string, err error) error {
-	return fmt.Errorf("%s is no evidence that can be verified: %w", file, err)
+	return fmt.Errorf("%s can't be verified: %w", file, err)
 }
 
 func errDiffers(file string, n int) error {

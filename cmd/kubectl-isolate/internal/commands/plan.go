@@ -29,7 +29,7 @@ type requests struct {
 
 func (r *requests) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&r.ttl, "ttl", "", "How long to keep the pod: 90s, 30m, 36h, 7d, 1d12h. Unless set, the namespace's default or isolate's, 24h.")
-	flags.StringVar(&r.reason, "reason", "", "Why, for whoever finds the pod; at most 1,024 characters.")
+	flags.StringVar(&r.reason, "reason", "", "Why the pod is quarantined, for the people who find it; at most 1,024 characters.")
 	flags.BoolVar(&r.hold, "hold", false, "Keep the pod until the hold is removed, even after its time is up.")
 	flags.BoolVar(&r.force, "force", false, "Proceed despite a refusal that names force as the way past.")
 }
@@ -187,7 +187,7 @@ func (p *plan) print(to io.Writer, now time.Time) error {
 	rows(out, "Policies Lost", p.lost)
 	rows(out, "Expires", []string{expiry(&status, now)})
 	rows(out, "Budget", p.budget)
-	rows(out, "Isolate Says", p.says)
+	rows(out, "Warnings", p.says)
 	return out.Flush()
 }
 

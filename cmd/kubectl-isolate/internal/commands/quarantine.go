@@ -109,7 +109,7 @@ func (o *quarantineOptions) ask(ctx context.Context, cluster *pods.Cluster, pod 
 	if err := p.print(o.ErrOut, o.clock.Now()); err != nil {
 		return nil, err
 	}
-	return p.says, o.confirm(questionQuarantine(pod))
+	return p.says, o.confirm(ctx, questionQuarantine(pod))
 }
 
 // quarantine quarantines the pod, waits, and prints how long each step took.

@@ -25,6 +25,8 @@ const (
 	exitNotReached = 4
 	// exitIncomplete: the archive is written, but something is missing from it.
 	exitIncomplete = 5
+	// exitInterrupted: Ctrl-C or SIGTERM ended the command. Shells use the same code.
+	exitInterrupted = 130
 )
 
 // completionProgram is the name under which kubectl calls a plugin for completion.
@@ -43,13 +45,18 @@ func (e exitError) Unwrap() error { return e.error }
 func Main(args []string, streams genericiooptions.IOStreams) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // A second Ctrl-C ends the process at once.
 	arguments := args[1:]
 	if strings.TrimSuffix(filepath.Base(args[0]), ".exe") == completionProgram {
 		arguments = slices.Concat([]string{cobra.ShellCompRequestCmd}, arguments)
 	}
 	command := newCommand(streams)
 	command.SetArgs(arguments)
-	return report(command.ExecuteContext(ctx), streams)
+	err := command.ExecuteContext(ctx)
+	if own := (exitError{}); err != nil && ctx.Err() != nil && !errors.As(err, &own) {
+		err = exitError{exitInterrupted, errInterrupted}
+	}
+	return report(err, streams)
 }
 
 // report prints an error as kubectl does, and returns the code to exit with.

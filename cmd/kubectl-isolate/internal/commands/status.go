@@ -72,13 +72,16 @@ func (o *statusOptions) printRecord(out io.Writer, view *pods.View) {
 	row("Namespace", pod.Namespace)
 	row("State", string(view.State))
 	if status.State == quarantine.Damaged {
-		row("Damage", status.Problem.Error())
+		row("Problem", status.Problem.Error())
 		row("Hold", strconv.FormatBool(status.Held))
 		return
 	}
 	row("Quarantined", ago(status.QuarantinedAt, now)+" by "+status.By)
 	row("Reason", orNone(pod.Annotations[quarantine.ReasonKey]))
 	row("Expires", inFuture(status.ExpiresAt, now))
+	if status.Problem != nil {
+		row("Problem", status.Problem.Error())
+	}
 	row("Hold", strconv.FormatBool(status.Held))
 	row("Node", orNone(pod.Spec.NodeName))
 	row("Former Owner", former(view))
@@ -91,10 +94,10 @@ func (o *statusOptions) printRecord(out io.Writer, view *pods.View) {
 func (o *statusOptions) printRelease(ctx context.Context, out io.Writer, pod *corev1.Pod) {
 	after, says, err := o.try(ctx, pod, annotations{quarantine.TriggerKey: nil})
 	if err != nil {
-		rows(out, "A Release", []string{"would be refused: " + err.Error()})
+		rows(out, "If Released", []string{"would be refused: " + err.Error()})
 		return
 	}
-	rows(out, "A Release", says)
+	rows(out, "If Released", says)
 	selecting, unread := o.cluster.Selecting(ctx, pod.Namespace, after.Labels)
 	names := objectNames(selecting)
 	for _, err := range unread {

@@ -2,9 +2,8 @@ package commands
 
 import (
 	"bufio"
-	"errors"
+	"context"
 	"fmt"
-	"io"
 	"strings"
 
 	"k8s.io/kubectl/pkg/util/term"
@@ -14,18 +13,25 @@ import (
 func (s *session) isTerminal() bool { return term.TTY{In: s.In}.IsTerminalIn() }
 
 // confirm asks a question, and returns an error unless the answer is yes.
-func (s *session) confirm(question string) error {
+func (s *session) confirm(ctx context.Context, question string) error {
 	if !s.isTerminal() {
 		return errNobodyToAsk
 	}
 	fmt.Fprintf(s.ErrOut, "%s [y/N] ", question)
-	answer, err := bufio.NewReader(s.In).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
+	answers := make(chan string, 1)
+	go func() {
+		answer, _ := bufio.NewReader(s.In).ReadString('\n') // An error is no yes.
+		answers <- answer
+	}()
+	select {
+	case answer := <-answers:
+		switch strings.ToLower(strings.TrimSpace(answer)) {
+		case "y", "yes":
+			return nil
+		}
+		return errNotConfirmed
+	case <-ctx.Done(): // A terminal's read does not end by itself at Ctrl-C.
+		fmt.Fprintln(s.ErrOut)
+		return exitError{exitInterrupted, errNotConfirmed}
 	}
-	switch strings.ToLower(strings.TrimSpace(answer)) {
-	case "y", "yes":
-		return nil
-	}
-	return errNotConfirmed
 }

@@ -67,15 +67,19 @@ func (w *waiting) report(step string) {
 
 // wait waits until the state that --wait names is reached.
 func (w *waiting) wait(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.options.timeout)
-	defer cancel()
 	if unknown := (*pods.UnknownKindError)(nil); w.unread != nil && !errors.As(w.unread, &unknown) {
 		return exitError{exitNotReached, errCantFollow(w.pod, w.unread)}
 	}
-	if err := w.untilOut(ctx); err != nil || w.options.wait == waitOut {
-		return err
+	limited, cancel := context.WithTimeout(ctx, w.options.timeout)
+	defer cancel()
+	err := w.untilOut(limited)
+	if err == nil && w.options.wait == waitReplaced {
+		err = w.untilReplaced(limited)
 	}
-	return w.untilReplaced(ctx)
+	if err != nil && ctx.Err() != nil {
+		return exitError{exitInterrupted, errWaitInterrupted(w.pod)}
+	}
+	return err
 }
 
 func (w *waiting) untilOut(ctx context.Context) error {

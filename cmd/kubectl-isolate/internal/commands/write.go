@@ -24,7 +24,11 @@ func write(ctx context.Context, client kubernetes.Interface, pod *corev1.Pod, ch
 	if dryRun {
 		options.DryRun = []string{metav1.DryRunAll}
 	}
-	return client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, options)
+	after, err := client.CoreV1().Pods(pod.Namespace).Patch(ctx, pod.Name, types.MergePatchType, patch, options)
+	if err != nil && ctx.Err() != nil && !dryRun {
+		return nil, exitError{exitInterrupted, errWriteInterrupted(pod)}
+	}
+	return after, err
 }
 
 // try does a write as a dry run. It returns the pod as it would be stored, and the server's

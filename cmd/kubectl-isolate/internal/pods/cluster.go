@@ -79,15 +79,12 @@ func (c *Cluster) NetworkPolicies(ctx context.Context, namespace string) ([]*qua
 	return lister(c.Client.NetworkingV1().NetworkPolicies(namespace).List, func(l *networkingv1.NetworkPolicyList) []networkingv1.NetworkPolicy { return l.Items })(ctx)
 }
 
-// matching returns the objects that match these labels, except those that require the label
-// of quarantined pods and so select them on purpose.
+// matching returns the objects that match these labels, except those that select quarantined
+// pods on purpose.
 func matching(objects []*quarantine.SelectingObject, podLabels map[string]string) []*quarantine.SelectingObject {
 	var found []*quarantine.SelectingObject
 	for _, object := range objects {
-		wantsQuarantined := slices.ContainsFunc(object.Requirements, func(r labels.Requirement) bool {
-			return r.Key() == quarantine.QuarantinedLabel && r.Matches(labels.Set{quarantine.QuarantinedLabel: quarantine.QuarantinedValue})
-		})
-		if !wantsQuarantined && Selects(object, podLabels) {
+		if !object.SelectsQuarantined() && Selects(object, podLabels) {
 			found = append(found, object)
 		}
 	}

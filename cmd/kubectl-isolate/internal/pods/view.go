@@ -19,6 +19,9 @@ const (
 	StateTerminating State = "Terminating"
 	// StateDamaged: the record can't be read, so isolate never deletes the pod.
 	StateDamaged State = "Damaged"
+	// StateImplausible: the pod expired before its expiry was stored, so isolate does not
+	// delete it; see [quarantine.VerdictOf].
+	StateImplausible State = "Implausible"
 	// StateLeaking: a Service selects the pod, or a controller owns it.
 	StateLeaking State = "Leaking"
 	// StateExpired: the pod has expired. If it is held, it is deleted when the hold is removed.
@@ -75,22 +78,25 @@ func (c *Cluster) Views() *Views {
 
 // Of returns the view of one quarantined pod.
 func (v *Views) Of(ctx context.Context, pod *corev1.Pod) *View {
-	view := &View{Pod: pod, Status: quarantine.StatusOf(pod.Labels, pod.Annotations)}
+	verdict, status := quarantine.VerdictOf(&pod.ObjectMeta, v.cluster.Clock.Now())
+	view := &View{Pod: pod, Status: status}
 	view.Former = FormerController(&view.Status.Record)
 	if view.Former != nil {
 		view.Controller, view.Unread = v.controller(ctx, pod.Namespace, view.Former)
 	}
 	leaking, errServices := v.leaking(ctx, pod)
 	switch {
-	case pod.DeletionTimestamp != nil:
+	case verdict == quarantine.VerdictTerminating:
 		view.State = StateTerminating
-	case view.Status.State == quarantine.Damaged:
+	case verdict == quarantine.VerdictDamaged:
 		view.State = StateDamaged
+	case verdict == quarantine.VerdictImplausible:
+		view.State = StateImplausible
 	case leaking:
 		view.State = StateLeaking
 	case errServices != nil:
 		view.State = StateUnknown
-	case !v.cluster.Clock.Now().Before(view.Status.ExpiresAt):
+	case !v.cluster.Clock.Now().Before(status.ExpiresAt): // A held pod, too.
 		view.State = StateExpired
 	case view.Former == nil:
 		view.State = StateUnowned
