@@ -112,12 +112,13 @@ func (s *Suite) ControlPlane(options controlplane.Options) (c *controlplane.Cont
 	return c, nil
 }
 
-// Isolated starts a control plane and installs isolate on it.
-func (s *Suite) Isolated(options installation.Options) (c *controlplane.ControlPlane, i *installation.Installation, err error) {
+// Isolated starts a control plane and installs isolate on it. The API server gets these
+// flags in addition.
+func (s *Suite) Isolated(options installation.Options, apiServerFlags ...string) (c *controlplane.ControlPlane, i *installation.Installation, err error) {
 	if options.Programs, err = s.Programs(); err != nil {
 		return nil, nil, err
 	}
-	if c, err = s.ControlPlane(controlplane.Options{}); err != nil {
+	if c, err = s.ControlPlane(controlplane.Options{APIServerFlags: apiServerFlags}); err != nil {
 		return nil, nil, err
 	}
 	options.Dir = s.dir("isolate")
