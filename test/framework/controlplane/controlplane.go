@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -48,6 +49,10 @@ type Options struct {
 	// APIServerFlags and ControllerManagerFlags are appended, so they override.
 	APIServerFlags         []string
 	ControllerManagerFlags []string
+
+	// Link returns the address at which one program reaches another one that listens at
+	// this address. Tests put a proxy in between.
+	Link Link
 }
 
 // ControlPlane is a running control plane. It runs until Stop, or until the process
@@ -56,10 +61,14 @@ type ControlPlane struct {
 	options    Options
 	authority  *authority
 	url        string
+	etcd       string // host:port
 	kubeconfig string
 	services   *services.Proxy
-	// processes are in start order.
+
+	mu sync.Mutex
+	// processes are in start order, and parts are how to start each.
 	processes []*Process
+	parts     []part
 }
 
 // Start starts a control plane and returns when its nodes are Ready. If it fails,
@@ -106,7 +115,7 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	etcd := "http://127.0.0.1:" + strconv.Itoa(ports[0])
+	c.etcd = "127.0.0.1:" + strconv.Itoa(ports[0])
 	c.url = "https://127.0.0.1:" + strconv.Itoa(ports[1])
 	if c.authority, err = newAuthority(c.options.Dir); err != nil {
 		return fmt.Errorf("making certificates: %w", err)
@@ -123,27 +132,20 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	if err := c.writeEgress(); err != nil {
 		return err
 	}
-	parts := []part{
-		{"etcd", c.etcdFlags(etcd), nil},
-		{"kube-apiserver", c.apiServerFlags(etcd, ports[1]), c.apiServerReady},
+	apiServer, err := c.apiServer("kube-apiserver", ports[1])
+	if err != nil {
+		return err
 	}
+	parts := []part{{"etcd", "etcd", c.etcdFlags(), nil}, apiServer}
 	if !c.options.APIServerOnly {
 		parts = append(parts,
-			part{"kube-controller-manager", c.controllerManagerFlags(), nil},
-			part{"kube-scheduler", c.schedulerFlags(), nil},
-			part{"kwok", c.kwokFlags(), c.createNodes},
+			part{"kube-controller-manager", "kube-controller-manager", c.controllerManagerFlags(), nil},
+			part{"kube-scheduler", "kube-scheduler", c.schedulerFlags(), nil},
+			part{"kwok", "kwok", c.kwokFlags(), c.createNodes},
 		)
 	}
 	for _, program := range parts {
-		process, err := StartProcess(c.options.Dir, program.name, filepath.Join(c.options.Binaries, program.name), program.flags...)
-		if err != nil {
-			return err
-		}
-		c.processes = append(c.processes, process)
-		if program.ready == nil {
-			continue
-		}
-		if err := program.ready(ctx); err != nil {
+		if err := c.run(ctx, program); err != nil {
 			return err
 		}
 	}
@@ -153,17 +155,10 @@ func (c *ControlPlane) start(ctx context.Context) error {
 	return c.nodesReady(ctx)
 }
 
-// part is one program of a control plane.
-type part struct {
-	name  string
-	flags []string
-	ready func(context.Context) error
-}
-
 // Stop kills all programs and returns when they have exited. Nobody needs their
 // data, so there is no graceful shutdown.
 func (c *ControlPlane) Stop() {
-	for _, process := range slices.Backward(c.processes) {
+	for _, process := range slices.Backward(c.running()) {
 		process.Kill()
 	}
 	if c.services != nil {
@@ -173,8 +168,9 @@ func (c *ControlPlane) Stop() {
 
 // Wait returns nil when the context is done, or an error when a program exits.
 func (c *ControlPlane) Wait(ctx context.Context) error {
-	ended := make(chan error, len(c.processes))
-	for _, process := range c.processes {
+	processes := c.running()
+	ended := make(chan error, len(processes))
+	for _, process := range processes {
 		go func() {
 			select {
 			case <-process.Done():
@@ -189,7 +185,7 @@ func (c *ControlPlane) Wait(ctx context.Context) error {
 
 // Err returns why a program has exited, or nil if all are running.
 func (c *ControlPlane) Err() error {
-	for _, process := range c.processes {
+	for _, process := range c.running() {
 		select {
 		case <-process.Done():
 			return process.Err()
@@ -201,7 +197,7 @@ func (c *ControlPlane) Err() error {
 
 // Process returns the program of that name, or nil.
 func (c *ControlPlane) Process(name string) *Process {
-	for _, process := range c.processes {
+	for _, process := range c.running() {
 		if process.Name == name {
 			return process
 		}

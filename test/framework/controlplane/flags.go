@@ -23,7 +23,8 @@ func (c *ControlPlane) writeEgress() error {
 	}`, c.services.Socket()), 0o600)
 }
 
-func (c *ControlPlane) etcdFlags(url string) []string {
+func (c *ControlPlane) etcdFlags() []string {
+	url := "http://" + c.etcd
 	return []string{
 		"--data-dir=" + c.path("etcd"),
 		"--listen-client-urls=" + url,
@@ -37,7 +38,7 @@ func (c *ControlPlane) etcdFlags(url string) []string {
 
 func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 	flags := []string{
-		"--etcd-servers=" + etcd,
+		"--etcd-servers=http://" + etcd,
 		"--bind-address=127.0.0.1",
 		"--advertise-address=127.0.0.1",
 		"--secure-port=" + strconv.Itoa(port),

@@ -89,6 +89,13 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
+// Pause stops the program until Resume: it keeps its memory and its connections, and does
+// nothing.
+func (p *Process) Pause() error { return p.cmd.Process.Signal(syscall.SIGSTOP) }
+
+// Resume lets a paused program continue.
+func (p *Process) Resume() error { return p.cmd.Process.Signal(syscall.SIGCONT) }
+
 // Err returns why the program exited, with the end of its output.
 func (p *Process) Err() error {
 	data, err := os.ReadFile(p.Log)

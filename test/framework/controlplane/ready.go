@@ -11,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 // endedError reports a program that exited before it was ready.
@@ -19,8 +20,8 @@ type endedError struct{ err error }
 func (e *endedError) Error() string { return e.err.Error() }
 func (e *endedError) Unwrap() error { return e.err }
 
-func (c *ControlPlane) apiServerReady(ctx context.Context) error {
-	client, err := kubernetes.NewForConfig(c.Config())
+func (c *ControlPlane) apiServerReady(ctx context.Context, config *rest.Config) error {
+	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return err
 	}
@@ -87,7 +88,7 @@ func (c *ControlPlane) poll(ctx context.Context, what string, condition func(con
 		return last == nil, nil
 	})
 	if err != nil && ctx.Err() != nil {
-		err = errors.Join(err, last, c.processes[len(c.processes)-1].Err())
+		err = errors.Join(err, last, c.lastStarted().Err())
 	}
 	if err != nil {
 		return fmt.Errorf("waiting for %s: %w", what, err)

@@ -51,6 +51,10 @@ type Options struct {
 	// webhook; none by default. A kubelet takes a minute and more.
 	MountDelays []time.Duration
 
+	// Link returns the addresses at which the replicas reach the API server, and it them.
+	// Replicas are named like their folders, such as webhook-1.
+	Link controlplane.Link
+
 	// WithoutWebhook and WithoutSweeper don't start the program; the caller does.
 	WithoutWebhook, WithoutSweeper bool
 }

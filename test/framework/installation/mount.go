@@ -21,8 +21,9 @@ const dataLink = "..data"
 
 // mount does the kubelet's work for one replica: it writes the webhook's Secret to a
 // folder, and every change after the delay, atomically. It returns once the Secret
-// exists, since no container would start without it. A deleted Secret stays mounted.
-func (i *Installation) mount(ctx context.Context, dir string, delay time.Duration) error {
+// exists, since no container would start without it. A deleted Secret stays mounted. The
+// work ends with the context running.
+func (i *Installation) mount(ctx, running context.Context, dir string, delay time.Duration) error {
 	var mounted map[string][]byte
 	if err := i.waitUntil(ctx, "there is a Secret "+authority.ServingSecret, func(ctx context.Context) bool {
 		mounted = i.servingSecret(ctx)
@@ -35,7 +36,7 @@ func (i *Installation) mount(ctx context.Context, dir string, delay time.Duratio
 	}
 	go func() {
 		for version := 1; ; version++ {
-			changed, ok := i.change(mounted, delay)
+			changed, ok := i.change(running, mounted, delay)
 			if !ok {
 				return
 			}
@@ -49,9 +50,9 @@ func (i *Installation) mount(ctx context.Context, dir string, delay time.Duratio
 }
 
 // change returns the Secret's data once it differs from what is mounted and the
-// delay has passed. ok is false when the installation is stopped.
-func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (changed map[string][]byte, ok bool) {
-	err := poll(i.running, func(ctx context.Context) (bool, error) {
+// delay has passed. ok is false when the context has ended.
+func (i *Installation) change(running context.Context, mounted map[string][]byte, delay time.Duration) (changed map[string][]byte, ok bool) {
+	err := poll(running, func(ctx context.Context) (bool, error) {
 		changed = i.servingSecret(ctx)
 		return len(changed) > 0 && !maps.EqualFunc(changed, mounted, bytes.Equal), nil
 	})
@@ -61,7 +62,7 @@ func (i *Installation) change(mounted map[string][]byte, delay time.Duration) (c
 	select {
 	case <-time.After(delay):
 		return changed, true
-	case <-i.running.Done():
+	case <-running.Done():
 		return nil, false
 	}
 }

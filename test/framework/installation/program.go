@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
+
+	"k8s.io/client-go/rest"
 
 	"isolate.example.io/test/framework/controlplane"
 )
@@ -48,7 +51,9 @@ func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Prog
 	}
 	dir := filepath.Join(i.options.Dir, fmt.Sprintf("webhook-%d", i.started["webhook"]+1), "tls")
 	i.mu.Unlock()
-	if err := i.mount(ctx, dir, delay); err != nil {
+	running, stop := context.WithCancel(i.running)
+	if err := i.mount(ctx, running, dir, delay); err != nil {
+		stop()
 		return nil, err
 	}
 	p, err := i.start(ctx, "webhook", func(p *Program, ports []int) []string {
@@ -60,8 +65,13 @@ func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Prog
 		}, append(slices.Clip(i.options.WebhookFlags), flags...)...)
 	})
 	if err != nil {
+		stop()
 		return nil, err
 	}
+	go func() {
+		<-p.Done()
+		stop()
+	}()
 	return p, i.serve(ctx, p)
 }
 
@@ -85,6 +95,9 @@ func (i *Installation) start(ctx context.Context, name string, own func(p *Progr
 	if err != nil {
 		return nil, err
 	}
+	if err := i.throughLink(config, replica); err != nil {
+		return nil, err
+	}
 	kubeconfig := filepath.Join(dir, "kubeconfig")
 	if err := controlplane.WriteKubeconfig(config, kubeconfig); err != nil {
 		return nil, err
@@ -102,6 +115,14 @@ func (i *Installation) start(ctx context.Context, name string, own func(p *Progr
 		}
 	}
 	return nil, fmt.Errorf("starting %s: %w", replica, err)
+}
+
+// throughLink makes a config reach the API server through the replica's link.
+func (i *Installation) throughLink(config *rest.Config, replica string) error {
+	const scheme = "https://"
+	address, err := i.options.Link.Address(replica, "kube-apiserver", strings.TrimPrefix(config.Host, scheme))
+	config.Host = scheme + address
+	return err
 }
 
 func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig string, own func(p *Program, ports []int) []string) (*Program, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -33,7 +34,10 @@ func (i *Installation) serve(ctx context.Context, p *Program) error {
 	if err != nil {
 		return err
 	}
-	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port))
+	address, err := i.options.Link.Address("kube-apiserver", filepath.Base(p.Dir), net.JoinHostPort("127.0.0.1", strconv.Itoa(p.Port)))
+	if err != nil {
+		return err
+	}
 	p.Delete = service.Add(services.Backend{
 		Address: address, Ready: p.Ready, Period: i.options.ProbePeriod, Lag: i.options.ProbeLag,
 	})
