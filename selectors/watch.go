@@ -33,11 +33,14 @@ type Watcher struct {
 	index  *Index
 	kinds  []*watchcache.Cache
 	custom []*custom
+
+	// heartbeat is nil in tests without an API server.
+	heartbeat *watchcache.Heartbeat
 }
 
 // NewWatcher returns a watcher of the kinds that select pods.
 func NewWatcher(client kubernetes.Interface) *Watcher {
-	w := &Watcher{index: NewIndex()}
+	w := &Watcher{index: NewIndex(), heartbeat: watchcache.NewHeartbeat(readMostRecent(client))}
 	core, apps, batch, policy := client.CoreV1().RESTClient(), client.AppsV1().RESTClient(),
 		client.BatchV1().RESTClient(), client.PolicyV1().RESTClient()
 	w.add(core, "services", quarantine.KindService, &corev1.Service{})
@@ -73,23 +76,58 @@ func (w *Watcher) WithResources(client dynamic.Interface, resources []Resource) 
 	return w
 }
 
+// readMostRecent returns a function that reads the most recent state of the kind that matters
+// most, and of that as little as possible.
+func readMostRecent(client kubernetes.Interface) func(context.Context) error {
+	services := client.CoreV1().Services(metav1.NamespaceDefault)
+	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, "kubernetes").String()}
+	return func(ctx context.Context) error {
+		_, err := services.List(ctx, one)
+		return err
+	}
+}
+
 func (w *Watcher) add(client rest.Interface, resource string, kind schema.GroupKind, object runtime.Object) {
 	source := cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything())
 	w.kinds = append(w.kinds, watchcache.New(resource, source, object, &watched{kind: kind, watcher: w}))
+}
+
+// source is one thing that must be known: what an API server has of a resource, or that it
+// is up to date.
+type source interface {
+	Run(ctx context.Context)
+	Err() error
+	Ready() error
+	Wait(ctx context.Context) error
+}
+
+// each calls a function for each source, until it returns an error.
+func (w *Watcher) each(do func(source) error) error {
+	for _, k := range w.kinds {
+		if err := do(k); err != nil {
+			return err
+		}
+	}
+	for _, c := range w.custom {
+		if err := do(c); err != nil {
+			return err
+		}
+	}
+	if w.heartbeat != nil {
+		return do(w.heartbeat)
+	}
+	return nil
 }
 
 // Start watches until the context ends. It implements controller-runtime's
 // manager.Runnable.
 func (w *Watcher) Start(ctx context.Context) error {
 	var group sync.WaitGroup
-	for _, k := range w.kinds {
-		group.Go(func() { k.Run(ctx) })
-	}
-	for _, c := range w.custom {
-		group.Go(func() { c.Run(ctx) })
-	}
-	group.Wait()
-	return nil
+	defer group.Wait()
+	return w.each(func(s source) error {
+		group.Go(func() { s.Run(ctx) })
+		return nil
+	})
 }
 
 // NeedLeaderElection implements controller-runtime's LeaderElectionRunnable:
@@ -106,48 +144,14 @@ func (w *Watcher) Namespace(name string) (quarantine.Selectors, error) {
 }
 
 // Ready implements controller-runtime's healthz.Checker.
-func (w *Watcher) Ready(*http.Request) error {
-	for _, k := range w.kinds {
-		if err := k.Ready(); err != nil {
-			return err
-		}
-	}
-	for _, c := range w.custom {
-		if err := c.Ready(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (w *Watcher) Ready(*http.Request) error { return w.each(source.Ready) }
 
 // Wait waits until every kind is known, or the context ends.
 func (w *Watcher) Wait(ctx context.Context) error {
-	for _, k := range w.kinds {
-		if err := k.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	for _, c := range w.custom {
-		if err := c.Wait(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
+	return w.each(func(s source) error { return s.Wait(ctx) })
 }
 
-func (w *Watcher) complete() error {
-	for _, k := range w.kinds {
-		if err := k.Err(); err != nil {
-			return err
-		}
-	}
-	for _, c := range w.custom {
-		if err := c.Err(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+func (w *Watcher) complete() error { return w.each(source.Err) }
 
 // set stores what was extracted from an object.
 func (w *Watcher) set(kind schema.GroupKind, object metav1.Object, s *quarantine.SelectingObject, err error) {

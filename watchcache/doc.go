@@ -8,8 +8,8 @@
 // resource is unknown until all of it has been read again.
 //
 // If a connection goes silent, its transport closes it because a ping gets no response,
-// and that ends the watches. So a known resource is never staler than the time which that
-// takes, apart from the API server's own delay.
+// and that ends the watches. An API server that is itself behind is noticed by a [Heartbeat].
+// So a decision on known resources is never based on anything older than [MaxAge].
 //
 // The package holds no objects. Each store keeps what its reader needs and no more.
 package watchcache
