@@ -9,8 +9,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// stampTolerance is how far the webhook's clock may be behind the API server's without its
-// stamps being implausible.
+// stampTolerance is how far the time by which the webhook stamps may be behind the API
+// server's without the stamps being implausible: see package clocks.
 const stampTolerance = 2 * time.Second
 
 // storedAt returns a time by the API server's clock at which the pod's stamps were stored
@@ -94,6 +94,6 @@ func isQuarantineWrite(entry *metav1.ManagedFieldsEntry) bool {
 }
 
 func errImplausibleExpiry(expiresAt, stored time.Time) error {
-	return fmt.Errorf("annotation %s is %s, but the API server stored it at %s or later, so the clock of isolate's webhook was behind",
+	return fmt.Errorf("annotation %s is %s, but the API server stored it at %s or later, so the clock by which isolate stamped it was behind",
 		ExpiresAtKey, stamp(expiresAt), stamp(stored))
 }

@@ -156,7 +156,7 @@ func TestAnExpiryBeforeItWasStoredIsImplausible(t *testing.T) {
 func TestTheVerdictNamesAnImplausibleExpiry(t *testing.T) {
 	_, status := VerdictOf(expiring(created(expiresAt.Add(time.Hour))), expiresAt)
 	const want = "annotation isolate.example.io/expires-at is 2026-03-01T12:00:00Z, but the API server stored it at 2026-03-01T13:00:00Z or later, " +
-		"so the clock of isolate's webhook was behind"
+		"so the clock by which isolate stamped it was behind"
 	if status.Problem == nil || status.Problem.Error() != want {
 		t.Errorf("%v", status.Problem)
 	}

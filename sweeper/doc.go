@@ -11,6 +11,6 @@
 //   - startupscan finds what the cache of quarantined pods can't show
 //
 // What several of them need is a package that knows none of them: quarantinedpods (the
-// cache), clocks (when has a pod expired), deletions (which pods is isolate deleting) and
+// cache), clocksteps (when a clock was set), deletions (which pods is isolate deleting) and
 // events (publishing). The verdict on a pod is in package quarantine, beside the record.
 package sweeper

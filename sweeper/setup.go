@@ -12,9 +12,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
+	"isolate.example.io/clocks"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/selectors"
-	"isolate.example.io/sweeper/clocks"
+	"isolate.example.io/sweeper/clocksteps"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/expiration"
@@ -120,7 +121,7 @@ func addControllers(mgr manager.Manager, options Options, publisher events.Publi
 	if err != nil {
 		return err
 	}
-	steps := clocks.NewStepSource(both, options.Elapsed, quarantinedpods.Lister(mgr.GetCache()))
+	steps := clocksteps.New(both, options.Local, options.Elapsed, quarantinedpods.Lister(mgr.GetCache()))
 	return errors.Join(
 		expiration.Add(mgr, expiration.Options{
 			Workers: options.Workers, Client: client, Local: options.Local, Clocks: both, Steps: steps,

@@ -46,6 +46,12 @@ type NamespaceConfigSource interface {
 	NamespaceConfig(namespace string) (map[string]string, error)
 }
 
+// ServerClock tells the time by which pods are stamped.
+type ServerClock interface {
+	// Server returns the API server's time. It fails as long as that is unknown.
+	Server() (time.Time, error)
+}
+
 // Source is what a decision depends on.
 type Source interface {
 	// Wait waits until the source is known, or the context ends.
@@ -58,8 +64,11 @@ type Handler struct {
 	Selectors        Selectors
 	Budgets          BudgetTracker
 	NamespaceConfigs NamespaceConfigSource
-	Clock            clock.PassiveClock
+	Time             ServerClock
 	Metrics          *Metrics
+
+	// Clock measures how long a decision takes.
+	Clock clock.PassiveClock
 
 	// Sources are waited for while they are unknown, for at most [watchcache.Tolerance]: the
 	// API server ends each watch every few minutes.
@@ -107,7 +116,7 @@ func (h *Handler) review(ctx context.Context, req *request, validates bool) *adm
 	if validates {
 		decide = h.verify
 	}
-	decision, err := decide(req, start)
+	decision, err := decide(req)
 	if err != nil {
 		h.failed(ctx, err)
 		return errored(err)
@@ -127,8 +136,11 @@ func (h *Handler) wait(ctx context.Context) {
 }
 
 // decide looks up what the decision depends on, and decides.
-func (h *Handler) decide(req *request, now time.Time) (decision quarantine.Decision, err error) {
-	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username, Time: now}
+func (h *Handler) decide(req *request) (decision quarantine.Decision, err error) {
+	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username}
+	if r.Time, err = h.Time.Server(); err != nil {
+		return decision, errUnknown(unknownTime, err)
+	}
 	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, errUnknown(unknownSelectors, err)
 	}
@@ -162,8 +174,8 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // verify decides whether a write that quarantines may be stored.
-func (h *Handler) verify(req *request, now time.Time) (decision quarantine.Decision, err error) {
-	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username, Time: now}
+func (h *Handler) verify(req *request) (decision quarantine.Decision, err error) {
+	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username}
 	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, errUnknown(unknownSelectors, err)
 	}

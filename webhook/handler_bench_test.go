@@ -31,6 +31,7 @@ func BenchmarkQuarantine(b *testing.B) {
 		Selectors:        ready{index},
 		Budgets:          unlimited{},
 		NamespaceConfigs: readNamespaces(b, config, metrics, logr.Discard()),
+		Time:             fixed(start),
 		Clock:            clock.RealClock{},
 		Metrics:          metrics,
 	})

@@ -64,6 +64,16 @@ func (none) Controlled(...types.UID) quarantine.PodCount { return quarantine.Pod
 
 func (none) All() quarantine.PodCount { return quarantine.PodCount{} }
 
+// fixed is the API server's time.
+type fixed time.Time
+
+func (f fixed) Server() (time.Time, error) { return time.Time(f), nil }
+
+// timeless does not know the API server's time.
+type timeless struct{ error }
+
+func (u timeless) Server() (time.Time, error) { return time.Time{}, u.error }
+
 // ready is a complete index.
 type ready struct{ *selectors.Index }
 
@@ -79,8 +89,9 @@ func newHandler(t *testing.T) *Handler {
 		Selectors:        ready{index},
 		Budgets:          unlimited{},
 		NamespaceConfigs: readNamespaces(t, config, metrics, logr.Discard()),
-		Clock:            testclock.NewFakePassiveClock(start),
+		Time:             fixed(start),
 		Metrics:          metrics,
+		Clock:            testclock.NewFakePassiveClock(start),
 	})
 }
 
@@ -208,6 +219,15 @@ func TestAnUnknownNamespaceConfigIsA500(t *testing.T) {
 	response := ask(t.Context(), t, handler, update(trigger))
 	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
 	require.Equal(t, "isolate does not know yet the configuration of this namespace; nothing was changed, retry: reading namespaces: not read yet",
+		response.Result.Message)
+}
+
+func TestAnUnknownTimeIsA500(t *testing.T) {
+	handler := newHandler(t)
+	handler.Time = timeless{errors.New("the API server has not told its time for 15 seconds")}
+	response := ask(t.Context(), t, handler, update(trigger))
+	require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
+	require.Equal(t, "isolate does not know yet the API server's time; nothing was changed, retry: the API server has not told its time for 15 seconds",
 		response.Result.Message)
 }
 

@@ -53,7 +53,7 @@ func serveUntilStdinCloses() {
 		Drain:          NewDrain(time.Second, clock.RealClock{}),
 		Reviews: NewHandler(Handler{
 			Config: config, Selectors: ready{selectors.NewIndex()}, Budgets: unlimited{}, NamespaceConfigs: namespaces,
-			Clock: clock.RealClock{}, Metrics: metrics,
+			Time: fixed(start), Clock: clock.RealClock{}, Metrics: metrics,
 		}),
 	})
 	check(err)

@@ -22,6 +22,7 @@ const (
 	unknownSelectors       = "what selects this pod"
 	unknownNamespaceConfig = "the configuration of this namespace"
 	unknownQuarantines     = "how many pods are quarantined"
+	unknownTime            = "the API server's time"
 )
 
 // errUnknown says what is not known and why, if isolate could not decide. The API server

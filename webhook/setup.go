@@ -14,11 +14,12 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"isolate.example.io/clocks"
 	"isolate.example.io/quarantine"
 	"isolate.example.io/webhook/budget"
 )
 
-// Options are what the webhook needs in addition to a manager. All but ClientCAs and Ready are required.
+// Options are what the webhook needs in addition to a manager. All but ClientCAs, Ready and Local are required.
 type Options struct {
 	// Config configures the decisions.
 	Config quarantine.Config
@@ -35,6 +36,9 @@ type Options struct {
 	// ClientCAs, unless nil, verify the certificate that each client must present.
 	ClientCAs *x509.CertPool
 
+	// ServerTime must wrap the manager's rest.Config.
+	ServerTime *clocks.ServerTime
+
 	// Drain delays the end of the manager's context; see [Drain.Context].
 	Drain *Drain
 
@@ -43,6 +47,9 @@ type Options struct {
 
 	// Metrics is where the metrics are registered.
 	Metrics prometheus.Registerer
+
+	// Local is this machine's clock, for tests. If it is nil, it is the real clock.
+	Local clock.PassiveClock
 }
 
 // SelectorSource is a source of selectors.
@@ -61,6 +68,10 @@ func Setup(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return fmt.Errorf("creating a client for metadata: %w", err)
 	}
+	serverClock, err := newClocks(mgr, options)
+	if err != nil {
+		return err
+	}
 	tracker := budget.NewTracker(client, clock.RealClock{})
 	namespaces := NewNamespaceConfigs(client, options.Config, log.Log, metrics)
 	server, err := NewServer(ServerOptions{Address: options.Address, GetCertificate: options.GetCertificate, ClientCAs: options.ClientCAs, Drain: options.Drain, Reviews: NewHandler(Handler{
@@ -68,14 +79,15 @@ func Setup(mgr manager.Manager, options Options) error {
 		Selectors:        options.Selectors,
 		Budgets:          tracker,
 		NamespaceConfigs: namespaces,
-		Clock:            clock.RealClock{},
+		Time:             serverClock,
 		Metrics:          metrics,
-		Sources:          []Source{options.Selectors, tracker, namespaces},
+		Clock:            clock.RealClock{},
+		Sources:          []Source{options.Selectors, tracker, namespaces, serverClock},
 	})})
 	if err != nil {
 		return err
 	}
-	checks := map[string]healthz.Checker{"quarantined-pods": tracker.Ready, "namespaces": namespaces.Ready, "drain": options.Drain.Ready}
+	checks := map[string]healthz.Checker{"quarantined-pods": tracker.Ready, "namespaces": namespaces.Ready, "server-time": serverClock.Ready, "drain": options.Drain.Ready}
 	maps.Copy(checks, options.Ready)
 	for name, check := range checks {
 		if err := mgr.AddReadyzCheck(name, check); err != nil {
@@ -83,8 +95,20 @@ func Setup(mgr manager.Manager, options Options) error {
 		}
 	}
 	return errors.Join(
-		mgr.Add(tracker), mgr.Add(namespaces), mgr.Add(server),
+		mgr.Add(tracker), mgr.Add(namespaces), mgr.Add(serverClock), mgr.Add(server),
 		registerReady(options.Metrics, checks),
 		options.Metrics.Register(budgetCollector{tracker.Used, namespaces, options.Config}),
 	)
+}
+
+// newClocks returns clocks that measure the API server's time over the manager's connection.
+func newClocks(mgr manager.Manager, options Options) (*clocks.Clocks, error) {
+	if options.Local == nil {
+		options.Local = clock.RealClock{}
+	}
+	ask, err := clocks.NewAsk(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return nil, err
+	}
+	return clocks.New(options.Local, options.ServerTime, ask, options.Metrics)
 }

@@ -10,8 +10,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"isolate.example.io/certs/authority"
+	"isolate.example.io/clocks"
 	"isolate.example.io/cmd/internal/command"
-	"isolate.example.io/sweeper/clocks"
 	"isolate.example.io/sweeper/events"
 )
 

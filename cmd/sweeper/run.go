@@ -8,9 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"isolate.example.io/clocks"
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/sweeper"
-	"isolate.example.io/sweeper/clocks"
 )
 
 // Run runs the sweeper until the context ends or the lease is lost. It implements

@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	"isolate.example.io/certs"
+	"isolate.example.io/clocks"
 	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/selectors"
 	"isolate.example.io/webhook"
@@ -23,7 +24,8 @@ import (
 // Run serves admission reviews until the context ends. It implements
 // [command.Options].
 func (o *options) Run(ctx context.Context, process *command.Process) error {
-	mgr, err := process.NewManager(manager.Options{})
+	serverTime := clocks.NewServerTime(clock.RealClock{})
+	mgr, err := process.NewManager(manager.Options{}, serverTime.Wrap)
 	if err != nil {
 		return err
 	}
@@ -46,6 +48,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 			Address:        net.JoinHostPort(o.host, strconv.Itoa(o.port)),
 			GetCertificate: files.GetCertificate,
 			ClientCAs:      clientCAs,
+			ServerTime:     serverTime,
 			Drain:          drain,
 			Ready:          map[string]healthz.Checker{"certificate": files.Ready, "selectors": watcher.Ready},
 			Metrics:        metrics.Registry,

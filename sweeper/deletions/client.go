@@ -7,15 +7,13 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/discovery"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-)
 
-// askTimeout bounds a request for the API server's time.
-const askTimeout = 10 * time.Second
+	"isolate.example.io/clocks"
+)
 
 // Client makes the requests that a deletion needs, over its own connection. So no other
 // request of the sweeper can take its stream, or delay it by a large response.
@@ -44,9 +42,9 @@ func NewClient(mgr manager.Manager) (Client, error) {
 	if err != nil {
 		return Client{}, fmt.Errorf("making a client for deletions: %w", err)
 	}
-	asker, err := discovery.NewDiscoveryClientForConfigAndClient(config, httpClient)
+	ask, err := clocks.NewAsk(config, httpClient)
 	if err != nil {
-		return Client{}, fmt.Errorf("making a client for the API server's time: %w", err)
+		return Client{}, err
 	}
 	protobuf := rest.CopyConfig(config)
 	protobuf.ContentType = runtime.ContentTypeProtobuf
@@ -55,7 +53,5 @@ func NewClient(mgr manager.Manager) (Client, error) {
 	if err != nil {
 		return Client{}, fmt.Errorf("making a client for deletions: %w", err)
 	}
-	return Client{Pods: pods, Live: live, AskTime: func(ctx context.Context) error {
-		return asker.RESTClient().Get().AbsPath("/version").Timeout(askTimeout).Do(ctx).Error()
-	}}, nil
+	return Client{Pods: pods, Live: live, AskTime: ask}, nil
 }

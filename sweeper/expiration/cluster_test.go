@@ -21,7 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
-	"isolate.example.io/sweeper/clocks"
+	"isolate.example.io/clocks"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/internal/gen"

@@ -15,8 +15,8 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 	"sigs.k8s.io/controller-runtime/pkg/source"
 
+	"isolate.example.io/clocks"
 	"isolate.example.io/quarantine"
-	"isolate.example.io/sweeper/clocks"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/quarantinedpods"
@@ -46,7 +46,7 @@ const (
 //
 // For a pod that has not expired, the controller sleeps for the time that is left.
 // Everything else that changes the verdict arrives as a watch event, except a clock that
-// is set: see [clocks.StepSource].
+// is set: see package clocksteps.
 //
 // These workers do nothing but delete: they read nothing that only informs people, and
 // create no events.
@@ -128,7 +128,7 @@ func (c *controller) check(ctx context.Context, pod *metav1.PartialObjectMetadat
 	verdict, status := quarantine.VerdictOf(&pod.ObjectMeta, now)
 	if verdict == quarantine.VerdictExpired {
 		var err error
-		if now, err = c.clocks.Now(ctx); err != nil {
+		if now, err = c.clocks.Reached(ctx); err != nil {
 			return nil, 0, fmt.Errorf("reading the API server's time: %w", err)
 		}
 		if verdict, status = quarantine.VerdictOf(&pod.ObjectMeta, now); verdict == quarantine.VerdictExpired {

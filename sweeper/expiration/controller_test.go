@@ -13,7 +13,8 @@ import (
 )
 
 func TestReconcile(t *testing.T) {
-	const skewed = "The local clock and the API server's clock differ; isolate deletes a pod when both have reached its expiry. Check the node's time synchronization"
+	const skewed = "The local clock and the API server's clock differ; isolate stamps pods by the API server's clock, and deletes them when both have reached the expiry. " +
+		"Check the node's time synchronization"
 	for _, test := range []struct {
 		rule          string
 		pod           *metav1.PartialObjectMetadata
@@ -57,7 +58,7 @@ func TestNothingIsDeletedWithoutTheServersTime(t *testing.T) {
 	c := newCluster(gen.Pod())
 	c.noDate = true
 	_, err := c.newController(t).Reconcile(t.Context(), webPod)
-	require.EqualError(t, err, "reading the API server's time: the API server's responses have no Date header, so isolate can't tell its time and deletes nothing")
+	require.EqualError(t, err, "reading the API server's time: the API server's responses have no Date header, so isolate can't tell its time")
 	require.Empty(t, c.deletes)
 }
 

@@ -21,7 +21,7 @@ var (
 	descOverdue     = prometheus.NewDesc("isolate_overdue_pods", "Quarantined pods that have expired, are not held, and are not terminating.", nil, nil)
 	descTerminating = prometheus.NewDesc("isolate_terminating_pods", "Quarantined pods that are terminating. A finalizer or a lost node can block them.", nil, nil)
 	descDamaged     = prometheus.NewDesc("isolate_damaged_pods", "Quarantined pods with a damaged record. isolate does not delete them.", nil, nil)
-	descImplausible = prometheus.NewDesc("isolate_implausible_pods", "Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.", nil, nil)
+	descImplausible = prometheus.NewDesc("isolate_implausible_pods", "Quarantined pods with an expiry that can't be true, because a clock was wrong. isolate does not delete them.", nil, nil)
 	descOldest      = prometheus.NewDesc("isolate_oldest_quarantine_seconds", "Age of the oldest quarantine, 0 if there is none.", nil, nil)
 	descNextExpiry  = prometheus.NewDesc("isolate_next_expiry_timestamp_seconds", "When the next quarantined pod expires that is not held. Absent if there is none.", nil, nil)
 )

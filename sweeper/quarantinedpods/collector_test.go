@@ -54,7 +54,7 @@ isolate_damaged_pods 1
 # HELP isolate_held_pods Quarantined pods that are held.
 # TYPE isolate_held_pods gauge
 isolate_held_pods 1
-# HELP isolate_implausible_pods Quarantined pods with an expiry that can't be true, because the webhook's clock was behind. isolate does not delete them.
+# HELP isolate_implausible_pods Quarantined pods with an expiry that can't be true, because a clock was wrong. isolate does not delete them.
 # TYPE isolate_implausible_pods gauge
 isolate_implausible_pods 1
 # HELP isolate_next_expiry_timestamp_seconds When the next quarantined pod expires that is not held. Absent if there is none.

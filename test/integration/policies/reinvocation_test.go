@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
@@ -25,6 +26,11 @@ import (
 	"isolate.example.io/webhook"
 	"isolate.example.io/webhook/budget"
 )
+
+// sameMachine is the time of an API server on this machine.
+type sameMachine struct{}
+
+func (sameMachine) Server() (time.Time, error) { return time.Now(), nil }
 
 // startIsolate starts isolate's own webhook in this process, with this watcher.
 func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fakeWebhook {
@@ -47,8 +53,9 @@ func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fake
 		Selectors:        watcher,
 		Budgets:          tracker,
 		NamespaceConfigs: namespaces,
-		Clock:            clock.RealClock{},
+		Time:             sameMachine{},
 		Metrics:          metrics,
+		Clock:            clock.RealClock{},
 	})
 	mux := http.NewServeMux()
 	mux.HandleFunc(webhook.Path, func(w http.ResponseWriter, r *http.Request) {

@@ -20,17 +20,17 @@ func TestClockSkewDeletesNothingEarly(t *testing.T) {
 		kept    gen.Option
 		skew    float64
 	}{
-		{"the local clock is ahead", localClock(long), inAWhile(), -3600},
-		{"the local clock is behind", localClock(-long), aWhileAgo(), 3600},
-		{"the server's clock is ahead", serverClock(long), inAWhile(), 3600},
-		{"the server's clock is behind", serverClock(-long), aWhileAgo(), -3600},
+		{"the local clock is ahead", localClock(long), inAWhile(), -long.Seconds()},
+		{"the local clock is behind", localClock(-long), aWhileAgo(), long.Seconds()},
+		{"the server's clock is ahead", serverClock(long), inAWhile(), long.Seconds()},
+		{"the server's clock is behind", serverClock(-long), aWhileAgo(), -long.Seconds()},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			namespace := newNamespace(t)
 			sweeper := start(t, namespace, test.prepare)
 			pod := create(t, namespace, "web", test.kept)
 			waitReconciled(t, namespace)
-			sweeper.ticker.ticks <- time.Now()
+			sweeper.ticker.Ticks <- time.Now()
 			eventually(t, "the skew is measured", func(context.Context) (bool, error) {
 				return sweeper.metric(t, "isolate_clock_skew_seconds") != 0, nil
 			})
@@ -47,8 +47,8 @@ func TestCorrectedLocalClockEnqueuesExpiredPods(t *testing.T) {
 	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
 	waitReconciled(t, namespace)
 	requireAlive(t, pod)
-	sweeper.local.set(0)
-	sweeper.ticker.ticks <- time.Now()
+	sweeper.local.Set(0)
+	sweeper.ticker.Ticks <- time.Now()
 	waitGone(t, pod)
 	require.Equal(t, once, sweeper.network.codes("web"))
 }
@@ -59,11 +59,11 @@ func TestCorrectedServerClockEnqueuesExpiredPods(t *testing.T) {
 	pod := create(t, namespace, "web", gen.Expires(time.Now().Add(-time.Second)))
 	waitReconciled(t, namespace)
 	requireAlive(t, pod)
-	sweeper.ticker.ticks <- time.Now() // Measures the skew.
+	sweeper.ticker.Ticks <- time.Now() // Measures the skew.
 	sweeper.network.setServerClock(0)
 	eventually(t, "the corrected clock is noticed", func(ctx context.Context) (bool, error) {
 		select {
-		case sweeper.ticker.ticks <- time.Now():
+		case sweeper.ticker.Ticks <- time.Now():
 		case <-ctx.Done():
 		}
 		alive, err := exists(ctx, pod)
@@ -79,8 +79,8 @@ func TestLocalClockStepsWhilePodWaits(t *testing.T) {
 			sweeper := start(t, namespace)
 			pod := create(t, namespace, "web", gen.Expires(time.Now().Add(long/2)))
 			waitReconciled(t, namespace)
-			sweeper.local.set(ahead)
-			sweeper.ticker.ticks <- time.Now()
+			sweeper.local.Set(ahead)
+			sweeper.ticker.Ticks <- time.Now()
 			waitReconciled(t, namespace)
 			requireAlive(t, pod)
 			require.Empty(t, sweeper.network.codes("web"))

@@ -22,7 +22,7 @@ func annotateAs(t *testing.T, pod *corev1.Pod, annotations map[string]string) {
 	require.NoError(t, admin.Patch(t.Context(), pod.DeepCopy(), client.RawPatch("application/merge-patch+json", patch), client.FieldOwner("kubectl-annotate")))
 }
 
-// The webhook's clock was two hours behind, so the pod would be deleted at once.
+// The clock that stamped it was behind, so the pod would be deleted at once.
 func TestPodWithExpiryBeforeItsQuarantineIsKeptUntilExtended(t *testing.T) {
 	namespace := newNamespace(t)
 	sweeper := start(t, namespace)

@@ -3,7 +3,6 @@ package sweeper
 import (
 	"context"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,10 +15,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"isolate.example.io/clocks"
 	"isolate.example.io/selectors"
 	"isolate.example.io/sweeper"
-	"isolate.example.io/sweeper/clocks"
 	"isolate.example.io/sweeper/quarantinedpods"
+	"isolate.example.io/test/framework/faketime"
 )
 
 // lease is the lease duration in these tests.
@@ -28,8 +28,8 @@ const lease = 3 * time.Second
 // running is a sweeper that runs in one namespace.
 type running struct {
 	network *network
-	local   *wallClock
-	ticker  *handTicker
+	local   *faketime.Clock
+	ticker  *faketime.Ticker
 	metrics *prometheus.Registry
 
 	withoutWait bool
@@ -45,8 +45,8 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 	t.Helper()
 	r := &running{
 		network: &network{},
-		local:   &wallClock{},
-		ticker:  &handTicker{ticks: make(chan time.Time)},
+		local:   &faketime.Clock{},
+		ticker:  &faketime.Ticker{Ticks: make(chan time.Time)},
 		metrics: prometheus.NewRegistry(),
 		ended:   make(chan struct{}),
 	}
@@ -143,7 +143,7 @@ func replica(namespace string) func(*running, *manager.Options) {
 }
 
 func localClock(ahead time.Duration) func(*running, *manager.Options) {
-	return func(r *running, _ *manager.Options) { r.local.set(ahead) }
+	return func(r *running, _ *manager.Options) { r.local.Set(ahead) }
 }
 
 func serverClock(ahead time.Duration) func(*running, *manager.Options) {
@@ -176,40 +176,3 @@ func (r *running) metric(t *testing.T, name string) float64 {
 	}
 	return sum
 }
-
-// wallClock is a machine's clock that tests can set.
-type wallClock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (w *wallClock) set(ahead time.Duration) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.ahead = ahead
-}
-
-// Now implements [clock.PassiveClock].
-func (w *wallClock) Now() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return time.Now().Round(0).Add(w.ahead)
-}
-
-// Since implements [clock.PassiveClock].
-func (w *wallClock) Since(t time.Time) time.Duration { return w.Now().Sub(t) }
-
-// handTicker is a real clock whose ticks are sent by tests.
-type handTicker struct {
-	clock.RealClock
-	ticks chan time.Time
-}
-
-// NewTicker implements [clock.WithTicker].
-func (h *handTicker) NewTicker(time.Duration) clock.Ticker { return h }
-
-// C implements [clock.Ticker].
-func (h *handTicker) C() <-chan time.Time { return h.ticks }
-
-// Stop implements [clock.Ticker].
-func (h *handTicker) Stop() {}

@@ -1,6 +1,7 @@
 package clocks
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -29,7 +30,8 @@ type world struct {
 
 	travel  time.Duration // of a request and its response
 	noDate  bool
-	failing error
+	failing error // no response
+	refused error // a response with an error
 
 	asked  int
 	clocks *Clocks
@@ -51,7 +53,7 @@ func newWorld(t *testing.T) *world {
 		if err != nil {
 			return err
 		}
-		return response.Body.Close()
+		return cmp.Or(response.Body.Close(), w.refused)
 	}
 	var err error
 	w.clocks, err = New(w.local, serverTime, ask, prometheus.NewRegistry())
@@ -100,7 +102,7 @@ func TestTheLaterMomentCounts(t *testing.T) {
 			w := newWorld(t)
 			w.local.SetTime(noon.Add(test.local))
 			w.server = noon.Add(test.server)
-			now, err := w.clocks.Now(t.Context())
+			now, err := w.clocks.Reached(t.Context())
 			require.NoError(t, err)
 			require.Equal(t, noon.Add(test.want), now)
 		})
@@ -132,7 +134,7 @@ func TestSettingTheLocalClockDoesNotMoveTheServersTime(t *testing.T) {
 		w.pass(3 * time.Second)
 		earliest, _, _, _ := w.clocks.server.bounds()
 		require.Equal(t, noon.Add(3*time.Second), earliest)
-		now, err := w.clocks.Now(t.Context())
+		now, err := w.clocks.Reached(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, noon.Add(min(step, 0)+3*time.Second), now, "the later moment counts")
 		require.Equal(t, 1, w.asked)
@@ -146,7 +148,7 @@ func TestTheServerIsAskedOnlyWhenItsLastResponseIsOld(t *testing.T) {
 		asked int
 	}{{0, 1}, {0, 1}, {maxAge - 1, 1}, {1, 2}, {time.Hour, 3}, {time.Second, 3}} {
 		w.pass(step.pass)
-		_, err := w.clocks.Now(t.Context())
+		_, err := w.clocks.Reached(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, step.asked, w.asked)
 	}
@@ -154,24 +156,24 @@ func TestTheServerIsAskedOnlyWhenItsLastResponseIsOld(t *testing.T) {
 
 func TestAServerClockThatIsSetBackIsDetected(t *testing.T) {
 	w := newWorld(t)
-	_, err := w.clocks.Now(t.Context())
+	_, err := w.clocks.Reached(t.Context())
 	require.NoError(t, err)
 	w.server = w.server.Add(-time.Hour)
 	w.pass(maxAge)
-	now, err := w.clocks.Now(t.Context())
+	now, err := w.clocks.Reached(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, noon.Add(maxAge-time.Hour), now)
 }
 
-func TestWithoutTheServersTimeNowFails(t *testing.T) {
+func TestWithoutTheServersTimeNothingIsReached(t *testing.T) {
 	w := newWorld(t)
 	w.noDate = true
-	_, err := w.clocks.Now(t.Context())
-	require.ErrorIs(t, err, errNoTime)
+	_, err := w.clocks.Reached(t.Context())
+	require.ErrorIs(t, err, errNoDate)
 
 	w = newWorld(t)
 	w.failing = errors.New("connection refused")
-	_, err = w.clocks.Now(t.Context())
+	_, err = w.clocks.Reached(t.Context())
 	require.ErrorIs(t, err, w.failing)
 }
 
@@ -182,7 +184,7 @@ func TestSkewIsAMetricAndIsLoggedWhenItStartsAndStops(t *testing.T) {
 		t.Helper()
 		w.pass(maxAge)
 		w.server = w.local.Now().Add(server)
-		_, err := w.clocks.Now(ctx)
+		_, err := w.clocks.Reached(ctx)
 		require.NoError(t, err)
 		return testutil.ToFloat64(w.clocks.skew)
 	}

@@ -1,15 +1,64 @@
-package clocks
+package clocksteps
 
 import (
 	"context"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
+	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"isolate.example.io/clocks"
 )
+
+// noon is what all clocks show at first.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// world has the clocks that tests set: the elapsed time, the local clock, and the API
+// server's clock, which responses carry as their Date header.
+type world struct {
+	elapsed *clocktesting.FakeClock
+	local   *clocktesting.FakePassiveClock
+	server  time.Time
+	clocks  *clocks.Clocks
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{elapsed: clocktesting.NewFakeClock(time.Unix(0, 0)), local: clocktesting.NewFakePassiveClock(noon), server: noon}
+	serverTime := clocks.NewServerTime(w.elapsed)
+	transport := serverTime.Wrap(w)
+	var err error
+	w.clocks, err = clocks.New(w.local, serverTime, func(ctx context.Context) error {
+		response, err := transport.RoundTrip(httptest.NewRequestWithContext(ctx, http.MethodGet, "/version", nil))
+		if err != nil {
+			return err
+		}
+		return response.Body.Close()
+	}, prometheus.NewRegistry())
+	require.NoError(t, err)
+	return w
+}
+
+// RoundTrip responds as the API server does.
+func (w *world) RoundTrip(*http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	recorder.Header().Set("Date", w.server.UTC().Format(http.TimeFormat))
+	return recorder.Result(), nil
+}
+
+// pass advances all clocks.
+func (w *world) pass(d time.Duration) {
+	w.elapsed.Step(d)
+	w.local.SetTime(w.local.Now().Add(d))
+	w.server = w.server.Add(d)
+}
 
 func TestSettingTheTimeForBothClocksEnqueuesAllObjects(t *testing.T) {
 	for _, test := range []struct {
@@ -44,7 +93,7 @@ func TestCorrectingALocalClockThatWasBehindEnqueuesAllObjects(t *testing.T) {
 // every controller, and the tick after that does not.
 func enqueues(t *testing.T, w *world, set func(*world)) bool {
 	t.Helper()
-	s := NewStepSource(w.clocks, w.elapsed, func(context.Context) ([]types.NamespacedName, error) {
+	s := New(w.clocks, w.local, w.elapsed, func(context.Context) ([]types.NamespacedName, error) {
 		return []types.NamespacedName{{Namespace: "ah", Name: "web-1"}}, nil
 	})
 	for range 2 {

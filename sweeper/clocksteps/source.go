@@ -1,4 +1,4 @@
-package clocks
+package clocksteps
 
 import (
 	"context"
@@ -11,21 +11,24 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"isolate.example.io/clocks"
 )
 
 // stepInterval is how often the clocks are compared. A pod can be overdue for so long after
 // a clock was set forward.
 const stepInterval = 10 * time.Second
 
-// StepSource is a source of every controller that sleeps until a time. It enqueues all
+// Source is a source of every controller that sleeps until a time. It enqueues all
 // objects when a clock was set.
 //
 // A controller sleeps for the time that was left, and a timer does not follow a clock
 // that is set. If the clock goes back, the timer fires early and the object is checked
 // again. If the clock goes forward by an hour, the object would sleep an hour too long.
 // One ticker compares the time with the elapsed time, for all controllers together.
-type StepSource struct {
-	clocks  *Clocks
+type Source struct {
+	clocks  *clocks.Clocks
+	local   clock.PassiveClock
 	elapsed clock.WithTicker
 	list    func(context.Context) ([]types.NamespacedName, error)
 
@@ -37,30 +40,30 @@ type StepSource struct {
 	queues []workqueue.TypedRateLimitingInterface[reconcile.Request]
 }
 
-// NewStepSource returns a source that enqueues the objects that list returns.
-func NewStepSource(clocks *Clocks, elapsed clock.WithTicker, list func(context.Context) ([]types.NamespacedName, error)) *StepSource {
-	return &StepSource{
-		clocks: clocks, elapsed: elapsed, list: list,
+// New returns a source that enqueues the objects that list returns.
+func New(both *clocks.Clocks, local clock.PassiveClock, elapsed clock.WithTicker, list func(context.Context) ([]types.NamespacedName, error)) *Source {
+	return &Source{
+		clocks: both, local: local, elapsed: elapsed, list: list,
 		start: elapsed.Now(),
-		base:  clocks.local.Now().Round(0), // Without its monotonic reading, which does not step.
+		base:  local.Now().Round(0), // Without its monotonic reading, which does not step.
 	}
 }
 
 // Start implements [sigs.k8s.io/controller-runtime/pkg/source.Source]. Each controller
 // calls it, and all of them stop together.
-func (s *StepSource) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+func (s *Source) Start(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	s.addQueue(queue)
 	s.once.Do(func() { go s.run(ctx) })
 	return nil
 }
 
-func (s *StepSource) addQueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
+func (s *Source) addQueue(queue workqueue.TypedRateLimitingInterface[reconcile.Request]) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.queues = append(s.queues, queue)
 }
 
-func (s *StepSource) run(ctx context.Context) {
+func (s *Source) run(ctx context.Context) {
 	ticker := s.elapsed.NewTicker(stepInterval)
 	defer ticker.Stop()
 	for {
@@ -77,13 +80,13 @@ func (s *StepSource) run(ctx context.Context) {
 
 // check enqueues all objects if the clocks were set since it last did so. Small steps add
 // up.
-func (s *StepSource) check(ctx context.Context) error {
-	now, err := s.clocks.Now(ctx)
+func (s *Source) check(ctx context.Context) error {
+	now, err := s.clocks.Reached(ctx)
 	if err != nil {
 		return fmt.Errorf("reading the API server's time: %w", err)
 	}
 	step := now.Sub(s.base) - s.elapsed.Since(s.start) - s.handled
-	if step.Abs() <= tolerance {
+	if step.Abs() <= clocks.Tolerance {
 		return nil
 	}
 	log.FromContext(ctx).Info(logStepped, "by", step.String())
@@ -94,7 +97,7 @@ func (s *StepSource) check(ctx context.Context) error {
 	return nil
 }
 
-func (s *StepSource) enqueueAll(ctx context.Context) error {
+func (s *Source) enqueueAll(ctx context.Context) error {
 	names, err := s.list(ctx)
 	if err != nil {
 		return err

@@ -6,6 +6,6 @@ func newSkewGauge() prometheus.Gauge {
 	return prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "isolate_clock_skew_seconds",
 		Help: "How far the API server's clock is at least ahead of the local clock, negative if behind. " +
-			"If it is more than 2 seconds either way, pods are deleted when both clocks have reached the expiry.",
+			"Pods are stamped by the API server's clock, and deleted when both clocks have reached the expiry.",
 	})
 }
