@@ -36,7 +36,7 @@ type Selectors interface {
 type BudgetTracker interface {
 	// Reserve calls decide with the count of quarantined pods, and counts the pod if it
 	// is admitted. It fails as long as the quarantined pods are unknown.
-	Reserve(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error)
+	Reserve(ctx context.Context, req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error)
 }
 
 // NamespaceConfigSource looks up the configuration of a namespace.
@@ -116,7 +116,7 @@ func (h *Handler) review(ctx context.Context, req *request, validates bool) *adm
 	if validates {
 		decide = h.verify
 	}
-	decision, err := decide(req)
+	decision, err := decide(ctx, req)
 	if err != nil {
 		h.failed(ctx, err)
 		return errored(err)
@@ -136,7 +136,7 @@ func (h *Handler) wait(ctx context.Context) {
 }
 
 // decide looks up what the decision depends on, and decides.
-func (h *Handler) decide(req *request) (decision quarantine.Decision, err error) {
+func (h *Handler) decide(ctx context.Context, req *request) (decision quarantine.Decision, err error) {
 	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username}
 	if r.Time, err = h.Time.Server(); err != nil {
 		return decision, errUnknown(unknownTime, err)
@@ -150,7 +150,7 @@ func (h *Handler) decide(req *request) (decision quarantine.Decision, err error)
 	if !r.Triggered() {
 		return h.Config.Decide(r), nil
 	}
-	decision, err = h.Budgets.Reserve(r, req.dryRun(), h.Config.Decide)
+	decision, err = h.Budgets.Reserve(ctx, r, req.dryRun(), h.Config.Decide)
 	if err != nil {
 		return decision, errUnknown(unknownQuarantines, err)
 	}
@@ -174,7 +174,7 @@ func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // verify decides whether a write that quarantines may be stored.
-func (h *Handler) verify(req *request) (decision quarantine.Decision, err error) {
+func (h *Handler) verify(_ context.Context, req *request) (decision quarantine.Decision, err error) {
 	r := quarantine.Request{Old: req.OldObject, New: &req.Object.Metadata.Metadata, User: req.UserInfo.Username}
 	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
 		return decision, errUnknown(unknownSelectors, err)

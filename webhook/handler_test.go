@@ -46,7 +46,7 @@ func (u unavailable) Namespace(string) (quarantine.Selectors, error) { return ni
 // unlimited counts no pods.
 type unlimited struct{}
 
-func (unlimited) Reserve(req quarantine.Request, _ bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+func (unlimited) Reserve(_ context.Context, req quarantine.Request, _ bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
 	req.Quarantined = none{}
 	return decide(req), nil
 }
@@ -54,7 +54,7 @@ func (unlimited) Reserve(req quarantine.Request, _ bool, decide func(quarantine.
 // uncounted does not know the quarantined pods.
 type uncounted struct{ error }
 
-func (u uncounted) Reserve(quarantine.Request, bool, func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+func (u uncounted) Reserve(_ context.Context, _ quarantine.Request, _ bool, _ func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
 	return quarantine.Decision{}, u.error
 }
 
@@ -264,6 +264,20 @@ func TestFieldsOfTheReviewAreCaseSensitive(t *testing.T) {
 	req := update(nil)
 	req.Object.Raw = []byte(strings.Replace(stored, `"metadata"`, `"Metadata":{"annotations":{"isolate.example.io/quarantine":"true"}},"metadata"`, 1))
 	require.Equal(t, "None", ask(t.Context(), t, newHandler(t), req).AuditAnnotations["action"])
+}
+
+// Anyone who reaches the port can send a review.
+func TestALongOwnerIsTruncatedInTheLog(t *testing.T) {
+	var lines []string
+	logger := funcr.New(func(_, line string) { lines = append(lines, line) }, funcr.Options{})
+	req := update(trigger)
+	for _, object := range []*runtime.RawExtension{&req.Object, &req.OldObject} {
+		object.Raw = bytes.Replace(object.Raw, []byte(`"name":"web","uid":"rs-uid"`), []byte(`"name":"`+strings.Repeat("w", 50_000)+`","uid":"rs-uid"`), 1)
+	}
+	ask(log.IntoContext(t.Context(), logger), t, newHandler(t), req)
+	require.Len(t, lines, 1)
+	require.Contains(t, lines[0], `www..."] "dryRun"=false`)
+	require.Less(t, len(lines[0]), 1024)
 }
 
 func TestADecisionIsOneLogLine(t *testing.T) {

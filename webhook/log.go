@@ -2,11 +2,17 @@ package webhook
 
 import (
 	"context"
+	"slices"
+	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"isolate.example.io/quarantine"
 )
+
+// maxLoggedName has room for a kind and a name.
+const maxLoggedName = 2 * validation.DNS1123SubdomainMaxLength
 
 // logDecision logs one line for each decision that does something. The admission UID
 // is the one in the API server's audit log.
@@ -20,7 +26,19 @@ func logDecision(ctx context.Context, req *request, decision quarantine.Decision
 	}
 	log.FromContext(ctx).Info(logDecided, "namespace", req.Namespace, "pod", req.Name, "user", req.UserInfo.Username,
 		"admission", req.UID, "action", decision.Action, "reason", reason(decision), "uid", uid,
-		"detachedFrom", decision.DetachedFrom, "dryRun", req.dryRun())
+		"detachedFrom", truncated(decision.DetachedFrom), "dryRun", req.dryRun())
+}
+
+// truncated shortens names to what Kubernetes' names can have. The owners of a pod can have
+// longer ones, and so can a review that the API server did not send.
+func truncated(names []string) []string {
+	short := slices.Clone(names)
+	for i, name := range short {
+		if len(name) > maxLoggedName {
+			short[i] = strings.ToValidUTF8(name[:maxLoggedName], "") + "..."
+		}
+	}
+	return short
 }
 
 func logFailure(ctx context.Context, err error) {

@@ -95,6 +95,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		}
 	}
 	return errors.Join(
+		options.Metrics.Register(tracker),
 		mgr.Add(tracker), mgr.Add(namespaces), mgr.Add(serverClock), mgr.Add(server),
 		registerReady(options.Metrics, checks),
 		options.Metrics.Register(budgetCollector{tracker.Used, namespaces, options.Config}),

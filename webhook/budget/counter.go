@@ -119,14 +119,14 @@ func (x excluding) controlled(by []types.UID) int {
 }
 
 // count implements [quarantine.Count].
-type count struct{ stored, inFlight excluding }
+type count struct{ stored, confirmed, unconfirmed excluding }
 
 // All implements [quarantine.Count].
 func (c count) All() quarantine.PodCount {
-	return quarantine.PodCount{Quarantined: c.stored.all(), InFlight: c.inFlight.all()}
+	return quarantine.PodCount{Quarantined: c.stored.all(), InFlight: c.confirmed.all() + c.unconfirmed.all()}
 }
 
 // Controlled implements [quarantine.Count].
 func (c count) Controlled(by ...types.UID) quarantine.PodCount {
-	return quarantine.PodCount{Quarantined: c.stored.controlled(by), InFlight: c.inFlight.controlled(by)}
+	return quarantine.PodCount{Quarantined: c.stored.controlled(by), InFlight: c.confirmed.controlled(by) + c.unconfirmed.controlled(by)}
 }

@@ -5,7 +5,8 @@
 // A budget counts pods, not attempts. An admitted pod is assumed to be quarantined,
 // as kube-scheduler assumes a pod to be bound (AssumePod), until the watch shows it
 // or a few seconds have passed: another webhook or a policy may still refuse the
-// write.
+// write. Anyone who reaches the port can send a review, so an assumed pod causes no
+// refusal until a live read has confirmed that it exists.
 //
 // The count is exact within one replica, and can't be exact across several. A replica
 // knows what is stored and what it has admitted itself. If two replicas decide at the

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -16,44 +17,34 @@ import (
 	"isolate.example.io/watchcache"
 )
 
-// assumedFor is how long an admitted pod counts before its quarantine shows up in the
-// watch. Longer would let writes that were refused later block others; shorter would
-// miss writes that other webhooks delay.
-const assumedFor = 5 * time.Second
+var podResource = corev1.SchemeGroupVersion.WithResource("pods")
 
-// Tracker counts the quarantined pods of the cluster.
+// Tracker counts the quarantined pods of the cluster. It is a [prometheus.Collector].
 type Tracker struct {
-	clock clock.PassiveClock
-	cache *watchcache.Cache
+	clock     clock.PassiveClock
+	cache     *watchcache.Cache
+	confirmer confirmer
+	unstored  *prometheus.CounterVec
 
 	mu sync.Mutex
-	// uids are the UIDs of the stored pods. assumed are the pods that were admitted and that
-	// the watch does not show yet.
-	uids    map[types.NamespacedName]types.UID
-	assumed map[types.UID]assumedPod
-	// counters count each pod once: as stored, or else as assumed.
-	stored, inFlight counter
-}
-
-type assumedPod struct {
-	entry
-	// at is when the pod was admitted, by this machine's clock. stamp is the quarantined-at
-	// of the admission.
-	at, stamp time.Time
+	// uids are the UIDs of the stored pods.
+	uids map[types.NamespacedName]types.UID
+	// A pod counts once: as stored, or else as assumed.
+	stored  counter
+	assumed assumedPods
 }
 
 // NewTracker returns a tracker. [Tracker.Start] fills it.
 func NewTracker(client metadata.Interface, clock clock.PassiveClock) *Tracker {
-	t := newTracker(clock)
-	t.cache = watchcache.NewMetadata(client, corev1.SchemeGroupVersion.WithResource("pods"),
-		quarantine.QuarantinedLabel+"="+quarantine.QuarantinedValue, t)
+	t := newTracker(clock, liveReader(client))
+	t.cache = watchcache.NewMetadata(client, podResource, quarantine.QuarantinedLabel+"="+quarantine.QuarantinedValue, t)
 	return t
 }
 
-func newTracker(clock clock.PassiveClock) *Tracker {
+func newTracker(clock clock.PassiveClock, e exists) *Tracker {
 	return &Tracker{
-		clock: clock, uids: map[types.NamespacedName]types.UID{}, assumed: map[types.UID]assumedPod{},
-		stored: newCounter(), inFlight: newCounter(),
+		clock: clock, confirmer: newConfirmer(e, clock), unstored: newUnstoredCounter(),
+		uids: map[types.NamespacedName]types.UID{}, stored: newCounter(), assumed: newAssumedPods(),
 	}
 }
 
@@ -76,19 +67,44 @@ func (t *Tracker) Wait(ctx context.Context) error { return t.cache.Wait(ctx) }
 // Reserve calls decide with counts that no other admission changes meanwhile. If it
 // admits a quarantine, the pod counts from then on: once, however often Reserve is
 // called for it. The error says why the quarantined pods are unknown.
-func (t *Tracker) Reserve(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+//
+// An admitted pod that is neither stored nor confirmed never uses up a budget: if it
+// would, it is read from the API server first. So a review costs no read unless budgets
+// are short, and a forged one has no effect.
+func (t *Tracker) Reserve(ctx context.Context, req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
 	if err := t.cache.Err(); err != nil {
 		return quarantine.Decision{}, err
 	}
+	decision, doubtful := t.reserve(req, dryRun, decide, true)
+	if doubtful && isOverBudget(decision) {
+		t.confirm(ctx, req.Old.Namespace)
+		decision, _ = t.reserve(req, dryRun, decide, false)
+	}
+	return decision, nil
+}
+
+// reserve also reports whether the decision counted unconfirmed pods.
+func (t *Tracker) reserve(req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision, withUnconfirmed bool) (decision quarantine.Decision, doubtful bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.expire()
-	req.Quarantined = t.count(req.Old.Namespace, req.Old.UID)
-	decision := decide(req)
-	if decision.Action == quarantine.ActionQuarantine && !dryRun {
-		t.assume(req.Old.UID, assumedPod{entry{req.Old.Namespace, decision.CountsFor}, t.clock.Now(), req.Time})
+	counted := t.count(req.Old.Namespace, req.Old.UID)
+	if !withUnconfirmed {
+		counted.unconfirmed = excluding{}
 	}
-	return decision, nil
+	req.Quarantined = counted
+	decision = decide(req)
+	if decision.Action == quarantine.ActionQuarantine && !dryRun {
+		t.assume(assumedPod{
+			entry: entry{req.Old.Namespace, decision.CountsFor}, uid: req.Old.UID, name: req.Old.Name, at: t.clock.Now(), stamp: req.Time,
+		})
+	}
+	return decision, counted.unconfirmed.all() > 0
+}
+
+func isOverBudget(decision quarantine.Decision) bool {
+	return decision.Denial != nil &&
+		(decision.Denial.Reason == quarantine.ReasonControllerBudget || decision.Denial.Reason == quarantine.ReasonNamespaceBudget)
 }
 
 // Use is how many quarantined pods of a namespace are stored: all of them, and those of
@@ -103,28 +119,31 @@ func (t *Tracker) Used() map[string]Use {
 }
 
 func (t *Tracker) count(namespace string, pod types.UID) count {
-	return count{t.stored.excluding(namespace, pod), t.inFlight.excluding(namespace, pod)}
+	return count{t.stored.excluding(namespace, pod), t.assumed.confirmed.excluding(namespace, pod), t.assumed.unconfirmed.excluding(namespace, pod)}
 }
 
-func (t *Tracker) assume(uid types.UID, pod assumedPod) {
-	t.assumed[uid] = pod
-	if _, stored := t.stored.entries[uid]; !stored {
-		t.inFlight.add(uid, pod.entry)
+func (t *Tracker) assume(pod assumedPod) {
+	if t.assumed.get(pod.uid) == nil && len(t.assumed.pods) >= maxAssumed {
+		t.drop(t.assumed.oldest(), CauseTooMany)
+	}
+	t.assumed.add(pod)
+	if _, stored := t.stored.entries[pod.uid]; !stored {
+		t.assumed.count(t.assumed.get(pod.uid))
 	}
 }
 
-func (t *Tracker) forget(uid types.UID) {
-	delete(t.assumed, uid)
-	t.inFlight.remove(uid)
-}
-
-// expire forgets the assumed pods that the watch has not shown in time.
+// expire drops the assumed pods that the watch has not shown in time.
 func (t *Tracker) expire() {
-	for uid, pod := range t.assumed {
-		if t.clock.Since(pod.at) >= assumedFor {
-			t.forget(uid)
-		}
+	for pod := t.assumed.oldest(); pod != nil && t.clock.Since(pod.at) >= assumedFor; pod = t.assumed.oldest() {
+		t.drop(pod, CauseNotStored)
 	}
+}
+
+func (t *Tracker) drop(pod *assumedPod, cause Cause) {
+	if _, stored := t.stored.entries[pod.uid]; !stored {
+		t.unstored.WithLabelValues(string(cause)).Inc()
+	}
+	t.assumed.remove(pod.uid)
 }
 
 // Strip implements [watchcache.Store].
@@ -143,10 +162,10 @@ func (t *Tracker) Set(object metav1.Object) {
 	}
 	t.uids[name] = uid
 	t.stored.add(uid, entry{name.Namespace, status.Record.CountsFor()})
-	t.inFlight.remove(uid)
+	t.assumed.uncount(uid)
 	// The watch may still show an earlier quarantine of a pod that was released since.
-	if pod, ok := t.assumed[uid]; ok && !status.QuarantinedAt.Before(pod.stamp.Truncate(time.Second)) {
-		t.forget(uid)
+	if pod := t.assumed.get(uid); pod != nil && !status.QuarantinedAt.Before(pod.stamp.Truncate(time.Second)) {
+		t.assumed.remove(uid)
 	}
 }
 
@@ -175,7 +194,7 @@ func (t *Tracker) remove(name types.NamespacedName) {
 	}
 	delete(t.uids, name)
 	t.stored.remove(uid)
-	if pod, ok := t.assumed[uid]; ok {
-		t.inFlight.add(uid, pod.entry)
+	if pod := t.assumed.get(uid); pod != nil {
+		t.assumed.count(pod)
 	}
 }

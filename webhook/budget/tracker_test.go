@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"context"
 	"strconv"
 	"sync"
 	"testing"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	testclock "k8s.io/utils/clock/testing"
 
 	"isolate.example.io/quarantine"
@@ -35,15 +37,31 @@ func quarantined(uid, controller types.UID, at time.Time) *metav1.PartialObjectM
 type admissions struct {
 	t *testing.T
 	*Tracker
-	budget int
-	clock  *testclock.FakeClock
+	budget  int
+	clock   *testclock.FakeClock
+	cluster *cluster
+}
+
+// cluster is what a live read finds.
+type cluster struct {
+	mu     sync.Mutex
+	forged sets.Set[types.UID]
+	err    error
+	reads  int
+}
+
+func (c *cluster) exists(_ context.Context, namespace, name string, uid types.UID) (bool, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reads++
+	return namespace == "shop" && name == "name-of-"+string(uid) && !c.forged.Has(uid), c.err
 }
 
 func (a admissions) admit(uid types.UID, dryRun bool) bool {
-	req := quarantine.Request{Time: a.clock.Now(), Old: &quarantine.Pod{Metadata: quarantine.Metadata{Namespace: "shop", UID: uid}}}
-	decision, err := a.Reserve(req, dryRun, func(req quarantine.Request) quarantine.Decision {
+	req := quarantine.Request{Time: a.clock.Now(), Old: &quarantine.Pod{Metadata: quarantine.Metadata{Namespace: "shop", Name: "name-of-" + string(uid), UID: uid}}}
+	decision, err := a.Reserve(a.t.Context(), req, dryRun, func(req quarantine.Request) quarantine.Decision {
 		if sum(req.Quarantined.Controlled("web")) >= a.budget {
-			return quarantine.Decision{Action: quarantine.ActionDeny}
+			return quarantine.Decision{Action: quarantine.ActionDeny, Denial: &quarantine.Denial{Reason: quarantine.ReasonControllerBudget}}
 		}
 		return quarantine.Decision{Action: quarantine.ActionQuarantine, CountsFor: "web"}
 	})
@@ -54,10 +72,11 @@ func (a admissions) admit(uid types.UID, dryRun bool) bool {
 func newAdmissions(t *testing.T, budget int, stored ...any) admissions {
 	t.Helper()
 	clock := testclock.NewFakeClock(start)
-	tracker := newTracker(clock)
+	cluster := &cluster{}
+	tracker := newTracker(clock, cluster.exists)
 	tracker.cache = watchcache.New("pods", nil, &metav1.PartialObjectMetadata{}, tracker)
 	require.NoError(t, tracker.cache.Replace(stored, ""))
-	return admissions{t, tracker, budget, clock}
+	return admissions{t, tracker, budget, clock, cluster}
 }
 
 func sum(c quarantine.PodCount) int { return c.Quarantined + c.InFlight }
@@ -126,12 +145,12 @@ func TestAReleasedOrDeletedPodStopsCounting(t *testing.T) {
 	require.True(t, a.admit("one", false))
 	stored := quarantined("one", "web", start)
 	require.NoError(t, a.cache.Add(stored))
-	require.Empty(t, a.assumed)
+	require.Empty(t, a.assumed.pods)
 	require.False(t, a.admit("two", false))
 	require.NoError(t, a.cache.Delete(stored))
 	require.Empty(t, a.uids)
 	require.Equal(t, newCounter(), a.stored)
-	require.Equal(t, newCounter(), a.inFlight)
+	require.Equal(t, newAssumedPods(), a.assumed)
 	require.True(t, a.admit("two", false))
 }
 
