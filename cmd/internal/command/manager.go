@@ -11,13 +11,15 @@ import (
 )
 
 // NewManager returns a manager for the API server that the flags name, whose requests pass
-// the wrapper. It serves /healthz, /readyz and /metrics at the addresses of the flags.
-func (p *Process) NewManager(options manager.Options, wrap transport.WrapperFunc) (manager.Manager, error) {
+// the wrappers. It serves /healthz, /readyz and /metrics at the addresses of the flags.
+func (p *Process) NewManager(options manager.Options, wrappers ...transport.WrapperFunc) (manager.Manager, error) {
 	cfg, err := config.GetConfig()
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w", err)
 	}
-	cfg.Wrap(wrap)
+	for _, wrap := range wrappers {
+		cfg.Wrap(wrap)
+	}
 	options.HealthProbeBindAddress = p.HealthAddress
 	options.Metrics = server.Options{BindAddress: p.MetricsAddress}
 	mgr, err := manager.New(cfg, options)
