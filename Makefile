@@ -14,7 +14,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/prometheus
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/helm test/cmd/prometheus
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
@@ -32,6 +32,9 @@ image-archive: ## Write the image IMAGE to dist/ as OCI archives, without a cont
 
 plugin-archives: ## Build the kubectl plugin for all platforms into dist/plugin, with krew's manifest
 	@cmd/kubectl-isolate/archives.sh $(VERSION) dist/plugin
+
+chart: ## Write charts/isolate from the manifests
+	@go run ./charts/generate
 
 packages: ## Install the Debian packages that tests need
 	apt-get update -qq && apt-get install -qq --no-install-recommends $$(grep -v '^#' test/packages.txt)

@@ -80,7 +80,7 @@ func TestRemoveWithOwnPodsQuarantinedAndDown(t *testing.T) {
 	c.quarantine(c.running(installation.Namespace, component("webhook"), replicas)[0])
 }
 
-// documented returns the commands that install and remove isolate.
+// documented returns the first commands that install and remove isolate.
 func (c *cluster) documented() (apply, remove string) {
 	c.Helper()
 	data, err := os.ReadFile(filepath.Join(c.root(), "docs", "install.md"))
@@ -88,9 +88,9 @@ func (c *cluster) documented() (apply, remove string) {
 	for line := range strings.Lines(string(data)) {
 		command, ok := strings.CutPrefix(strings.TrimSuffix(line, "\n"), "    kubectl ")
 		switch {
-		case ok && strings.HasPrefix(command, "apply ") && strings.HasSuffix(command, " manifests/overlays/default"):
+		case ok && apply == "" && strings.HasPrefix(command, "apply ") && strings.HasSuffix(command, " manifests/overlays/default"):
 			apply = command
-		case ok && strings.HasPrefix(command, "delete ") && strings.HasSuffix(command, " manifests/overlays/default"):
+		case ok && remove == "" && strings.HasPrefix(command, "delete ") && strings.HasSuffix(command, " manifests/overlays/default"):
 			remove = command
 		}
 	}

@@ -37,7 +37,8 @@ type Options struct {
 	// Kustomization is the kustomization to apply, overlays/default by default.
 	Kustomization string
 
-	// Applied reports that the caller has applied it already.
+	// Applied reports that the caller has installed the manifests already, by kubectl or by
+	// Helm. The programs get the flags of the Deployments in the cluster.
 	Applied bool
 
 	// WebhookFlags and SweeperFlags are appended to the shipped flags, so they override.
@@ -102,11 +103,7 @@ func Install(ctx context.Context, c *controlplane.ControlPlane, options Options)
 }
 
 func (i *Installation) install(ctx context.Context) error {
-	root, err := controlplane.Root()
-	if err != nil {
-		return err
-	}
-	objects, err := manifests.Build(ctx, i.controlPlane.Kubectl(), filepath.Join(root, "manifests"), i.options.Kustomization)
+	objects, err := i.objects(ctx)
 	if err != nil {
 		return err
 	}
@@ -126,6 +123,28 @@ func (i *Installation) install(ctx context.Context) error {
 		return err
 	}
 	return i.waitForPolicies(ctx)
+}
+
+// objects returns the objects of the kustomization, or the Deployments that are installed.
+func (i *Installation) objects(ctx context.Context) ([]*unstructured.Unstructured, error) {
+	if i.options.Applied {
+		list := &unstructured.UnstructuredList{}
+		list.SetAPIVersion("apps/v1")
+		list.SetKind("DeploymentList")
+		if err := i.client.List(ctx, list, client.InNamespace(Namespace)); err != nil {
+			return nil, err
+		}
+		var installed []*unstructured.Unstructured
+		for n := range list.Items {
+			installed = append(installed, &list.Items[n])
+		}
+		return installed, nil
+	}
+	root, err := controlplane.Root()
+	if err != nil {
+		return nil, err
+	}
+	return manifests.Build(ctx, i.controlPlane.Kubectl(), filepath.Join(root, "manifests"), i.options.Kustomization)
 }
 
 func (i *Installation) noteFlags(deployment *unstructured.Unstructured) error {

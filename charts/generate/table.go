@@ -1,0 +1,35 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// tableStart is the line of README.md after which the table follows, up to the end.
+const tableStart = "<!-- Made of values.yaml by `make chart`. -->\n"
+
+// withTable returns the text with the table of all values.
+func withTable(text string, root *value) (string, error) {
+	before, _, found := strings.Cut(text, tableStart)
+	if !found {
+		return "", fmt.Errorf("README.md of the chart needs the line %q, after which the table of values follows", tableStart)
+	}
+	table := strings.Builder{}
+	table.WriteString(before + tableStart + "\n| value | default | meaning |\n|---|---|---|\n")
+	return table.String() + root.rows(""), nil
+}
+
+func (v *value) rows(prefix string) string {
+	var rows strings.Builder
+	for _, child := range v.children {
+		path := prefix + child.name
+		if child.children != nil {
+			rows.WriteString(child.rows(path + "."))
+			continue
+		}
+		initial, _ := json.Marshal(child.initial) // It was read from YAML.
+		fmt.Fprintf(&rows, "| `%s` | `%s` | %s |\n", path, initial, strings.ReplaceAll(child.description, "|", `\|`))
+	}
+	return rows.String()
+}
