@@ -5,5 +5,5 @@
 // second source: whoever changes a manifest changes the chart. An edit whose text is no
 // longer in the manifest is an error. Of the chart, people write Chart.yaml, values.yaml,
 // README.md without its table, and the templates that have no manifest: NOTES.txt,
-// _helpers.tpl and tests/.
+// _helpers.tpl, alert-receiver-rolebinding.yaml and tests/.
 package main

@@ -37,9 +37,12 @@ var edits = map[string][]edit{
 	},
 	"manifests/base/webhook-configuration.yaml":            {injected},
 	"manifests/base/webhook-configuration-validating.yaml": {injected},
-	"manifests/base/webhook-deployment.yaml":               append(pods("webhook", "50m"), hostNetwork...),
-	"manifests/base/sweeper-deployment.yaml": append(pods("sweeper", "10m"),
+	"manifests/base/webhook-deployment.yaml":               append(pods("webhook", "50m", "96Mi", "256Mi"), append(critical, hostNetwork...)...),
+	"manifests/base/sweeper-deployment.yaml": append(pods("sweeper", "10m", "96Mi", "256Mi"), append(critical,
 		after("        - --metrics-address=:8080", selfSigned+extraArgs("sweeper")),
+	)...),
+	"manifests/components/alert-receiver/deployment.yaml": append(pods("alertReceiver", "10m", "32Mi", "128Mi"),
+		after("        - --metrics-address=:8080", repeated("allowed-namespace", "namespaces")+repeated("allowed-alert", "alerts")+extraArgs("alertReceiver")),
 	),
 	"manifests/components/monitoring/prometheusrule.yaml":         {monitoringLabels},
 	"manifests/components/monitoring/webhook-servicemonitor.yaml": {monitoringLabels},
@@ -54,13 +57,13 @@ var injected = after("  name: isolate", `  {{- if .Values.certManager }}
   {{- end }}
 `)
 
-// pods returns the edits of a Deployment that both programs share.
-func pods(program, cpu string) []edit {
+// pods returns the edits that all Deployments share. The requests and limits are those of
+// the manifest.
+func pods(program, cpu, memory, limit string) []edit {
 	values := ".Values." + program
 	return []edit{
 		{old: "  replicas: 2\n", new: "  replicas: {{ " + values + ".replicas }}\n"},
 		after("      labels:", commonLabels(8)),
-		{old: "      priorityClassName: system-cluster-critical\n", new: optional("priorityClassName")},
 		after("      enableServiceLinks: false",
 			optional("imagePullSecrets")+optional("nodeSelector")+optional("tolerations")+optional("affinity")),
 		{old: "image: isolate.example.io/isolate:dev\n", new: `image: {{ include "isolate.image" . }}
@@ -70,11 +73,22 @@ func pods(program, cpu string) []edit {
 `},
 		{old: `          requests:
             cpu: ` + cpu + `
-            memory: 96Mi
+            memory: ` + memory + `
           limits:
-            memory: 256Mi
+            memory: ` + limit + `
 `, new: "          {{- toYaml " + values + ".resources | nindent 10 }}\n"},
 	}
+}
+
+// critical are the edits of what must run when nodes are full.
+var critical = []edit{{old: "      priorityClassName: system-cluster-critical\n", new: optional("priorityClassName")}}
+
+// repeated returns the lines of a flag for each item of a value of the alert receiver.
+func repeated(flag, value string) string {
+	return "        {{- range .Values.alertReceiver." + value + ` }}
+        - --` + flag + `={{ . }}
+        {{- end }}
+`
 }
 
 // commonLabels returns the lines of the common labels in a map of labels.

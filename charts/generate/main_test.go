@@ -52,7 +52,7 @@ func TestEveryObjectGetsTheCommonLabelsOnce(t *testing.T) {
 	require.NoError(t, err)
 	for name, text := range files {
 		want := 1
-		if strings.HasSuffix(name, "-deployment.yaml") {
+		if strings.HasSuffix(name, "deployment.yaml") {
 			want = 2 // And its pods.
 		}
 		require.Equal(t, want, strings.Count(text, ".Values.commonLabels"), name)

@@ -30,6 +30,7 @@ var sources = []source{
 	{name: "self-signed", folder: "manifests/components/self-signed", condition: "not .Values.certManager"},
 	{name: "cert-manager", folder: "manifests/components/cert-manager", condition: ".Values.certManager"},
 	{name: "monitoring", folder: "manifests/components/monitoring"},
+	{name: "alert-receiver", folder: "manifests/components/alert-receiver", condition: ".Values.alertReceiver.enabled"},
 	{name: "network-isolation", folder: "manifests/components/network-isolation", condition: ".Values.networkIsolation"},
 }
 

@@ -30,9 +30,14 @@ func TestHelmRendersWhatKustomizeBuilds(t *testing.T) {
 		"monitoring":        {[]string{"monitoring.serviceMonitors=true", "monitoring.rules=true"}, []string{"overlays/default"}, []string{"monitoring"}},
 		"host network":      {[]string{"hostNetwork=true"}, []string{"overlays/default"}, []string{"host-network"}},
 		"network isolation": {[]string{"networkIsolation={shop}"}, []string{"overlays/default", "shop"}, nil},
+		"alert receiver":    {[]string{"alertReceiver.enabled=true"}, []string{"overlays/default"}, []string{"alert-receiver"}},
+		"alert receiver for a namespace and an alert": {
+			[]string{"alertReceiver.enabled=true", "alertReceiver.namespaces={shop}", "alertReceiver.alerts={PodServesErrors}"},
+			[]string{"overlays/default", "examples/alertmanager"}, nil,
+		},
 		"all of them": {
-			[]string{"certManager=true", "monitoring.serviceMonitors=true", "monitoring.rules=true", "hostNetwork=true", "networkIsolation={shop}"},
-			[]string{"overlays/cert-manager", "shop"}, []string{"monitoring", "host-network"},
+			[]string{"certManager=true", "monitoring.serviceMonitors=true", "monitoring.rules=true", "hostNetwork=true", "networkIsolation={shop}", "alertReceiver.enabled=true"},
+			[]string{"overlays/cert-manager", "shop"}, []string{"monitoring", "host-network", "alert-receiver"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
