@@ -5,7 +5,6 @@ SHELL := bash
 # The same build flags everywhere, so that every target shares the build cache.
 export CGO_ENABLED := 0
 export GOFLAGS := -trimpath
-
 BIN := .build/bin
 GOLANGCI_LINT := go run github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 GOTEST := go test -count=1 -timeout=30m
@@ -27,8 +26,7 @@ image: ## Build the image IMAGE with docker, podman or buildah
 	@release/image.sh $(IMAGE) $(VERSION) $(IMAGE_FLAGS)
 
 image-archive: ## Write the image IMAGE to dist/ as OCI archives, without a container engine
-	@cd release && go build -o ../$(BIN)/image ./image
-	@$(BIN)/image --image=$(IMAGE) --revision=$$(git rev-parse HEAD)
+	@cd release && go build -o ../$(BIN)/image ./image && cd .. && $(BIN)/image --image=$(IMAGE) --revision=$$(git rev-parse HEAD)
 
 plugin-archives: ## Build the kubectl plugin for all platforms into dist/plugin, with krew's manifest
 	@cmd/kubectl-isolate/archives.sh $(VERSION) dist/plugin
@@ -36,14 +34,20 @@ plugin-archives: ## Build the kubectl plugin for all platforms into dist/plugin,
 chart: ## Write charts/isolate from the manifests
 	@go run ./charts/generate
 
+release-tag: ## Commit VERSION's image to the manifests, beside the branch, and tag that: VERSION=v1.2.3 IMAGE=ghcr.io/OWNER/isolate
+release: ## Write everything that the tag VERSION publishes to dist/, the same bytes every time
+release-verify: ## Check that dist/ is the release of the tag VERSION
+release-push: ## Push the image in dist/ to its registry
+release-tag release release-verify release-push:
+	@cd release && go build -o ../$(BIN)/dist ./dist && cd .. && $(BIN)/dist $(patsubst release-%,%,$(@:release=build)) --version=$(VERSION) --image=$(IMAGE) $(RELEASE_FLAGS)
+
 packages: ## Install the Debian packages that tests need
 	apt-get update -qq && apt-get install -qq --no-install-recommends $$(grep -v '^#' test/packages.txt)
 
-up: $(BIN)/devcluster ## Start a local control plane with isolate and wait until it is ready
-	@$(BIN)/devcluster up
-
-down: $(BIN)/devcluster ## Stop what `make up` started and wait until it is gone
-	@$(BIN)/devcluster down
+up: ## Start a local control plane with isolate and wait until it is ready
+down: ## Stop what `make up` started and wait until it is gone
+up down: $(BIN)/devcluster
+	@$(BIN)/devcluster $@
 
 demo: ## Play an incident from start to end and check what it shows
 	@go run ./test/cmd/demo

@@ -42,6 +42,16 @@ func NewMetrics(registry prometheus.Registerer) (*Metrics, error) {
 			Help: "Annotations of isolate on Namespaces that are invalid, and ignored in favor of the flag.",
 		}),
 	}
+	// A series that begins with its first refusal shows Prometheus no increase.
+	for _, refusal := range quarantine.Refusals() {
+		m.decisions.WithLabelValues(string(quarantine.ActionDeny), string(refusal.Reason))
+	}
+	for _, action := range []quarantine.Action{
+		quarantine.ActionNone, quarantine.ActionQuarantine, quarantine.ActionDetach, quarantine.ActionExtend,
+		quarantine.ActionRelease, quarantine.ActionDropAnnotations,
+	} {
+		m.decisions.WithLabelValues(string(action), "")
+	}
 	return m, errors.Join(registry.Register(m.decisions), registry.Register(m.failures),
 		registry.Register(m.duration), registry.Register(m.invalidNamespaceConfigs))
 }

@@ -32,6 +32,14 @@ isolate_webhook_ready `+value+"\n")))
 	}
 }
 
+func TestEveryDecisionIsCountedFromZero(t *testing.T) {
+	metrics := newMetrics(t)
+	require.Equal(t, len(quarantine.Refusals())+6, testutil.CollectAndCount(metrics.decisions))
+	metrics.decided(quarantine.Decision{Action: quarantine.ActionDeny, Denial: &quarantine.Denial{Reason: quarantine.Refusals()[0].Reason}}, 0)
+	metrics.decided(quarantine.Decision{Action: quarantine.ActionRelease}, 0)
+	require.Equal(t, len(quarantine.Refusals())+6, testutil.CollectAndCount(metrics.decisions), "no decision begins a series")
+}
+
 func TestTheUseOfBudgetsIsPublishedByNamespace(t *testing.T) {
 	config := quarantine.DefaultConfig()
 	config.ControllerBudget, config.NamespaceBudget = 4, 10

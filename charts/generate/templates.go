@@ -50,6 +50,9 @@ func templates(root string) (map[string]string, error) {
 				return nil, err
 			}
 			used[path] = true
+			if strings.Contains(string(manifest), "config.kubernetes.io/local-config") {
+				continue // Only kustomize reads it.
+			}
 			text, err := template(path, string(manifest), s.condition)
 			if err != nil {
 				return nil, err

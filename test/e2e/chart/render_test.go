@@ -27,7 +27,7 @@ func TestHelmRendersWhatKustomizeBuilds(t *testing.T) {
 	}{
 		"default":           {nil, []string{"overlays/default"}, nil},
 		"cert-manager":      {[]string{"certManager=true"}, []string{"overlays/cert-manager"}, nil},
-		"monitoring":        {[]string{"monitoring.serviceMonitors=true", "monitoring.rules=true"}, []string{"overlays/default"}, []string{"monitoring"}},
+		"monitoring":        {[]string{"monitoring.serviceMonitors=true", "monitoring.rules=true", "monitoring.dashboard=true"}, []string{"overlays/default"}, []string{"monitoring"}},
 		"host network":      {[]string{"hostNetwork=true"}, []string{"overlays/default"}, []string{"host-network"}},
 		"network isolation": {[]string{"networkIsolation={shop}"}, []string{"overlays/default", "shop"}, nil},
 		"alert receiver":    {[]string{"alertReceiver.enabled=true"}, []string{"overlays/default"}, []string{"alert-receiver"}},
@@ -36,7 +36,7 @@ func TestHelmRendersWhatKustomizeBuilds(t *testing.T) {
 			[]string{"overlays/default", "examples/alertmanager"}, nil,
 		},
 		"all of them": {
-			[]string{"certManager=true", "monitoring.serviceMonitors=true", "monitoring.rules=true", "hostNetwork=true", "networkIsolation={shop}", "alertReceiver.enabled=true"},
+			[]string{"certManager=true", "monitoring.serviceMonitors=true", "monitoring.rules=true", "monitoring.dashboard=true", "hostNetwork=true", "networkIsolation={shop}", "alertReceiver.enabled=true"},
 			[]string{"overlays/cert-manager", "shop"}, []string{"monitoring", "host-network", "alert-receiver"},
 		},
 	} {
@@ -59,7 +59,7 @@ func TestHelmRendersWhatKustomizeBuilds(t *testing.T) {
 // Another namespace is in every place where the manifests name theirs.
 func TestTheReleasesNamespaceIsEverywhere(t *testing.T) {
 	t.Parallel()
-	out, err := helmCommand(t.Context(), "template", release, chart, "--namespace=elsewhere", "--set=monitoring.rules=true,monitoring.serviceMonitors=true,certManager=true").Output()
+	out, err := helmCommand(t.Context(), "template", release, chart, "--namespace=elsewhere", "--set=monitoring.rules=true,monitoring.dashboard=true,monitoring.serviceMonitors=true,certManager=true").Output()
 	require.NoError(t, err)
 	require.NotContains(t, string(out), installation.Namespace)
 	for _, object := range objectsIn(t, string(out)) {

@@ -44,6 +44,8 @@ var values = map[string]set{
 	"alertReceiver.extraArgs":     {`["--cert-dir=/tls"]`, "alertReceiver.enabled", "        - \"--cert-dir=/tls\"\n"},
 	"monitoring.serviceMonitors":  {"true", "", "kind: ServiceMonitor\n"},
 	"monitoring.rules":            {"true", "", "kind: PrometheusRule\n"},
+	"monitoring.runbook":          {"https://docs.example.com/on-call", "monitoring.rules", "runbook_url: \"https://docs.example.com/on-call#isolatewebhookdown\"\n"},
+	"monitoring.dashboard":        {"true", "", "    grafana_dashboard: \"1\"\n"},
 	"monitoring.labels":           {`{"release": "prometheus"}`, "monitoring.rules", "    release: prometheus\n"},
 	"priorityClassName":           {"critical", "", "      values: [critical]\n"},
 	"nodeSelector":                {`{"zone": "a"}`, "", `nodeSelector: {"zone":"a"}`},
