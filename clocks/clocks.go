@@ -49,11 +49,22 @@ func (c *Clocks) Reached(ctx context.Context) (time.Time, error) {
 	earliest, latest, _, _ := c.server.bounds()
 	local := c.local.Now()
 	c.reportSkew(ctx, local, skewOf(local, earliest, latest))
-	if local.Sub(earliest) > Tolerance {
-		return earliest, nil
-	}
-	return local, nil
+	return c.Now(), nil
 }
+
+// Now is [Clocks.Reached] by the API server's last response, however old that is, for what
+// deletes nothing. Before the first response it is the local time. It implements
+// [clock.PassiveClock].
+func (c *Clocks) Now() time.Time {
+	local := c.local.Now()
+	if earliest, _, _, ok := c.server.bounds(); ok && local.Sub(earliest) > Tolerance {
+		return earliest
+	}
+	return local
+}
+
+// Since implements [clock.PassiveClock].
+func (c *Clocks) Since(t time.Time) time.Duration { return c.Now().Sub(t) }
 
 // skewOf returns how far the server's clock is certainly ahead of the local clock,
 // negative if behind, and 0 if they may agree.

@@ -79,7 +79,15 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 		options.Selectors = watcher
 	}
 	deleted := deletions.NewTracker()
-	recorder, err := newRecorder(mgr, options, deleted)
+	client, err := deletions.NewClient(mgr)
+	if err != nil {
+		return nil, err
+	}
+	both, err := clocks.New(options.Local, options.ServerTime, client.AskTime, options.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	recorder, err := newRecorder(mgr, options, both, deleted)
 	if err != nil {
 		return nil, err
 	}
@@ -87,8 +95,8 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.Add(recorder),
 		quarantinedpods.AddReadyzCheck(mgr),
-		quarantinedpods.RegisterMetrics(mgr.GetCache(), mgr.Elected(), options.Local, options.Metrics),
-		addControllers(mgr, options, recorder, deleted, changes),
+		quarantinedpods.RegisterMetrics(mgr.GetCache(), mgr.Elected(), both, options.Metrics),
+		addControllers(mgr, options, client, both, recorder, deleted, changes),
 	)
 }
 
@@ -104,23 +112,17 @@ func (o *Options) setDefaults() {
 	}
 }
 
-func newRecorder(mgr manager.Manager, options Options, gate events.Gate) (*events.Recorder, error) {
+func newRecorder(mgr manager.Manager, options Options, clk clock.PassiveClock, gate events.Gate) (*events.Recorder, error) {
 	instance, err := os.Hostname()
 	if err != nil {
 		return nil, fmt.Errorf("looking up the host name for events: %w", err)
 	}
-	return events.NewRecorder(mgr.GetClient(), options.Local, events.Reporter{Controller: reportingController, Instance: instance}, gate, options.Metrics)
+	return events.NewRecorder(mgr.GetClient(), clk, events.Reporter{Controller: reportingController, Instance: instance}, gate, options.Metrics)
 }
 
-func addControllers(mgr manager.Manager, options Options, publisher events.Publisher, deleted *deletions.Tracker, changes *leakguard.Changes) error {
-	client, err := deletions.NewClient(mgr)
-	if err != nil {
-		return err
-	}
-	both, err := clocks.New(options.Local, options.ServerTime, client.AskTime, options.Metrics)
-	if err != nil {
-		return err
-	}
+func addControllers(mgr manager.Manager, options Options, client deletions.Client, both *clocks.Clocks,
+	publisher events.Publisher, deleted *deletions.Tracker, changes *leakguard.Changes,
+) error {
 	steps := clocksteps.New(both, options.Local, options.Elapsed, quarantinedpods.Lister(mgr.GetCache()))
 	return errors.Join(
 		expiration.Add(mgr, expiration.Options{
@@ -128,15 +130,15 @@ func addControllers(mgr manager.Manager, options Options, publisher events.Publi
 			Deletions: deleted, Events: publisher, Metrics: options.Metrics,
 		}),
 		leakguard.Add(mgr, leakguard.Options{
-			Workers: options.Workers, Selectors: options.Selectors, Changes: changes,
-			Clock: options.Local, Events: publisher, Metrics: options.Metrics,
+			Selectors: options.Selectors, Changes: changes, Clock: both,
+			Events: publisher, Metrics: options.Metrics,
 		}),
 		podevents.Add(mgr, podevents.Options{
-			Selectors: options.Selectors, Clock: options.Local, Elapsed: options.Elapsed, Steps: steps,
+			Selectors: options.Selectors, Clock: both, Elapsed: options.Elapsed, Steps: steps,
 			Deletions: deleted, Events: publisher, Metrics: options.Metrics,
 		}),
 		replacement.Add(mgr, replacement.Options{
-			Timeout: options.ReplacementTimeout, Selectors: options.Selectors, Clock: options.Local, Steps: steps,
+			Timeout: options.ReplacementTimeout, Selectors: options.Selectors, Clock: both, Steps: steps,
 			Events: publisher, Metrics: options.Metrics,
 		}),
 		startupscan.Add(mgr, startupscan.Options{

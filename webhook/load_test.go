@@ -165,6 +165,13 @@ func TestMemoryIsBoundedAndReviewsAreAnswered(t *testing.T) {
 		"idle TLS connections":          func(l *loaded) { l.open(1000, nil) },
 		"garbage":                       func(l *loaded) { l.open(1000, []byte(head(7)+"garbage")) },
 		"large bodies":                  func(l *loaded) { l.open(200, large) },
+		"slow, large and garbage connections together": func(l *loaded) {
+			var group sync.WaitGroup
+			group.Go(func() { l.open(1000, []byte(head(7_000_000)+"{")) })
+			group.Go(func() { l.open(40, large) })
+			group.Go(func() { l.open(200, []byte(head(7)+"garbage")) })
+			group.Wait()
+		},
 		"forged reviews that are kept open": func(l *loaded) {
 			review, err := json.Marshal(admissionv1.AdmissionReview{Request: update(trigger)})
 			require.NoError(l, err)

@@ -44,8 +44,8 @@ type options struct {
 // AddFlags implements [command.Options].
 func (o *options) AddFlags(flags *command.Flags) {
 	work := flags.Group("Quarantined pods")
-	work.IntVar(&o.workers, "workers", 32,
-		"How many pods may be deleted at the same time.")
+	work.IntVar(&o.workers, "workers", 100,
+		"How many pods may be deleted at the same time. The default is what an API server serves at a time on one connection.")
 	command.DurationVar(work, &o.replacementTimeout, "replacement-timeout", 5*time.Minute,
 		"How long after a quarantine the former controller may be short of pods before this is reported.")
 	o.selecting.AddFlag(work)

@@ -22,7 +22,7 @@ func TestFlagsAreOptional(t *testing.T) {
 	process, err := command.Parse("sweeper", o, nil)
 	require.NoError(t, err)
 	require.Equal(t, &options{
-		workers:                 32,
+		workers:                 100,
 		replacementTimeout:      5 * time.Minute,
 		leaderElect:             true,
 		leaderElectionNamespace: "isolate-system",

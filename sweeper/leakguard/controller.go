@@ -58,11 +58,12 @@ type controller struct {
 	lastSeen  lastSeen
 }
 
+// workers is how many pods are checked at the same time. It is small beside the sweeper's
+// deletions, which come first, and large enough for a selector that selects hundreds of pods.
+const workers = 8
+
 // Options are what the leak guard needs besides a manager.
 type Options struct {
-	// Workers is how many pods are checked at the same time.
-	Workers int
-
 	// Selectors knows what selects a pod, and Changes where a selector changed.
 	Selectors Selectors
 	Changes   *Changes
@@ -80,7 +81,7 @@ func Add(mgr manager.Manager, options Options) error {
 	}
 	c := &controller{cache: mgr.GetCache(), writer: mgr.GetClient(), selectors: options.Selectors,
 		clock: options.Clock, events: options.Events, metrics: metrics}
-	return quarantinedpods.AddController(mgr, "leakguard", options.Workers, c, func(pod *metav1.PartialObjectMetadata) { c.forget(client.ObjectKeyFromObject(pod)) },
+	return quarantinedpods.AddController(mgr, "leakguard", workers, c, func(pod *metav1.PartialObjectMetadata) { c.forget(client.ObjectKeyFromObject(pod)) },
 		&changeSource{changes: options.Changes, pods: mgr.GetCache()})
 }
 

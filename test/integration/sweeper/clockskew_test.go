@@ -36,6 +36,7 @@ func TestClockSkewDeletesNothingEarly(t *testing.T) {
 			})
 			requireAlive(t, pod)
 			require.Empty(t, sweeper.network.codes("web"))
+			require.Zero(t, sweeper.metric(t, "isolate_overdue_pods"), "a pod is overdue by both clocks")
 			require.InDelta(t, test.skew, sweeper.metric(t, "isolate_clock_skew_seconds"), 2)
 		})
 	}

@@ -55,7 +55,7 @@ func quarantinedFor(d time.Duration) gen.Option {
 // Each leader finds the same conditions, and publishes each of them as the same event.
 func TestNextLeaderDoesNotRepeatEvents(t *testing.T) {
 	namespace := newNamespace(t)
-	pod := create(t, namespace, "web", quarantinedFor(long/2), gen.Expires(time.Now().Add(2*time.Minute)))
+	pod := create(t, namespace, "web", quarantinedFor(30*time.Minute), gen.Expires(time.Now().Add(2*time.Minute)))
 	damaged := create(t, namespace, "damaged", gen.Without(quarantine.RecordKey))
 	for range 3 {
 		leader := start(t, namespace, replica(namespace))
@@ -133,9 +133,12 @@ func TestStuckPodIsReportedOnce(t *testing.T) {
 	pod := create(t, namespace, "web", withFinalizer, quarantinedFor(2*long))
 	waitEvents(t, pod, "Expired")
 	sweeper.local.Set(long)
+	sweeper.network.setServerClock(long)
+	waitReconciled(t, namespace) // Its requests measure the API server's clock.
 	require.NoError(t, patch(t.Context(), pod, gen.Annotation("example.com/touched", "yes")))
 	waitEvents(t, pod, "Expired", "StillTerminating")
 	sweeper.local.Set(0)
+	sweeper.network.setServerClock(0)
 	waitReconciled(t, namespace)
 	require.Equal(t, once, sweeper.network.codes("web"))
 	require.NoError(t, patch(t.Context(), pod, func(pod metav1.Object) { pod.SetFinalizers(nil) }))

@@ -17,6 +17,7 @@ type network struct {
 	mu      sync.Mutex
 	lines   []string // method and URL of each answered request
 	deletes []deletion
+	sending sync.RWMutex // read-locked by each DELETE without a response
 	before  func(pod string) error
 	ahead   time.Duration
 	cut     bool
@@ -39,6 +40,7 @@ type link struct {
 
 // RoundTrip implements [http.RoundTripper].
 func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
+	sent := time.Now()
 	_, pod, isPod := strings.Cut(request.URL.Path, "/pods/")
 	isDelete := isPod && request.Method == http.MethodDelete
 	n.mu.Lock()
@@ -46,6 +48,10 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 	n.mu.Unlock()
 	if cut {
 		return nil, errCut
+	}
+	if isDelete {
+		n.sending.RLock()
+		defer n.sending.RUnlock()
 	}
 	if isDelete && before != nil {
 		if err := before(pod); err != nil {
@@ -59,7 +65,6 @@ func (n *link) RoundTrip(request *http.Request) (*http.Response, error) {
 			return nil, request.Context().Err()
 		}
 	}
-	sent := time.Now()
 	pause(request.Context(), delay)
 	response, err := n.next.RoundTrip(request)
 	if err != nil {
@@ -137,8 +142,11 @@ func (n *network) fail() {
 	n.cut = true
 }
 
-// codes returns the status codes of the responses to a pod's DELETEs, in order.
+// codes returns the status codes of the responses to a pod's DELETEs, in order. A pod can be
+// gone a moment before the response arrives, so it waits for those that are under way.
 func (n *network) codes(pod string) []int {
+	n.sending.Lock()
+	defer n.sending.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	var codes []int
