@@ -13,7 +13,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/helm test/cmd/prometheus
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/prometheus
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets

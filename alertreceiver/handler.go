@@ -66,17 +66,17 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			logger(ctx).Info(logRefusedRequest, "reason", ReasonUnauthorized, "from", r.RemoteAddr, "error", err.Error())
 		})
 		w.Header().Set("WWW-Authenticate", strings.TrimSpace(scheme))
-		respond(w, []*refusal{{ReasonUnauthorized, messageUnauthorized, http.StatusUnauthorized}})
+		reject(w, &refusal{ReasonUnauthorized, messageUnauthorized, http.StatusUnauthorized})
 		return
 	}
 	if !h.acquire(ctx) {
-		respond(w, []*refusal{h.refuseRequest(ctx, temporary(ReasonOverloaded, messageOverloaded))})
+		reject(w, h.refuseRequest(ctx, temporary(ReasonOverloaded, messageOverloaded)))
 		return
 	}
 	defer h.slots.Release(1)
 	read, refused := receive(w, r)
 	if refused != nil {
-		respond(w, []*refusal{h.refuseRequest(ctx, refused)})
+		reject(w, h.refuseRequest(ctx, refused))
 		return
 	}
 	connections.Received(ctx)
@@ -152,6 +152,13 @@ func (h *Handler) refuseRequest(ctx context.Context, refused *refusal) *refusal 
 	h.metrics.refused(refused.reason)
 	logger(ctx).Info(logRefusedRequest, "reason", refused.reason, "message", refused.message)
 	return refused
+}
+
+// reject answers to a request that was not read as a whole. It closes the connection, or the
+// server would read on.
+func reject(w http.ResponseWriter, refused *refusal) {
+	w.Header().Set("Connection", "close")
+	respond(w, []*refusal{refused})
 }
 
 // respond answers with the refusals, and with the highest of their codes: one that is worth a

@@ -29,11 +29,12 @@ const (
 	readTimeout   = 10 * time.Second
 	writeTimeout  = requestTimeout + 5*time.Second
 
-	// idleTimeout is for a connection between two requests, and for one that has not sent
-	// anything yet. Alertmanager closes its own after five minutes.
-	idleTimeout = 2 * time.Minute
+	// idleTimeout is longer than that of Alertmanager's client, five minutes, so that the
+	// receiver never closes a connection on which a request may be arriving.
+	idleTimeout = 6 * time.Minute
 
-	handshakeTimeout = 10 * time.Second
+	// Deadlines of a new connection. Alertmanager opens one to send a request.
+	handshakeTimeout, firstByteTimeout = 10 * time.Second, 10 * time.Second
 
 	maxHeaderBytes = 16 << 10
 
@@ -94,7 +95,7 @@ func newServer(options Options, handler http.Handler) (*manager.Server, error) {
 		config = &tls.Config{GetCertificate: options.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
 	}
 	listener, err := connections.Listen(options.Address, config, connections.Limits{
-		Total: maxConnections, Pending: maxPending, Handshake: handshakeTimeout, FirstByte: idleTimeout,
+		Total: maxConnections, Pending: maxPending, Handshake: handshakeTimeout, FirstByte: firstByteTimeout,
 	}, func() {}, func() {})
 	if err != nil {
 		return nil, err

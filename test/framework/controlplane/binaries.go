@@ -28,6 +28,9 @@ type distribution struct {
 	prefix string
 	// programs are the names of the symlinks: the binary runs the one it is called by.
 	programs []string
+	// builder says that the module's command builds the programs into the folder that it is
+	// given.
+	builder bool
 	// description lists the contents, for the message about the build.
 	description string
 }
@@ -47,6 +50,10 @@ var (
 		module: "certmanager", prefix: "certmanager",
 		programs:    []string{"cert-manager"},
 		description: "cert-manager",
+	}
+	alertmanager = distribution{
+		module: "alertmanager", prefix: "alertmanager", builder: true,
+		description: "Alertmanager and amtool",
 	}
 )
 
@@ -97,6 +104,12 @@ func OldestBinaries(ctx context.Context, progress io.Writer) (string, error) {
 func CertManager(ctx context.Context, progress io.Writer) (string, error) {
 	dir, err := certManager.binaries(ctx, progress)
 	return filepath.Join(dir, "cert-manager"), err
+}
+
+// Alertmanager returns the folder with the programs alertmanager and amtool. It builds them
+// like Binaries does.
+func Alertmanager(ctx context.Context, progress io.Writer) (string, error) {
+	return alertmanager.binaries(ctx, progress)
 }
 
 // link makes path a symlink to the target. It replaces an existing link

@@ -47,6 +47,9 @@ func (d distribution) build(ctx context.Context, source, dir string, progress io
 		return err
 	}
 	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", d.ldflags(), "-o", filepath.Join(unfinished, d.module), ".")
+	if d.builder {
+		cmd = exec.CommandContext(ctx, "go", "run", ".", unfinished)
+	}
 	cmd.Dir = source
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false")
 	if err := d.runWithProgress(cmd, progress); err != nil {

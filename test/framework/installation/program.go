@@ -11,7 +11,10 @@ import (
 	"strings"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/test/framework/controlplane"
 )
@@ -33,7 +36,7 @@ type Program struct {
 	// CertDir is the folder with the webhook's mounted Secret.
 	CertDir string
 
-	// Port is the webhook's port, 0 for the sweeper.
+	// Port is the port of the webhook or the alert receiver, 0 for the sweeper.
 	Port int
 
 	// Delete removes the replica from the webhook's Service immediately, as deleting
@@ -79,6 +82,24 @@ func (i *Installation) StartWebhook(ctx context.Context, flags ...string) (*Prog
 func (i *Installation) StartSweeper(ctx context.Context, flags ...string) (*Program, error) {
 	return i.start(ctx, "sweeper", func(*Program, []int) []string {
 		return append([]string{"--leader-election-namespace=" + Namespace}, append(slices.Clip(i.options.SweeperFlags), flags...)...)
+	})
+}
+
+// StartAlertReceiver starts a replica of the alert receiver, which the caller has applied,
+// and returns when it is ready. It has the flags of its Deployment, and accepts the token in
+// the file.
+func (i *Installation) StartAlertReceiver(ctx context.Context, tokenFile string, flags ...string) (*Program, error) {
+	deployment := &unstructured.Unstructured{}
+	deployment.SetGroupVersionKind(appsv1.SchemeGroupVersion.WithKind("Deployment"))
+	if err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: "isolate-alert-receiver"}, deployment); err != nil {
+		return nil, err
+	}
+	if err := i.noteFlags(deployment); err != nil {
+		return nil, err
+	}
+	return i.start(ctx, "alert-receiver", func(p *Program, ports []int) []string {
+		p.Port = ports[2]
+		return append([]string{"--host=127.0.0.1", "--port=" + strconv.Itoa(p.Port), "--token-file=" + tokenFile}, flags...)
 	})
 }
 
