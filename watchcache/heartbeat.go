@@ -20,6 +20,10 @@ const (
 	// failed read does no harm.
 	heartbeatPeriod  = 2 * time.Second
 	heartbeatTimeout = 2 * time.Second
+
+	// settlePeriod is after how long a read counts. What the watches have delivered before
+	// its answer is in the mirrors by then.
+	settlePeriod = 100 * time.Millisecond
 )
 
 var (
@@ -78,6 +82,12 @@ func (h *Heartbeat) beat(ctx context.Context) {
 	reading, cancel := context.WithTimeout(ctx, heartbeatTimeout)
 	err := h.read(reading)
 	cancel()
+	if err == nil {
+		select {
+		case <-h.clock.After(settlePeriod):
+		case <-ctx.Done():
+		}
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.err = err; err == nil {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Log is the audit log of an API server.
@@ -18,6 +19,12 @@ type Entry struct {
 	ObjectRef      struct{ APIGroup, Resource, Subresource, Namespace, Name string }
 	RequestURI     string
 	ResponseStatus struct{ Code int }
+
+	// RequestReceivedTimestamp is the API server's time.
+	RequestReceivedTimestamp time.Time
+
+	// ResponseObject is the answer, at the level RequestResponse.
+	ResponseObject json.RawMessage
 
 	// Annotations include the authorizer's decision.
 	Annotations map[string]string

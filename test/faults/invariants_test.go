@@ -1,0 +1,186 @@
+package faults
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/waiting"
+)
+
+// grace is how long after the last fault something may be overdue, or still selected.
+const grace = time.Minute
+
+// protection is why a pod must exist.
+type protection struct {
+	name    string
+	held    bool
+	expires time.Time
+}
+
+// protect records what protects a quarantined pod, as the API server has stored it.
+func (s *scenario) protect(pod *corev1.Pod) {
+	status := quarantine.StatusOf(pod.Labels, pod.Annotations)
+	if pod.DeletionTimestamp != nil || status.State != quarantine.Quarantined {
+		return
+	}
+	s.setProtection(&pod.ObjectMeta, protection{name: pod.Name, held: status.Held, expires: status.ExpiresAt})
+}
+
+func (s *scenario) setProtection(pod *metav1.ObjectMeta, p protection) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.protected[string(pod.UID)] = p
+}
+
+func (s *scenario) protectionOf(pod *metav1.ObjectMeta) protection {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.protected[string(pod.UID)]
+}
+
+// withinGrace waits until the function returns no error.
+func (s *scenario) withinGrace(what string, problem func(ctx context.Context) error) {
+	s.Helper()
+	var last error
+	err := wait.PollUntilContextTimeout(s.Context(), waiting.Interval, time.Until(s.healed.Add(grace)), true, func(ctx context.Context) (bool, error) {
+		last = problem(ctx)
+		return last == nil, nil
+	})
+	require.NoError(s, err, "%s after the last fault, %s: %v", grace, what, last)
+}
+
+// nothingOverdue requires that every expired pod is deleted.
+func (s *scenario) nothingOverdue() {
+	s.Helper()
+	s.withinGrace("no pod is overdue", func(ctx context.Context) error {
+		pods, err := s.quarantinedPods(ctx)
+		for _, pod := range pods {
+			verdict, status := quarantine.VerdictOf(&pod.ObjectMeta, time.Now())
+			if verdict == quarantine.VerdictExpired {
+				return fmt.Errorf("pod %s expired at %s", pod.Name, status.ExpiresAt)
+			}
+		}
+		return err
+	})
+}
+
+func (s *scenario) everyReplicaIsReady() {
+	s.Helper()
+	s.withinGrace("every replica is ready", func(ctx context.Context) error {
+		for _, program := range []string{"webhook", "sweeper"} {
+			running := s.replicas(program)
+			if len(running) != replicas {
+				return fmt.Errorf("%d replicas of the %s run", len(running), program)
+			}
+			for _, p := range running {
+				if !p.Ready(ctx) {
+					return fmt.Errorf("%s is not ready", name(p))
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// everyPodIsIsolated requires that no quarantined pod is selected or owned.
+func (s *scenario) everyPodIsIsolated() {
+	s.Helper()
+	s.withinGrace("nothing selects a quarantined pod", func(ctx context.Context) error {
+		pods, err := s.quarantinedPods(ctx)
+		if err != nil {
+			return err
+		}
+		services, err := s.client.CoreV1().Services(s.namespace).List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, pod := range pods {
+			if status := quarantine.StatusOf(pod.Labels, pod.Annotations); status.State != quarantine.Quarantined {
+				return fmt.Errorf("pod %s is %v: %w", pod.Name, status.State, status.Problem)
+			}
+			if len(pod.OwnerReferences) > 0 || strings.HasPrefix(pod.Labels["app"], "app-") {
+				return fmt.Errorf("pod %s has the owners %v and the labels %v", pod.Name, pod.OwnerReferences, pod.Labels)
+			}
+			for _, service := range services.Items {
+				if labels.SelectorFromSet(service.Spec.Selector).Matches(labels.Set(pod.Labels)) {
+					return fmt.Errorf("service %s selects pod %s", service.Name, pod.Name)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (s *scenario) quarantinedPods(ctx context.Context) ([]corev1.Pod, error) {
+	list, err := s.client.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: quarantine.QuarantinedLabel})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// everyDeletionWasDue requires that isolate has deleted each pod once, and only pods that had
+// expired by the API server's clock and were not held. The audit log has the very object.
+func (s *scenario) everyDeletionWasDue() {
+	s.Helper()
+	entries, err := s.deletions.Entries()
+	require.NoError(s, err)
+	times := map[string]int{}
+	for _, entry := range entries {
+		if entry.ObjectRef.Namespace != s.namespace || entry.ResponseStatus.Code != http.StatusOK {
+			continue
+		}
+		s.counts.deletions.Add(1)
+		var pod metav1.PartialObjectMetadata
+		require.NoError(s, json.Unmarshal(entry.ResponseObject, &pod))
+		times[string(pod.UID)]++
+		status := quarantine.StatusOf(pod.Labels, pod.Annotations)
+		require.Equal(s, quarantine.Quarantined, status.State, "deleted: %+v", pod)
+		require.False(s, status.Held, "deleted: %+v", pod)
+		require.False(s, entry.RequestReceivedTimestamp.Before(status.ExpiresAt), "deleted at %s: %+v", entry.RequestReceivedTimestamp, pod)
+		require.Equal(s, 1, times[string(pod.UID)], "deleted again: %+v", pod)
+	}
+}
+
+// everyProtectedPodExists requires that no other way of deleting was found either.
+func (s *scenario) everyProtectedPodExists() {
+	s.Helper()
+	s.mu.Lock()
+	protected := s.protected
+	s.mu.Unlock()
+	for uid, p := range protected {
+		if !p.held && !p.expires.After(time.Now()) {
+			continue
+		}
+		pod, err := s.client.CoreV1().Pods(s.namespace).Get(s.Context(), p.name, metav1.GetOptions{})
+		require.NoError(s, err, "%+v", p)
+		require.Equal(s, uid, string(pod.UID))
+		require.Nil(s, pod.DeletionTimestamp, "%+v", p)
+	}
+}
+
+// cleanUp deletes the namespace and waits until it is gone.
+func (s *scenario) cleanUp() {
+	s.Helper()
+	namespaces := s.client.CoreV1().Namespaces()
+	waiting.NoError(s, func() error {
+		_, err := namespaces.Get(s.Context(), s.namespace, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil
+		}
+		_ = namespaces.Delete(s.Context(), s.namespace, metav1.DeleteOptions{})
+		return fmt.Errorf("the namespace exists: %w", err)
+	}, "the namespace is gone")
+}
