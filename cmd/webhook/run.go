@@ -7,6 +7,8 @@ import (
 	"net"
 	"strconv"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
@@ -40,7 +42,7 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 	files := certs.NewFileSource(o.certDir, clock.RealClock{})
 	drain := webhook.NewDrain(o.drainPeriod, clock.RealClock{})
 	if err := errors.Join(
-		files.RegisterMetrics(metrics.Registry), metrics.Registry.Register(watcher),
+		registerProcessMetrics(metrics.Registry), files.RegisterMetrics(metrics.Registry), metrics.Registry.Register(watcher),
 		mgr.Add(files), mgr.Add(watcher),
 		webhook.Setup(mgr, webhook.Options{
 			Config:         o.rules,
@@ -57,6 +59,15 @@ func (o *options) Run(ctx context.Context, process *command.Process) error {
 		return err
 	}
 	return mgr.Start(drain.Context(ctx))
+}
+
+// registerProcessMetrics registers the metrics of the process and of the Go runtime.
+// controller-runtime registers them in programs with controllers only.
+func registerProcessMetrics(registry prometheus.Registerer) error {
+	return errors.Join(
+		registry.Register(collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})),
+		registry.Register(collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsAll))),
+	)
 }
 
 // newWatcher returns a watcher of everything that selects pods.
