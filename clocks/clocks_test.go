@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 	clocktesting "k8s.io/utils/clock/testing"
-	"sigs.k8s.io/controller-runtime/pkg/log"
+
+	"isolate.example.io/test/framework/logs"
 )
 
 // noon is what all clocks show at first.
@@ -179,7 +178,7 @@ func TestWithoutTheServersTimeNothingIsReached(t *testing.T) {
 
 func TestSkewIsAMetricAndIsLoggedWhenItStartsAndStops(t *testing.T) {
 	w := newWorld(t)
-	ctx, lines := logged(t)
+	ctx, lines := logs.Messages(t)
 	measure := func(server time.Duration) float64 {
 		t.Helper()
 		w.pass(maxAge)
@@ -198,19 +197,4 @@ func TestSkewIsAMetricAndIsLoggedWhenItStartsAndStops(t *testing.T) {
 	require.Equal(t, []string{logSkewed}, *lines)
 	require.Zero(t, measure(0))
 	require.Equal(t, []string{logSkewed, logInSync}, *lines)
-}
-
-// logged returns a context whose logger appends the messages to lines.
-func logged(t *testing.T) (ctx context.Context, lines *[]string) {
-	t.Helper()
-	lines = new([]string)
-	sink := funcr.NewJSON(func(string) {}, funcr.Options{RenderBuiltinsHook: func(pairs []any) []any {
-		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] == "msg" {
-				*lines = append(*lines, pairs[i+1].(string))
-			}
-		}
-		return pairs
-	}})
-	return log.IntoContext(t.Context(), logr.New(sink.GetSink())), lines
 }

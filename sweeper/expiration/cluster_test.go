@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/go-logr/logr"
-	"github.com/go-logr/logr/funcr"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,8 +16,6 @@ import (
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/log"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"isolate.example.io/clocks"
 	"isolate.example.io/sweeper/deletions"
@@ -29,7 +25,6 @@ import (
 
 var (
 	resource = schema.GroupResource{Resource: "pods"}
-	webPod   = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
 
 	conflict = apierrors.NewConflict(resource, "web-1", errors.New("changed"))
 )
@@ -129,19 +124,4 @@ func (c *cluster) newController(t *testing.T) *controller {
 	})
 	require.NoError(t, err)
 	return controller
-}
-
-// logged returns a context whose logger appends the messages to lines.
-func logged(t *testing.T) (ctx context.Context, lines *[]string) {
-	t.Helper()
-	lines = new([]string)
-	sink := funcr.NewJSON(func(string) {}, funcr.Options{RenderBuiltinsHook: func(pairs []any) []any {
-		for i := 0; i < len(pairs); i += 2 {
-			if pairs[i] == "msg" {
-				*lines = append(*lines, pairs[i+1].(string))
-			}
-		}
-		return pairs
-	}})
-	return log.IntoContext(t.Context(), logr.New(sink.GetSink())), lines
 }

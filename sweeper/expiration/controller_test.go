@@ -10,6 +10,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/sweeper/internal/gen"
+	"isolate.example.io/test/framework/logs"
 )
 
 func TestReconcile(t *testing.T) {
@@ -40,14 +41,14 @@ func TestReconcile(t *testing.T) {
 			c.local.SetTime(gen.Noon.Add(test.local))
 			c.server = gen.Noon.Add(test.server)
 			controller := c.newController(t)
-			ctx, lines := logged(t)
-			result, err := controller.Reconcile(ctx, webPod)
+			ctx, lines := logs.Messages(t)
+			result, err := controller.Reconcile(ctx, gen.Request)
 			require.NoError(t, err)
 			require.Equal(t, reconcile.Result{RequeueAfter: test.after}, result)
 			require.Len(t, c.deletes, test.deletes)
 			require.Equal(t, test.log, *lines)
 
-			_, err = controller.Reconcile(ctx, webPod)
+			_, err = controller.Reconcile(ctx, gen.Request)
 			require.NoError(t, err)
 			require.Equal(t, test.log, *lines, "the same decision is not logged again")
 		})
@@ -57,7 +58,7 @@ func TestReconcile(t *testing.T) {
 func TestNothingIsDeletedWithoutTheServersTime(t *testing.T) {
 	c := newCluster(gen.Pod())
 	c.noDate = true
-	_, err := c.newController(t).Reconcile(t.Context(), webPod)
+	_, err := c.newController(t).Reconcile(t.Context(), gen.Request)
 	require.EqualError(t, err, "reading the API server's time: the API server's responses have no Date header, so isolate can't tell its time")
 	require.Empty(t, c.deletes)
 }
@@ -66,14 +67,14 @@ func TestADecisionIsLoggedAgainForAnotherExpiryAndAfterThePodWasGone(t *testing.
 	c := newCluster(gen.Pod())
 	c.local.SetTime(gen.Noon.Add(-time.Hour))
 	controller := c.newController(t)
-	ctx, lines := logged(t)
+	ctx, lines := logs.Messages(t)
 	for _, pod := range []*metav1.PartialObjectMetadata{gen.Pod(), gen.Pod(gen.Annotation(quarantine.ExpiresAtKey, "2026-03-01T15:00:00Z"))} {
 		c.cached = pod
-		_, err := controller.Reconcile(ctx, webPod)
+		_, err := controller.Reconcile(ctx, gen.Request)
 		require.NoError(t, err)
 	}
 	controller.decisions.forget(gen.Pod())
-	_, err := controller.Reconcile(ctx, webPod)
+	_, err := controller.Reconcile(ctx, gen.Request)
 	require.NoError(t, err)
 	require.Equal(t, []string{logWaiting, logWaiting, logWaiting}, *lines)
 }

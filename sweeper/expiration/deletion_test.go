@@ -14,11 +14,12 @@ import (
 	"isolate.example.io/quarantine"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/internal/gen"
+	"isolate.example.io/test/framework/logs"
 )
 
 func TestADeletionIsOfThePodThatWasChecked(t *testing.T) {
 	c := newCluster(gen.Pod())
-	_, err := c.newController(t).Reconcile(t.Context(), webPod)
+	_, err := c.newController(t).Reconcile(t.Context(), gen.Request)
 	require.NoError(t, err)
 	require.Len(t, c.deletes, 1)
 	require.EqualValues(t, "uid-1", *c.deletes[0].Preconditions.UID)
@@ -44,8 +45,8 @@ func TestTheResultOfADeletion(t *testing.T) {
 			c := newCluster(gen.Pod())
 			c.responses = []error{test.response}
 			controller := c.newController(t)
-			ctx, lines := logged(t)
-			_, err := controller.Reconcile(ctx, webPod)
+			ctx, lines := logs.Messages(t)
+			_, err := controller.Reconcile(ctx, gen.Request)
 			require.ErrorIs(t, err, test.want)
 			require.Len(t, c.deletes, 1)
 			require.InDelta(t, 1, testutil.ToFloat64(controller.metrics.deletions.WithLabelValues(string(test.result))), 0)
@@ -79,7 +80,7 @@ func TestAfterAConflictThePodIsCheckedAsTheAPIServerHasIt(t *testing.T) {
 		t.Run(test.rule, func(t *testing.T) {
 			c := newCluster(gen.Pod())
 			c.stored, c.responses = test.stored, test.responses
-			result, err := c.newController(t).Reconcile(t.Context(), webPod)
+			result, err := c.newController(t).Reconcile(t.Context(), gen.Request)
 			require.NoError(t, err)
 			require.Equal(t, test.after, result.RequeueAfter)
 			var versions []string
@@ -95,7 +96,7 @@ func TestAPodThatWasDeletedIsNotDeletedAgainWhileTheCacheLags(t *testing.T) {
 	c := newCluster(gen.Pod())
 	controller := c.newController(t)
 	for range 2 {
-		_, err := controller.Reconcile(t.Context(), webPod)
+		_, err := controller.Reconcile(t.Context(), gen.Request)
 		require.NoError(t, err)
 	}
 	require.Len(t, c.deletes, 1)
@@ -109,14 +110,14 @@ func TestADeletionThatWasSentIsFinished(t *testing.T) {
 		stop()
 		require.Equal(t, deletions.InFlight, controller.deletions.StateOf("uid-1"))
 	}
-	_, err := controller.Reconcile(ctx, webPod)
+	_, err := controller.Reconcile(ctx, gen.Request)
 	require.NoError(t, err)
 	require.Len(t, c.deletes, 1)
 }
 
 func TestTheEventOfADeletion(t *testing.T) {
 	c := newCluster(gen.Pod())
-	_, err := c.newController(t).Reconcile(t.Context(), webPod)
+	_, err := c.newController(t).Reconcile(t.Context(), gen.Request)
 	require.NoError(t, err)
 	require.Len(t, c.events, 1)
 	require.Equal(t, "Expired", c.events[0].Reason)

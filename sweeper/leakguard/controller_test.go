@@ -54,12 +54,10 @@ func newController(t *testing.T, c *cluster) *controller {
 	return &controller{cache: c, writer: c, selectors: index, clock: clocktesting.NewFakePassiveClock(gen.Noon), events: c, metrics: metrics}
 }
 
-var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
-
 func TestAPodThatSomethingSelectsIsDetached(t *testing.T) {
 	c := &cluster{cached: gen.Pod(quarantinedAndLabelled), patched: gen.Pod()}
 	guard := newController(t, c)
-	_, err := guard.Reconcile(t.Context(), webPod)
+	_, err := guard.Reconcile(t.Context(), gen.Request)
 	require.NoError(t, err)
 	require.InDelta(t, 1, testutil.ToFloat64(guard.metrics.total), 0)
 	require.Zero(t, testutil.ToFloat64(guard.metrics.leaking))
@@ -69,13 +67,13 @@ func TestAPodThatSomethingSelectsIsDetached(t *testing.T) {
 func TestALeakIsRetriedAndReportedAfterTheLagOfTheWebhook(t *testing.T) {
 	c := &cluster{cached: gen.Pod(quarantinedAndLabelled), patched: gen.Pod(quarantinedAndLabelled)}
 	guard := newController(t, c)
-	_, err := guard.Reconcile(t.Context(), webPod)
+	_, err := guard.Reconcile(t.Context(), gen.Request)
 	require.EqualError(t, err, "the webhook has not detached the pod from what selects it: Service/web")
 	require.Empty(t, c.events)
 	require.InDelta(t, 1, testutil.ToFloat64(guard.metrics.leaking), 0)
 
 	guard.clock.(*clocktesting.FakePassiveClock).SetTime(gen.Noon.Add(webhookLag))
-	_, err = guard.Reconcile(t.Context(), webPod)
+	_, err = guard.Reconcile(t.Context(), gen.Request)
 	require.Error(t, err)
 	require.Equal(t, []events.Event{leakingEvent(gen.Pod(), "Service/web")}, c.events)
 	require.InDelta(t, 1, testutil.ToFloat64(guard.metrics.total), 0, "it is one leak")
@@ -84,7 +82,7 @@ func TestALeakIsRetriedAndReportedAfterTheLagOfTheWebhook(t *testing.T) {
 func TestSelectingAReleasedPodIsNoLeak(t *testing.T) {
 	c := &cluster{cached: gen.Pod(quarantinedAndLabelled), patched: gen.Pod(gen.Released(), labelled)}
 	guard := newController(t, c)
-	result, err := guard.Reconcile(t.Context(), webPod)
+	result, err := guard.Reconcile(t.Context(), gen.Request)
 	require.NoError(t, err)
 	require.Equal(t, reconcile.Result{}, result)
 	require.Zero(t, testutil.ToFloat64(guard.metrics.leaking))

@@ -39,8 +39,6 @@ func (c *cluster) List(context.Context, client.ObjectList, ...client.ListOption)
 // Publish implements [events.Publisher].
 func (c *cluster) Publish(event events.Event) { c.events = append(c.events, event) }
 
-var webPod = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
-
 func set(available int32) *quarantine.SelectingObject {
 	return &quarantine.SelectingObject{Kind: quarantine.KindReplicaSet, Name: "web", UID: "set-1", Desired: 3, Available: available}
 }
@@ -70,7 +68,7 @@ func TestAControllerThatIsShortAfterTheTimeoutIsPublishedOnce(t *testing.T) {
 	} {
 		clk.SetTime(gen.Noon.Add(-time.Hour + step.after))
 		index.Set("ah", set(step.set))
-		result, err := check.Reconcile(t.Context(), webPod)
+		result, err := check.Reconcile(t.Context(), gen.Request)
 		require.NoError(t, err, step.rule)
 		require.Equal(t, reconcile.Result{RequeueAfter: step.wait}, result, step.rule)
 		require.Len(t, c.events, step.events, step.rule)
@@ -116,7 +114,7 @@ func TestTheTimeToTheReplacement(t *testing.T) {
 				} else {
 					index.Set("ah", check.set)
 				}
-				_, err := checked.Reconcile(t.Context(), webPod)
+				_, err := checked.Reconcile(t.Context(), gen.Request)
 				require.NoError(t, err)
 			}
 			require.Equal(t, test.took, observed(t, checked.metrics.took))

@@ -5,6 +5,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/sweeper/quarantinedpods"
@@ -12,6 +14,9 @@ import (
 
 // Noon is when [Pod] expires.
 var Noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// Request is the request to reconcile [Pod].
+var Request = reconcile.Request{NamespacedName: client.ObjectKey{Namespace: "ah", Name: "web-1"}}
 
 // Option changes a pod.
 type Option func(*metav1.PartialObjectMetadata)

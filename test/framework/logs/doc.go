@@ -1,0 +1,2 @@
+// Package logs captures what the code under test logs.
+package logs
