@@ -47,6 +47,19 @@ func binaries(ctx context.Context) (kube, programs string, err error) {
 	return kube, programs, err
 }
 
+// locked keeps other calls of up and down waiting until unlock is called. It returns the
+// process that runs the control plane, 0 if there is none.
+func (p place) locked() (pid int, unlock func(), err error) {
+	if unlock, err = controlplane.Lock(p.lock()); err != nil {
+		return 0, nil, err
+	}
+	if pid, err = p.runningPID(); err != nil {
+		unlock()
+		return 0, nil, err
+	}
+	return pid, unlock, nil
+}
+
 // up starts the control plane if it is not running, and prints how to use it.
 func up(ctx context.Context) error {
 	p, err := findPlace()
@@ -57,15 +70,11 @@ func up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := controlplane.Lock(p.lock())
+	pid, unlock, err := p.locked()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	pid, err := p.runningPID()
-	if err != nil {
-		return err
-	}
 	if pid == 0 {
 		if err := p.start(ctx); err != nil {
 			return err
@@ -146,15 +155,11 @@ func down(context.Context) error {
 	if err != nil {
 		return err
 	}
-	unlock, err := controlplane.Lock(p.lock())
+	pid, unlock, err := p.locked()
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	pid, err := p.runningPID()
-	if err != nil {
-		return err
-	}
 	if pid != 0 {
 		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err

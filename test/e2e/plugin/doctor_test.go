@@ -1,16 +1,23 @@
 package plugin
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
+	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/quarantine"
 	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/gen"
 )
 
@@ -115,6 +122,55 @@ func TestDoctorSaysWhatIsBroken(t *testing.T) {
 	_, err = configurations.Create(t.Context(), &admissionregistrationv1.MutatingWebhookConfiguration{ObjectMeta: fresh(configuration.ObjectMeta), Webhooks: configuration.Webhooks}, metav1.CreateOptions{})
 	require.NoError(t, err)
 	works()
+}
+
+// Not parallel: the sweeper is stopped, so that nothing renews the certificate.
+func TestDoctorSaysThatTheCertificateEnds(t *testing.T) {
+	n := newNamespace(t)
+	doctor := func(code int, want string) {
+		t.Helper()
+		n.until(func() bool {
+			r := n.isolate("doctor")
+			return r.code == code && strings.Contains(steady(r.out), want)
+		}, "doctor says: %s", want)
+	}
+	for _, program := range isolated.Programs() {
+		if program.Name == "sweeper" {
+			program.Kill()
+		}
+	}
+	n.serveCertificate(-80*24*time.Hour, 36*time.Hour)
+	doctor(0, "WARNING  The webhook's certificate was not renewed: it is valid until TIME, for 35h\n"+
+		"         To see why it is not renewed: kubectl get events -n isolate-system. To have a new one made: kubectl delete secret -n isolate-system isolate-webhook-tls\n")
+	n.serveCertificate(-80*24*time.Hour, -time.Hour)
+	doctor(1, "FAILED   The webhook's certificate has expired, or can't be read\n         To see why it is not renewed: ")
+
+	_, err := isolated.StartSweeper(t.Context())
+	require.NoError(t, err)
+	n.kubectl("delete", "secret", "-n", "isolate-system", "isolate-webhook-tls", "--ignore-not-found")
+	doctor(0, "OK       The webhook's certificate is valid until TIME, for ")
+	doctor(0, "OK       The webhook answers: ")
+}
+
+// serveCertificate replaces the webhook's certificate by one with this validity from now.
+func (n *namespace) serveCertificate(begin, end time.Duration) {
+	n.Helper()
+	secrets := admin.CoreV1().Secrets(installation.Namespace)
+	ca, err := secrets.Get(n.Context(), "isolate-ca", metav1.GetOptions{})
+	require.NoError(n, err)
+	issuer, err := tls.X509KeyPair(ca.Data[corev1.TLSCertKey], ca.Data[corev1.TLSPrivateKeyKey])
+	require.NoError(n, err)
+	serving, err := secrets.Get(n.Context(), "isolate-webhook-tls", metav1.GetOptions{})
+	require.NoError(n, err)
+	pair, err := tls.X509KeyPair(serving.Data[corev1.TLSCertKey], serving.Data[corev1.TLSPrivateKeyKey])
+	require.NoError(n, err)
+	template := *pair.Leaf
+	template.NotBefore, template.NotAfter = time.Now().Add(begin), time.Now().Add(end)
+	certificate, err := x509.CreateCertificate(rand.Reader, &template, issuer.Leaf, template.PublicKey, issuer.PrivateKey)
+	require.NoError(n, err)
+	serving.Data[corev1.TLSCertKey] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})
+	_, err = secrets.Update(n.Context(), serving, metav1.UpdateOptions{})
+	require.NoError(n, err)
 }
 
 // fresh is the metadata of an object that is created again.

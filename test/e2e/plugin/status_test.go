@@ -68,7 +68,7 @@ func TestStatusTellsThePodsStory(t *testing.T) {
 			"pod-template-hash=quarantined-" + hash + " (was " + hash + ")",
 			"release=quarantined-stable (was stable)",
 		},
-		"Selected Then By": {"Service/web", "Service/web-metrics", replicaSet},
+		"Then Selected By": {"Service/web", "Service/web-metrics", replicaSet},
 	} {
 		require.Equal(t, want, strings.Split(steady(strings.Join(section(story, name), "\n")), "\n"), name)
 	}
@@ -109,4 +109,15 @@ func TestStatusSaysWhatTheCallerMayNotSee(t *testing.T) {
 	require.Equal(t, []string{`would be refused: pods "` + pod + `"` + forbidden + `patch resource "pods" in API group "" in the namespace "shop"`},
 		section(story, "If Released"))
 	require.Equal(t, []string{`unknown: events` + forbidden + `list resource "events" in API group "" in the namespace "shop"`}, section(story, "Events"))
+}
+
+// Anyone who may annotate the pod writes the reason.
+func TestAReasonCantControlTheTerminal(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	n.createPod(gen.Pod("web"))
+	n.quarantine("web", quarantine.ReasonKey+"=logins \x1b[2Jhang\nHold: true")
+	require.Equal(t, []string{"logins ^[[2Jhang", "Hold: true"}, section(n.done("status", "web"), "Reason"))
+	require.Equal(t, []string{"false"}, section(n.done("status", "web"), "Hold"))
+	require.Contains(t, n.done("list"), "logins ^[[2Jhang…")
 }

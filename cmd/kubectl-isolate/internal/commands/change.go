@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
 	"k8s.io/kubectl/pkg/scheme"
@@ -110,11 +109,7 @@ func (c *change) run(command *cobra.Command, args []string) error {
 		return err
 	}
 	ctx := command.Context()
-	cluster, namespace, err := c.cluster()
-	if err != nil {
-		return err
-	}
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	cluster, pod, err := c.pod(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -74,11 +74,7 @@ func (o *collectOptions) run(command *cobra.Command, args []string) error {
 		return err
 	}
 	ctx := command.Context()
-	cluster, namespace, err := o.cluster()
-	if err != nil {
-		return err
-	}
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	cluster, pod, err := o.pod(ctx, name)
 	if err != nil {
 		return err
 	}

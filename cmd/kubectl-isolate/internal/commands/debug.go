@@ -6,7 +6,6 @@ import (
 	"github.com/spf13/cobra"
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubectldebug "k8s.io/kubectl/pkg/cmd/debug"
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
 )
@@ -42,12 +41,8 @@ func runDebug(command *cobra.Command, args []string, o *quarantineOptions, debug
 	if err != nil {
 		return err
 	}
-	cluster, namespace, err := o.cluster()
-	if err != nil {
-		return err
-	}
 	ctx := command.Context()
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	cluster, pod, err := o.pod(ctx, name)
 	if err != nil {
 		return err
 	}

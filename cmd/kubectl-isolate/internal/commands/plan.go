@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/pflag"
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
 	"k8s.io/kubectl/pkg/scheme"
@@ -78,11 +77,7 @@ func newPlanCommand(s *session) *cobra.Command {
 }
 
 func (o *planOptions) run(ctx context.Context, name string) error {
-	cluster, namespace, err := o.cluster()
-	if err != nil {
-		return err
-	}
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	cluster, pod, err := o.pod(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -165,6 +160,7 @@ func lostPolicies(ctx context.Context, cluster *pods.Cluster, before, after *cor
 }
 
 func (p *plan) print(to io.Writer, now time.Time) error {
+	to = escaping{to}
 	fmt.Fprintf(to, "%s\n\n", messagePlan(p.before))
 	out := printers.GetNewTabWriter(to)
 	fmt.Fprint(out, "LABEL\tNOW\tQUARANTINED\n")

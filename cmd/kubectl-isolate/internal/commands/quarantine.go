@@ -8,7 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/client-go/rest"
 	cmdutil "k8s.io/kubectl/pkg/cmd/util"
@@ -72,11 +71,7 @@ func (o *quarantineOptions) run(command *cobra.Command, args []string) error {
 		return err
 	}
 	ctx := command.Context()
-	cluster, namespace, err := o.cluster()
-	if err != nil {
-		return err
-	}
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	cluster, pod, err := o.pod(ctx, name)
 	if err != nil {
 		return err
 	}

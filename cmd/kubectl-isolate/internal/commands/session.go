@@ -1,11 +1,15 @@
 package commands
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/genericiooptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -63,6 +67,16 @@ func (s *session) cluster() (cluster *pods.Cluster, namespace string, err error)
 	return &pods.Cluster{Client: client, Clock: s.clock}, namespace, nil
 }
 
+// pod returns the pod of this name in the namespace that the flags name.
+func (s *session) pod(ctx context.Context, name string) (*pods.Cluster, *corev1.Pod, error) {
+	cluster, namespace, err := s.cluster()
+	if err != nil {
+		return nil, nil, err
+	}
+	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+	return cluster, pod, err
+}
+
 // printedWarnings prints each warning once, in colour on a terminal only.
 func (s *session) printedWarnings() rest.WarningHandler {
 	return rest.NewWarningWriter(s.ErrOut, rest.WarningWriterOptions{Deduplicate: true, Color: printers.AllowsColorOutput(s.ErrOut)})
@@ -91,4 +105,13 @@ func (w *warningList) HandleWarningHeader(code int, _ string, text string) {
 	if code == 299 && text != "" && !slices.Contains(w.texts, text) {
 		w.texts = append(w.texts, text)
 	}
+}
+
+// escaping escapes control characters in what others wrote, such as a reason or an event, so
+// that it can't change what a terminal shows.
+type escaping struct{ io.Writer }
+
+// Write implements [io.Writer].
+func (e escaping) Write(data []byte) (int, error) {
+	return len(data), printers.WriteEscaped(e.Writer, string(data))
 }

@@ -8,12 +8,12 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
 
@@ -43,20 +43,16 @@ func newStatusCommand(s *session) *cobra.Command {
 }
 
 func (o *statusOptions) run(ctx context.Context, name string) error {
-	cluster, namespace, err := o.session.cluster()
+	cluster, pod, err := o.pod(ctx, name)
 	if err != nil {
 		return err
 	}
 	o.cluster = cluster
-	pod, err := cluster.Client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
 	if quarantine.StatusOf(pod.Labels, pod.Annotations).State == quarantine.Free {
 		fmt.Fprintln(o.Out, messageNotQuarantined(pod))
 		return nil
 	}
-	out := printers.GetNewTabWriter(o.Out)
+	out := printers.GetNewTabWriter(escaping{o.Out})
 	o.printRecord(out, cluster.Views().Of(ctx, pod))
 	if pod.DeletionTimestamp == nil {
 		o.printRelease(ctx, out, pod)
@@ -77,7 +73,7 @@ func (o *statusOptions) printRecord(out io.Writer, view *pods.View) {
 		return
 	}
 	row("Quarantined", ago(status.QuarantinedAt, now)+" by "+status.By)
-	row("Reason", orNone(pod.Annotations[quarantine.ReasonKey]))
+	rows(out, "Reason", strings.Split(orNone(pod.Annotations[quarantine.ReasonKey]), "\n"))
 	row("Expires", inFuture(status.ExpiresAt, now))
 	if status.Problem != nil {
 		row("Problem", status.Problem.Error())
@@ -103,7 +99,7 @@ func (o *statusOptions) printRelease(ctx context.Context, out io.Writer, pod *co
 	for _, err := range unread {
 		names = append(names, "unknown "+err.Error())
 	}
-	rows(out, "Selected Then By", names)
+	rows(out, "Then Selected By", names)
 }
 
 func (o *statusOptions) printEvents(ctx context.Context, out io.Writer, pod *corev1.Pod) {
