@@ -1,5 +1,5 @@
 // Command kubectl-isolate is the kubectl plugin of isolate: it shows what a
-// quarantine would do, does it, and collects evidence, with the caller's own rights.
+// quarantine would do, does it, and collects evidence, with the caller's own permissions.
 package main
 
 import (

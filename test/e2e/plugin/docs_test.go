@@ -41,7 +41,8 @@ func TestTheDocumentNamesFlagsAndExitCodesThatExist(t *testing.T) {
 	n := newNamespace(t)
 	content := document(t)
 	var help strings.Builder
-	help.WriteString(n.done("--help") + n.kubectl("options") + n.kubectl("annotate", "--help"))
+	help.WriteString(n.done("--help") + n.kubectl("options") + n.kubectl("annotate", "--help") +
+		n.kubectl("create", "job", "--help") + n.kubectl("set", "env", "--help"))
 	for _, command := range commands {
 		help.WriteString(n.done(command, "--help"))
 		require.Contains(t, content, "kubectl isolate "+command)

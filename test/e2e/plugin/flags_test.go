@@ -41,5 +41,5 @@ func TestContextSelectsTheClusterTheUserAndTheNamespace(t *testing.T) {
 	require.Equal(t, "pod/there quarantined\n  written after SPAN\n", untimed(n.done("there", "--context=theirs", "--yes", "--wait=none")))
 	require.Equal(t, "carol", second.pod("there").Annotations[quarantine.QuarantinedByKey])
 	require.Equal(t, result{code: 1, errOut: "Error from server (NotFound): pods \"there\" not found\n"}, n.isolate("plan", "there"))
-	require.Equal(t, result{code: 1, errOut: "error: context \"nowhere\" does not exist\n"}, n.isolate("list", "--context=nowhere"))
+	require.Equal(t, result{code: 1, errOut: "Error in configuration: context was not found for specified context: nowhere\n"}, n.isolate("list", "--context=nowhere"))
 }

@@ -124,7 +124,7 @@ func TestAPodThatAServiceSelectsIsLeaking(t *testing.T) {
 	n.refuseTheSweeper()
 	n.quarantine("web")
 	require.Contains(t, cells(n.done("list", "--no-headers"))[0], "Unowned")
-	n.createService("leak", map[string]string{"app": "quarantined-web"})
+	n.createService("leak", map[string]string{"app": "web"})
 	require.Equal(t, [][]string{{"web", "<none>", "kubernetes-admin", "<none>", "SPAN", "false", "Leaking"}}, cells(n.done("list", "--no-headers")))
 	require.Equal(t, []string{"Leaking"}, section(n.done("status", "web"), "State"))
 }

@@ -6,14 +6,16 @@ const longRoot = `Quarantine a misbehaving pod: take it out of every Service and
 starts a replacement, and keep it running for investigation. On a terminal, isolate first
 shows what the quarantine would do, and asks. Then it waits until the pod is out and replaced.
 
-Everything here is done with your own rights, and needs nothing in the cluster but isolate.
-A POD is written POD or pod/POD.
+isolate deletes the pod when its time is up: after 24 hours, unless --ttl, the namespace or a
+later extend or hold says otherwise.
 
-Exit codes:
+All of this uses your own permissions, and the cluster needs only isolate.`
+
+const exitCodes = `Exit codes:
   0    done
   1    failed; the error says what to do
-  3    refused by isolate, a policy or the API server, and nothing was changed
-  4    quarantined, but what --wait names was not seen to come about within --timeout
+  3    refused by isolate, a policy or the API server; nothing was changed
+  4    quarantined, but what --wait waits for did not happen within --timeout
   5    collected, but something was refused or cut: manifest.json in the archive names it
   130  interrupted, by Ctrl-C or SIGTERM`
 
@@ -26,17 +28,15 @@ const exampleRoot = `  # Quarantine a pod, after showing what that would do
   # See what is in quarantine, in all namespaces
   kubectl isolate list -A
 
-  # Only show what a quarantine would do
-  kubectl isolate plan web-57d9664db9-4cdsc
-
   # Get a shell in it, once it is out of traffic
   kubectl isolate debug web-57d9664db9-4cdsc -it --image=busybox
 
   # Save the evidence before the pod is deleted
   kubectl isolate collect web-57d9664db9-4cdsc
 
-  # See one pod's story: who quarantined it, why, until when, and what a release would do
-  kubectl isolate status web-57d9664db9-4cdsc`
+  # Keep it for two more days; or end the quarantine, with its old labels
+  kubectl isolate extend web-57d9664db9-4cdsc 2d
+  kubectl isolate release web-57d9664db9-4cdsc`
 
 const longList = `List the pods that isolate keeps in quarantine.
 
@@ -112,7 +112,7 @@ says of it, and asks first. It needs the permission to patch the pod.`,
   kubectl isolate release web-57d9664db9-4cdsc --dry-run=server`,
 }
 
-const longDoctor = `Check, with your own rights and without changing anything, whether a quarantine would work in
+const longDoctor = `Check, with your own permissions and without changing anything, whether a quarantine would work in
 this namespace. What fails is followed by what to do.
 
 Exit code 0: a quarantine would work, as far as you may see. WARNING and UNKNOWN don't

@@ -8,8 +8,8 @@ import (
 	"isolate.example.io/cmd/kubectl-isolate/internal/evidence"
 )
 
-const longCollect = `Save what a pod leaves behind in one archive, with your own rights: the pod, isolate's record,
-the events of the pod and of its controller, the logs of all its containers, its owners, node,
+const longCollect = `Save what a pod leaves behind in one archive, with your own permissions: the pod, isolate's
+record, the events of the pod and of its controller, the logs of all its containers, its owners, node,
 Services, EndpointSlices, NetworkPolicies, PodDisruptionBudgets and metrics.
 
 manifest.json in the archive has who collected what, where and when, the SHA-256 sum and the

@@ -111,8 +111,30 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	root.SetIn(streams.In)
 	s.flags.AddFlags(root.PersistentFlags())
 	o.addFlags(root)
-	root.AddCommand(newPlanCommand(s), newListCommand(s), newStatusCommand(s),
-		newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s), newDoctorCommand(s), newCollectCommand(s), newDebugCommand(s))
+	hideTemplateFlags(root)
+	addGroup(root, "See what is quarantined, or would be", newPlanCommand(s), newListCommand(s), newStatusCommand(s), newDoctorCommand(s))
+	addGroup(root, "Investigate", newDebugCommand(s), newCollectCommand(s))
+	addGroup(root, "Change a quarantine", newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s))
 	cmdutil.CheckErr(addCompletion(s, root)) // Fails only if a flag was renamed.
 	return root
+}
+
+// addGroup adds commands that --help lists under a title.
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, command := range commands {
+		command.GroupID = title
+		hideTemplateFlags(command)
+	}
+	root.AddCommand(commands...)
+}
+
+// hideTemplateFlags leaves flags out of --help that only few need: those for templates, which
+// kubectl get explains, and for managed fields.
+func hideTemplateFlags(command *cobra.Command) {
+	for _, name := range []string{"allow-missing-template-keys", "template", "show-managed-fields"} {
+		if flag := command.Flags().Lookup(name); flag != nil {
+			flag.Hidden = true
+		}
+	}
 }

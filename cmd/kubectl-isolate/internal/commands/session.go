@@ -43,7 +43,7 @@ func (s *session) namespace() (string, error) {
 	return namespace, err
 }
 
-// client returns a client with the caller's rights. The handler gets the server's warnings.
+// client returns a client with the caller's permissions. The handler gets the server's warnings.
 func (s *session) client(warnings rest.WarningHandler) (kubernetes.Interface, error) {
 	config, err := s.flags.ToRESTConfig()
 	if err != nil {

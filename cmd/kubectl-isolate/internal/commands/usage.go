@@ -6,14 +6,16 @@ const usageTemplate = `Usage:{{if .Runnable}}
   {{.CommandPath}} COMMAND{{end}}{{if .HasExample}}
 
 Examples:
-{{.Example}}{{end}}{{if .HasAvailableSubCommands}}
+{{.Example}}{{end}}{{if .HasAvailableSubCommands}}{{$commands := .Commands}}{{range $group := .Groups}}
 
-Commands:{{range .Commands}}{{if .IsAvailableCommand}}
-  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{if .LocalNonPersistentFlags.HasAvailableFlags}}
+{{.Title}}:{{range $commands}}{{if eq .GroupID $group.ID}}
+  {{rpad .Name .NamePadding}} {{.Short}}{{end}}{{end}}{{end}}{{end}}{{if .LocalNonPersistentFlags.HasAvailableFlags}}
 
 Flags:
 {{.LocalNonPersistentFlags.FlagUsages | trimTrailingWhitespaces}}{{end}}
 
 kubectl's own flags, such as --namespace, --context and --as, work here too: kubectl options lists them.{{if .HasAvailableSubCommands}}
-To learn about a command: {{.CommandPath}} COMMAND --help{{end}}
+To learn about a command: {{.CommandPath}} COMMAND --help
+
+` + exitCodes + `{{end}}
 `
