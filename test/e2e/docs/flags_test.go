@@ -31,6 +31,9 @@ func TestDocumentedFlagsExist(t *testing.T) {
 	for _, command := range kubectlCommands {
 		known = append(known, flagsIn(t, cluster.Kubectl(), strings.Fields(command)...)...)
 	}
+	for _, command := range []string{"install", "upgrade", "uninstall", "rollback", "test"} {
+		known = append(known, flagsIn(t, helm, command)...)
+	}
 	for _, page := range append(pages(t), manifests(t)...) {
 		if page.name == "docs/plugin.md" { // test/e2e/plugin has the plugin, and tests it.
 			continue

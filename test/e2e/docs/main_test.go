@@ -2,6 +2,7 @@ package docs
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"k8s.io/client-go/kubernetes"
@@ -13,8 +14,9 @@ import (
 )
 
 var (
-	// root is the repository's root, and programs the folder with isolate's programs.
-	root, programs string
+	// root is the repository's root, programs the folder with isolate's programs, and helm
+	// is Helm.
+	root, programs, helm string
 
 	// The tests share a control plane with isolate installed.
 	cluster  *controlplane.ControlPlane
@@ -28,6 +30,9 @@ func TestMain(m *testing.M) {
 			return err
 		}
 		if programs, err = s.Programs(); err != nil {
+			return err
+		}
+		if helm, err = controlplane.Helm(s.Context, os.Stderr); err != nil {
 			return err
 		}
 		if cluster, isolated, err = s.Isolated(installation.Options{}); err != nil {

@@ -24,9 +24,9 @@ const (
 )
 
 // pagesWithCommands are those whose commands are all run. The commands of docs/install.md
-// are run by the suites availability and certificates. The last page removes
+// are run by the suites availability, certificates and chart. The last page removes
 // isolate's configuration, and brings it back.
-var pagesWithCommands = []string{"README.md", "docs/design.md", "docs/reference.md", "docs/tools.md", "docs/on-call.md"}
+var pagesWithCommands = []string{"README.md", "docs/design.md", "docs/reference.md", "docs/tools.md", "docs/comparison.md", "docs/on-call.md"}
 
 // Each in the order of the page and with a pod of its own, which is quarantined
 // already unless that is what the command does.
