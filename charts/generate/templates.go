@@ -15,6 +15,9 @@ const (
 
 	// namespace is the one that the manifests install isolate into.
 	namespace = "isolate-system"
+
+	// localConfig is the annotation of objects that only kustomize reads.
+	localConfig = `config.kubernetes.io/local-config: "true"`
 )
 
 // source is a kustomization whose resources become templates.
@@ -48,6 +51,9 @@ func templates(root string) (map[string]string, error) {
 			manifest, err := os.ReadFile(filepath.Join(root, path))
 			if err != nil {
 				return nil, err
+			}
+			if strings.Contains(string(manifest), localConfig) {
+				continue
 			}
 			used[path] = true
 			if strings.Contains(string(manifest), "config.kubernetes.io/local-config") {
