@@ -56,9 +56,6 @@ func templates(root string) (map[string]string, error) {
 				continue
 			}
 			used[path] = true
-			if strings.Contains(string(manifest), "config.kubernetes.io/local-config") {
-				continue // Only kustomize reads it.
-			}
 			text, err := template(path, string(manifest), s.condition)
 			if err != nil {
 				return nil, err
