@@ -13,7 +13,9 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/prometheus
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/prometheus test/cmd/images
+# Modules without code of their own: go.mod names the programs that they build.
+PROGRAMS := test/cmd/kubelet test/cmd/containerd test/cmd/runc test/cmd/cniplugins test/cmd/kuberouter
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
@@ -45,8 +47,9 @@ packages: ## Install the Debian packages that tests need
 	apt-get update -qq && apt-get install -qq --no-install-recommends $$(grep -v '^#' test/packages.txt)
 
 up: ## Start a local control plane with isolate and wait until it is ready
-down: ## Stop what `make up` started and wait until it is gone
-up down: $(BIN)/devcluster
+node: ## Start a cluster with a real node and isolate in containers (root on Linux; the first build takes minutes)
+down: ## Stop what `make up` and `make node` started and wait until it is gone
+up node down: $(BIN)/devcluster
 	@$(BIN)/devcluster $@
 
 demo: ## Play an incident from start to end and check what it shows
@@ -58,11 +61,12 @@ bench: $(BIN)/bench ## Benchmark isolate and its alternatives; ROWS=latency runs
 fmt: ## Format the code and tidy go.mod
 	@gofmt -w .
 	@$(GOLANGCI_LINT) fmt
-	@for module in $(MODULES); do (cd $$module && go mod tidy); done
+	@for module in $(MODULES) $(PROGRAMS); do (cd $$module && go mod tidy); done
 
 verify: ## Check formatting and go.mod, vet, and lint
 	test -z "$$(gofmt -l . | tee /dev/stderr)"
 	for module in $(MODULES); do (cd $$module && go mod tidy -diff && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
+	for module in $(PROGRAMS); do (cd $$module && go mod tidy -diff); done
 
 vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
 	@test/vuln.sh $(MODULES)

@@ -16,27 +16,50 @@ import (
 	"isolate.example.io/test/framework/installation"
 )
 
-// place is the folder of the control plane in the background.
-type place struct{ dir string }
+// place is the folder of a cluster in the background.
+type place struct {
+	dir  string
+	kind kind
+}
 
-func findPlace() (place, error) {
+// kind is a kind of cluster.
+type kind struct {
+	// name is that of the command that starts it, and of its folder.
+	name, description string
+	// build returns the folder with the control plane's programs.
+	build func(context.Context) (string, error)
+	// serve is the command of the process that runs it.
+	serve string
+}
+
+// kinds returns what there is. Only Linux can run a real node.
+func kinds() []kind {
+	return append([]kind{{name: "up", description: "a control plane with isolate", build: buildSimulated, serve: serveCommand}}, nodeKinds()...)
+}
+
+func findPlace(k kind) (place, error) {
 	root, err := controlplane.Root()
 	if err != nil {
 		return place{}, err
 	}
-	return place{filepath.Join(root, ".build", "up")}, os.MkdirAll(filepath.Join(root, ".build"), 0o755)
+	return place{filepath.Join(root, ".build", k.name), k}, os.MkdirAll(filepath.Join(root, ".build"), 0o755)
 }
 
-// The lock is held while the control plane is started or stopped, and alive by the
-// process that runs it.
+// The lock is held while the cluster is started or stopped, and alive by the process
+// that runs it.
 func (p place) lock() string       { return p.dir + ".lock" }
 func (p place) alive() string      { return p.dir + ".pid" }
 func (p place) kubeconfig() string { return filepath.Join(p.dir, "kubeconfig") }
 func (p place) log() string        { return p.dir + ".log" }
 
 func build(ctx context.Context) error {
-	_, _, err := binaries(ctx)
+	_, err := buildSimulated(ctx)
 	return err
+}
+
+func buildSimulated(ctx context.Context) (string, error) {
+	kube, _, err := binaries(ctx)
+	return kube, err
 }
 
 func binaries(ctx context.Context) (kube, programs string, err error) {
@@ -48,7 +71,7 @@ func binaries(ctx context.Context) (kube, programs string, err error) {
 }
 
 // locked keeps other calls of up and down waiting until unlock is called. It returns the
-// process that runs the control plane, 0 if there is none.
+// process that runs the cluster, 0 if there is none.
 func (p place) locked() (pid int, unlock func(), err error) {
 	if unlock, err = controlplane.Lock(p.lock()); err != nil {
 		return 0, nil, err
@@ -60,13 +83,13 @@ func (p place) locked() (pid int, unlock func(), err error) {
 	return pid, unlock, nil
 }
 
-// up starts the control plane if it is not running, and prints how to use it.
-func up(ctx context.Context) error {
-	p, err := findPlace()
+// up starts a cluster if it is not running, and prints how to use it.
+func (k kind) up(ctx context.Context) error {
+	p, err := findPlace(k)
 	if err != nil {
 		return err
 	}
-	kube, _, err := binaries(ctx)
+	kube, err := k.build(ctx)
 	if err != nil {
 		return err
 	}
@@ -87,7 +110,7 @@ func up(ctx context.Context) error {
 // start starts this program again in its own session, and returns once that process
 // reports that everything is up. Until then, it ends with this process.
 func (p place) start(ctx context.Context) error {
-	fmt.Fprintln(os.Stderr, "starting a control plane with isolate; make down stops it")
+	fmt.Fprintf(os.Stderr, "starting %s; make down stops it\n", p.kind.description)
 	log, err := os.Create(p.log())
 	if err != nil {
 		return err
@@ -102,7 +125,7 @@ func (p place) start(ctx context.Context) error {
 		return err
 	}
 	defer answer.Close()
-	cmd := exec.Command(program, serveCommand)
+	cmd := exec.Command(program, p.kind.serve)
 	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{answers}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	leash, err := cmd.StdinPipe() // Closed when this process ends, if not before.
@@ -132,7 +155,7 @@ func (p place) start(ctx context.Context) error {
 	return errors.Join(errors.New(strings.TrimSpace(string(data))), err)
 }
 
-// runningPID returns the process that runs the control plane, or 0.
+// runningPID returns the process that runs the cluster, or 0.
 func (p place) runningPID() (int, error) {
 	file, err := os.OpenFile(p.alive(), os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -149,9 +172,17 @@ func (p place) runningPID() (int, error) {
 	return strconv.Atoi(string(data))
 }
 
-// down stops the control plane and waits until everything is gone.
+// down stops every cluster in the background and waits until everything is gone.
 func down(context.Context) error {
-	p, err := findPlace()
+	var errs []error
+	for _, k := range kinds() {
+		errs = append(errs, k.down())
+	}
+	return errors.Join(errs...)
+}
+
+func (k kind) down() error {
+	p, err := findPlace(k)
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,10 @@
-// Command devcluster keeps a control plane with isolate running in the background,
-// for anyone who wants a cluster to try things on.
+// Command devcluster keeps a cluster with isolate running in the background, for anyone
+// who wants one to try things on.
 //
-//	devcluster build   builds what the others need
-//	devcluster up      starts it, or prints where it is
-//	devcluster down    stops it
+//	devcluster build   builds what up needs
+//	devcluster up      starts a control plane with simulated nodes, or prints where it is
+//	devcluster node    starts a cluster with a real node, or prints where it is
+//	devcluster down    stops them
 package main
 
 import (
@@ -26,11 +27,15 @@ func main() {
 }
 
 func run(ctx context.Context, args []string) error {
-	commands := map[string]func(context.Context) error{"build": build, "up": up, "down": down, serveCommand: serve}
+	commands := map[string]func(context.Context) error{"build": build, "down": down, serveCommand: serve}
+	for _, k := range kinds() {
+		commands[k.name] = k.up
+	}
+	addNodeCommands(commands)
 	if len(args) == 1 {
 		if command, ok := commands[args[0]]; ok {
 			return command(ctx)
 		}
 	}
-	return errors.New("usage: devcluster build | up | down")
+	return errors.New("usage: devcluster build | up | node | down")
 }

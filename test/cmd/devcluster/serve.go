@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// serveCommand makes this program the process in the background.
+	// serveCommand makes this program the process in the background, for simulated nodes.
 	serveCommand = "serve"
 
 	// ready is what that process writes when everything is up.
@@ -27,9 +27,7 @@ const (
 
 // serve runs the control plane until it is told to stop, or a part of it exits.
 func serve(ctx context.Context) error {
-	answer := os.NewFile(answerFile, "answer")
-	syscall.CloseOnExec(answerFile) // Otherwise the programs would hold it open.
-	p, err := findPlace()
+	p, err := findPlace(kinds()[0])
 	if err != nil {
 		return err
 	}
@@ -39,7 +37,20 @@ func serve(ctx context.Context) error {
 	}
 	defer alive.Close()
 	defer os.RemoveAll(p.dir)
+	return report(ctx, p.startAll)
+}
 
+// cluster is what runs in the background.
+type cluster interface {
+	Wait(context.Context) error
+	Stop()
+}
+
+// report starts a cluster, tells the process that started this one when it is up, and
+// waits until it is told to stop.
+func report(ctx context.Context, start func(context.Context) (cluster, error)) error {
+	answer := os.NewFile(answerFile, "answer")
+	syscall.CloseOnExec(answerFile) // Otherwise the programs would hold it open.
 	starting, cancel := context.WithCancel(ctx)
 	defer cancel()
 	up := make(chan struct{})
@@ -52,12 +63,11 @@ func serve(ctx context.Context) error {
 			cancel()
 		}
 	}()
-	c, i, err := p.startAll(starting)
+	c, err := start(starting)
 	if err != nil {
 		return ignoreCancelled(starting, err)
 	}
 	defer c.Stop()
-	defer i.Stop()
 	close(up)
 	if _, err := answer.WriteString(ready); err != nil {
 		return fmt.Errorf("reporting readiness: %w", err)
@@ -66,6 +76,18 @@ func serve(ctx context.Context) error {
 		return err
 	}
 	return c.Wait(ctx)
+}
+
+// simulated is a control plane with simulated nodes, and isolate's programs.
+type simulated struct {
+	*controlplane.ControlPlane
+	installation *installation.Installation
+}
+
+// Stop implements [cluster].
+func (s simulated) Stop() {
+	s.installation.Stop()
+	s.ControlPlane.Stop()
 }
 
 // takeOver marks this process as the running one until it exits.
@@ -81,14 +103,14 @@ func (p place) takeOver() (*os.File, error) {
 	return alive, err
 }
 
-func (p place) startAll(ctx context.Context) (*controlplane.ControlPlane, *installation.Installation, error) {
+func (p place) startAll(ctx context.Context) (cluster, error) {
 	kube, programs, err := binaries(ctx)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	c, err := controlplane.Start(ctx, controlplane.Options{Dir: filepath.Join(p.dir, "control-plane"), Binaries: kube})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	i, err := installation.Install(ctx, c, installation.Options{Dir: filepath.Join(p.dir, "isolate"), Programs: programs})
 	if err == nil {
@@ -97,9 +119,9 @@ func (p place) startAll(ctx context.Context) (*controlplane.ControlPlane, *insta
 	}
 	if err != nil {
 		c.Stop()
-		return nil, nil, fmt.Errorf("installing isolate on the running control plane: %w", err)
+		return nil, fmt.Errorf("installing isolate on the running control plane: %w", err)
 	}
-	return c, i, nil
+	return simulated{c, i}, nil
 }
 
 // ignoreCancelled drops the error of a cancelled start.

@@ -29,6 +29,10 @@ const (
 	servingKeyFile        = "apiserver.key"
 	serviceAccountKeyFile = "serviceaccount.key"
 
+	// The API server's certificate towards kubelets.
+	kubeletClientCertFile = "apiserver-kubelet-client.crt"
+	kubeletClientKeyFile  = "apiserver-kubelet-client.key"
+
 	// The administrator, named like kubeadm's.
 	adminName  = "kubernetes-admin"
 	adminGroup = "system:masters"
@@ -42,9 +46,9 @@ type authority struct {
 	pem  []byte
 }
 
-// newAuthority creates the CA and writes the files that the API server and the
-// controller manager read.
-func newAuthority(dir string) (*authority, error) {
+// newAuthority creates the CA and writes the files that the API server, at these
+// addresses, and the controller manager read.
+func newAuthority(dir string, addresses ...net.IP) (*authority, error) {
 	key, err := newKey()
 	if err != nil {
 		return nil, err
@@ -60,7 +64,7 @@ func newAuthority(dir string) (*authority, error) {
 	serving, servingKey, err := a.issue(&x509.Certificate{
 		Subject:     pkix.Name{CommonName: "kube-apiserver"},
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IPAddresses: addresses,
 		DNSNames:    []string{"localhost", "kubernetes.default.svc"},
 	})
 	if err != nil {
@@ -70,8 +74,10 @@ func newAuthority(dir string) (*authority, error) {
 	if err != nil {
 		return nil, err
 	}
+	kubeletClient := a.config("", "kube-apiserver-kubelet-client", adminGroup)
 	for name, data := range map[string][]byte{
 		caFile: a.pem, servingCertFile: serving, servingKeyFile: servingKey, serviceAccountKeyFile: serviceAccountKey,
+		kubeletClientCertFile: kubeletClient.CertData, kubeletClientKeyFile: kubeletClient.KeyData,
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return nil, err

@@ -33,6 +33,13 @@ type distribution struct {
 	builder bool
 	// description lists the contents, for the message about the build.
 	description string
+	// tools builds each program that the module's go.mod names as a tool, in place of
+	// the module's own program.
+	tools bool
+	// tags are the build tags, separated by commas.
+	tags string
+	// cgo links with the C compiler.
+	cgo bool
 }
 
 var (

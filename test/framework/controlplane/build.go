@@ -30,6 +30,9 @@ func (d distribution) fingerprint(source string) (string, error) {
 	files = slices.DeleteFunc(files, func(file string) bool { return strings.HasSuffix(file, "_test.go") })
 	sum := sha256.New()
 	fmt.Fprintln(sum, runtime.Version(), runtime.GOOS, runtime.GOARCH, d.version)
+	if d.tools {
+		fmt.Fprintln(sum, d.tags, d.cgo)
+	}
 	for _, file := range append(files, filepath.Join(source, "go.mod"), filepath.Join(source, "go.sum")) {
 		data, err := os.ReadFile(file)
 		if err != nil {
@@ -46,12 +49,19 @@ func (d distribution) build(ctx context.Context, source, dir string, progress io
 	if err := os.RemoveAll(unfinished); err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", d.ldflags(), "-o", filepath.Join(unfinished, d.module), ".")
+	output, packages, cgo := filepath.Join(unfinished, d.module), ".", "CGO_ENABLED=0"
+	if d.tools {
+		output, packages = unfinished+string(filepath.Separator), "tool" // A folder, for all of them.
+	}
+	if d.cgo {
+		cgo = "CGO_ENABLED=1"
+	}
+	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-tags", d.tags, "-ldflags", d.ldflags(), "-o", output, packages)
 	if d.builder {
 		cmd = exec.CommandContext(ctx, "go", "run", ".", unfinished)
 	}
 	cmd.Dir = source
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false")
+	cmd.Env = append(os.Environ(), cgo, "GOWORK=off", "GOFLAGS=-mod=mod -buildvcs=false")
 	if err := d.runWithProgress(cmd, progress); err != nil {
 		return err
 	}

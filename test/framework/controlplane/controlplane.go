@@ -42,6 +42,11 @@ type Options struct {
 	// Nodes is the number of nodes that KWOK simulates, 3 by default.
 	Nodes int
 
+	// NodeAddress is an address of this machine at which real nodes and their containers
+	// reach the API server. With it there is no KWOK and no stand-in for kube-proxy: the
+	// caller starts the nodes, see package node.
+	NodeAddress string
+
 	// APIServerOnly omits the controllers, the scheduler and the nodes. Namespaces
 	// then have no ServiceAccount, and pods are admitted without one.
 	APIServerOnly bool
@@ -116,8 +121,8 @@ func (c *ControlPlane) start(ctx context.Context) error {
 		return err
 	}
 	c.etcd = "127.0.0.1:" + strconv.Itoa(ports[0])
-	c.url = "https://127.0.0.1:" + strconv.Itoa(ports[1])
-	if c.authority, err = newAuthority(c.options.Dir); err != nil {
+	c.url = "https://" + net.JoinHostPort(c.address(), strconv.Itoa(ports[1]))
+	if c.authority, err = newAuthority(c.options.Dir, net.ParseIP(loopback), net.ParseIP(c.address()), net.ParseIP(clusterAddress)); err != nil {
 		return fmt.Errorf("making certificates: %w", err)
 	}
 	if err := c.WriteKubeconfig(c.kubeconfig); err != nil {
@@ -141,8 +146,10 @@ func (c *ControlPlane) start(ctx context.Context) error {
 		parts = append(parts,
 			part{"kube-controller-manager", "kube-controller-manager", c.controllerManagerFlags(), nil},
 			part{"kube-scheduler", "kube-scheduler", c.schedulerFlags(), nil},
-			part{"kwok", "kwok", c.kwokFlags(), c.createNodes},
 		)
+	}
+	if !c.options.APIServerOnly && c.options.NodeAddress == "" {
+		parts = append(parts, part{"kwok", "kwok", c.kwokFlags(), c.createNodes})
 	}
 	for _, program := range parts {
 		if err := c.run(ctx, program); err != nil {

@@ -12,6 +12,22 @@ const serviceAccountIssuer = "https://kubernetes.default.svc.cluster.local"
 // egressFile configures how the API server connects to Services.
 const egressFile = "egress.json"
 
+// The addresses of the API server: on this machine, and in the cluster as the Service
+// "kubernetes", the first of the range.
+const (
+	loopback       = "127.0.0.1"
+	clusterAddress = "10.96.0.1"
+	clusterRange   = "10.96.0.0/16"
+)
+
+// address returns the address that the API server listens on.
+func (c *ControlPlane) address() string {
+	if c.options.NodeAddress != "" {
+		return c.options.NodeAddress
+	}
+	return loopback
+}
+
 func (c *ControlPlane) writeEgress() error {
 	return os.WriteFile(c.path(egressFile), fmt.Appendf(nil, `{
 		"apiVersion": "apiserver.k8s.io/v1beta1",
@@ -39,8 +55,8 @@ func (c *ControlPlane) etcdFlags() []string {
 func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 	flags := []string{
 		"--etcd-servers=http://" + etcd,
-		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
+		"--bind-address=" + c.address(),
+		"--advertise-address=" + c.address(),
 		"--secure-port=" + strconv.Itoa(port),
 		"--tls-cert-file=" + c.path(servingCertFile),
 		"--tls-private-key-file=" + c.path(servingKeyFile),
@@ -49,11 +65,21 @@ func (c *ControlPlane) apiServerFlags(etcd string, port int) []string {
 		"--service-account-issuer=" + serviceAccountIssuer,
 		"--service-account-key-file=" + c.path(serviceAccountKeyFile),
 		"--service-account-signing-key-file=" + c.path(serviceAccountKeyFile),
-		"--service-cluster-ip-range=10.96.0.0/16",
-		// The Service "kubernetes" must not have a loopback address as its endpoint.
-		"--endpoint-reconciler-type=none",
+		"--service-cluster-ip-range=" + clusterRange,
 		"--allow-privileged=true",
-		"--egress-selector-config-file=" + c.path(egressFile),
+	}
+	if c.options.NodeAddress == "" {
+		flags = append(flags,
+			// The Service "kubernetes" must not have a loopback address as its endpoint.
+			"--endpoint-reconciler-type=none",
+			"--egress-selector-config-file="+c.path(egressFile),
+		)
+	} else {
+		flags = append(flags,
+			"--kubelet-client-certificate="+c.path(kubeletClientCertFile),
+			"--kubelet-client-key="+c.path(kubeletClientKeyFile),
+			"--kubelet-preferred-address-types=InternalIP",
+		)
 	}
 	if c.options.APIServerOnly {
 		flags = append(flags, "--disable-admission-plugins=ServiceAccount")

@@ -3,6 +3,7 @@ package controlplane
 import (
 	"context"
 	"fmt"
+	"net"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -36,7 +37,7 @@ func (c *ControlPlane) apiServer(name string, port int) (part, error) {
 	if err != nil {
 		return part{}, err
 	}
-	config := c.authority.config("https://127.0.0.1:"+strconv.Itoa(port), adminName, adminGroup)
+	config := c.authority.config("https://"+net.JoinHostPort(c.address(), strconv.Itoa(port)), adminName, adminGroup)
 	return part{name, "kube-apiserver", c.apiServerFlags(etcd, port), func(ctx context.Context) error {
 		return c.apiServerReady(ctx, config)
 	}}, nil
@@ -92,7 +93,7 @@ func (c *ControlPlane) AddAPIServer(ctx context.Context, name string) (*rest.Con
 	if err := c.run(ctx, p); err != nil {
 		return nil, fmt.Errorf("starting another API server: %w", err)
 	}
-	return c.authority.config("https://127.0.0.1:"+strconv.Itoa(ports[0]), adminName, adminGroup), nil
+	return c.authority.config("https://"+net.JoinHostPort(c.address(), strconv.Itoa(ports[0])), adminName, adminGroup), nil
 }
 
 // running returns the processes in start order.

@@ -53,7 +53,7 @@ func (c *ControlPlane) createNodes(ctx context.Context) error {
 	return nil
 }
 
-// nodesReady waits until pods can be created and scheduled.
+// nodesReady waits until pods can be created, and scheduled if there are nodes.
 func (c *ControlPlane) nodesReady(ctx context.Context) error {
 	client, err := kubernetes.NewForConfig(c.Config())
 	if err != nil {

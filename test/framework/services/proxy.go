@@ -103,7 +103,7 @@ func (p *Proxy) connect(client net.Conn) {
 	if _, err := io.WriteString(client, "HTTP/1.1 200 OK\r\n\r\n"); err != nil {
 		return
 	}
-	exchange(client, backend)
+	Exchange(client, backend)
 }
 
 // dial connects to a backend of the Service at the address, or to the address itself
@@ -122,8 +122,8 @@ func (p *Proxy) dial(address string) (net.Conn, error) {
 	return dialer.DialContext(p.ctx, "tcp", address)
 }
 
-// exchange copies in both directions until both sides have closed.
-func exchange(a, b net.Conn) {
+// Exchange copies in both directions until both sides have closed.
+func Exchange(a, b net.Conn) {
 	var group sync.WaitGroup
 	for _, way := range [][2]net.Conn{{a, b}, {b, a}} {
 		group.Go(func() {

@@ -1,0 +1,129 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"time"
+)
+
+const (
+	prefix      = "isolate-node-"
+	cgroups     = "/sys/fs/cgroup"
+	patience    = time.Minute
+	lockName    = "lock"
+	checkPeriod = 20 * time.Millisecond
+)
+
+// place is the folder of one node. The cgroups of its containers have the same name.
+// They and the folder are all that outlives the namespaces.
+type place struct {
+	dir string
+	// lock is held as long as the node exists, so that others don't remove it.
+	lock *os.File
+}
+
+func newPlace() (place, error) {
+	dir, err := os.MkdirTemp("", prefix)
+	if err != nil {
+		return place{}, err
+	}
+	p, err := lockPlace(dir, syscall.LOCK_EX)
+	if err == nil {
+		// Containers run as other users, and their root folders are below it.
+		err = os.Chmod(dir, 0o755)
+	}
+	return p, err
+}
+
+func lockPlace(dir string, how int) (place, error) {
+	file, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return place{}, err
+	}
+	if err := syscall.Flock(int(file.Fd()), how); err != nil {
+		return place{}, errors.Join(err, file.Close())
+	}
+	return place{dir: dir, lock: file}, nil
+}
+
+// remove removes the folder and the cgroups once the processes have ended.
+func (p place) remove() error {
+	defer p.lock.Close()
+	if err := removeCgroups(filepath.Base(p.dir)); err != nil {
+		return err
+	}
+	return os.RemoveAll(p.dir)
+}
+
+// removeLeftovers removes the nodes whose program was killed.
+func removeLeftovers() error {
+	dirs, err := filepath.Glob(filepath.Join(os.TempDir(), prefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range dirs {
+		p, err := lockPlace(dir, syscall.LOCK_EX|syscall.LOCK_NB)
+		if errors.Is(err, syscall.EWOULDBLOCK) || errors.Is(err, fs.ErrNotExist) {
+			continue // It runs, or is being removed.
+		}
+		if err != nil {
+			return err
+		}
+		if err := p.remove(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cgroupFolders returns the node's folders, one for each hierarchy of cgroup v1.
+func cgroupFolders(name string) ([]string, error) {
+	deep, err := filepath.Glob(filepath.Join(cgroups, "*", name))
+	if err != nil {
+		return nil, err
+	}
+	flat, err := filepath.Glob(filepath.Join(cgroups, name))
+	return append(deep, flat...), err
+}
+
+// removeCgroups removes the cgroups of a node. Its last processes may still be exiting.
+func removeCgroups(name string) error {
+	deadline := time.Now().Add(patience)
+	for {
+		err := tryRemoveCgroups(name)
+		if err == nil || time.Now().After(deadline) {
+			return err
+		}
+		<-time.After(checkPeriod)
+	}
+}
+
+func tryRemoveCgroups(name string) error {
+	roots, err := cgroupFolders(name)
+	if err != nil {
+		return err
+	}
+	for _, root := range roots {
+		var folders []string
+		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && entry.IsDir() {
+				folders = append(folders, path)
+			}
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		for _, folder := range slices.Backward(folders) {
+			if err := syscall.Rmdir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("removing the cgroup %s: %w", folder, err)
+			}
+		}
+	}
+	return nil
+}
