@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -127,6 +128,18 @@ func TestTooManyRequestsAreToldToRetry(t *testing.T) {
 	require.Equal(t, "Overloaded: "+messageOverloaded+"\n", answer.Body.String())
 	r.slots.Release(maxRequests)
 	require.Equal(t, http.StatusOK, r.post(oneAlert).Code)
+}
+
+func TestAlertsBeyondTheRateAreToldToRetry(t *testing.T) {
+	p := &pods{labels: map[string]string{quarantine.QuarantinedLabel: quarantine.QuarantinedValue}}
+	r := newReceiver(t, p)
+	require.True(t, r.limiter.AllowN(time.Now(), alertsAtOnce))
+	r.limiter.SetLimit(0)
+	answer := r.post(oneAlert)
+	require.Equal(t, http.StatusServiceUnavailable, answer.Code)
+	require.Equal(t, "Overloaded: "+messageTooLate+"\n", answer.Body.String())
+	require.Zero(t, p.patches)
+	require.Equal(t, http.StatusUnprocessableEntity, r.post(strings.Replace(oneAlert, "shop", "pay", 1)).Code, "a refusal costs the API server nothing")
 }
 
 func TestEveryReasonIsCountedFromTheStart(t *testing.T) {

@@ -7,4 +7,7 @@
 // connection and closes another one: of the remote host with the most connections, the
 // one from which nothing has arrived for the longest time. The API server sends a review
 // as soon as it is connected, so its connections are not affected.
+//
+// The alert receiver uses the package too, for Alertmanager's requests: a request with the
+// token is its review.
 package connections

@@ -190,3 +190,19 @@ func TestAnUnfinishedHandshakeAndAnUnusedConnectionTimeOut(t *testing.T) {
 		})
 	}
 }
+
+func TestWithoutAConfigConnectionsArePlain(t *testing.T) {
+	l, err := Listen("127.0.0.1:0", nil, generous, func() {}, func() {})
+	require.NoError(t, err)
+	server := &http.Server{ReadHeaderTimeout: time.Minute, ConnContext: Context, ConnState: State, Handler: http.NotFoundHandler()}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+l.Addr().String(), nil)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusNotFound, response.StatusCode)
+	require.NoError(t, server.Close())
+	require.ErrorIs(t, <-ended, http.ErrServerClosed)
+}

@@ -94,7 +94,10 @@ func (i *Installation) StartAlertReceiver(ctx context.Context, tokenFile string,
 	if err := i.client.Get(ctx, client.ObjectKey{Namespace: Namespace, Name: "isolate-alert-receiver"}, deployment); err != nil {
 		return nil, err
 	}
-	if err := i.noteFlags(deployment); err != nil {
+	i.mu.Lock()
+	err := i.noteFlags(deployment)
+	i.mu.Unlock()
+	if err != nil {
 		return nil, err
 	}
 	return i.start(ctx, "alert-receiver", func(p *Program, ports []int) []string {
@@ -153,7 +156,10 @@ func (i *Installation) startOnce(ctx context.Context, name, dir, kubeconfig stri
 	}
 	health, metrics := "127.0.0.1:"+strconv.Itoa(ports[0]), "127.0.0.1:"+strconv.Itoa(ports[1])
 	p := &Program{Dir: dir, HealthURL: "http://" + health, MetricsURL: "http://" + metrics}
-	flags := slices.Concat(i.shippedFlags[name], []string{
+	i.mu.Lock()
+	shipped := i.shippedFlags[name]
+	i.mu.Unlock()
+	flags := slices.Concat(shipped, []string{
 		"--kubeconfig=" + kubeconfig, "--health-address=" + health, "--metrics-address=" + metrics,
 	}, own(p, ports))
 	if p.Process, err = controlplane.StartProcess(dir, name, filepath.Join(i.options.Programs, name), flags...); err != nil {
