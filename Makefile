@@ -13,9 +13,9 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/prometheus test/cmd/images
+MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/images
 # Modules without code of their own: go.mod names the programs that they build.
-PROGRAMS := test/cmd/kubelet test/cmd/containerd test/cmd/runc test/cmd/cniplugins test/cmd/kuberouter
+PROGRAMS := test/cmd/prometheus test/cmd/kubelet test/cmd/containerd test/cmd/runc test/cmd/cniplugins test/cmd/kuberouter
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
@@ -39,7 +39,7 @@ chart: ## Write charts/isolate from the manifests
 release-tag: ## Commit VERSION's image to the manifests, beside the branch, and tag that: VERSION=v1.2.3 IMAGE=ghcr.io/OWNER/isolate
 release: ## Write everything that the tag VERSION publishes to dist/, the same bytes every time
 release-verify: ## Check that dist/ is the release of the tag VERSION
-release-push: ## Push the image in dist/ to its registry
+release-push: ## Push the image and the chart in dist/ to their registry
 release-tag release release-verify release-push:
 	@cd release && go build -o ../$(BIN)/dist ./dist && cd .. && $(BIN)/dist $(patsubst release-%,%,$(@:release=build)) --version=$(VERSION) --image=$(IMAGE) $(RELEASE_FLAGS)
 

@@ -10,5 +10,6 @@ soak ./integration/sweeper -run=SlowAPIServer -rate=60 -duration=10m -max-lag=1s
 soak ./e2e/admission -combinations=all
 soak ./e2e/availability -run=Restarts -admissions=100000
 soak ./e2e/certificates -run=NoAdmission -serving-rotations=100 -ca-rotations=20
-(cd ../release && soak ./image -architectures=amd64,arm64)
+(cd ../release && soak ./image -architectures=amd64,arm64 &&
+    soak ./dist -architectures=amd64,arm64 -platforms=linux/amd64,linux/arm64,darwin/amd64,darwin/arm64,windows/amd64,windows/arm64)
 cd ../cmd/kubectl-isolate && soak . -platforms="linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64"

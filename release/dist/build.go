@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -39,6 +40,10 @@ func (r *release) build(ctx context.Context) error {
 	}
 	texts, err := r.texts(ctx)
 	if err != nil {
+		return err
+	}
+	_, digest, _ := strings.Cut(strings.TrimSpace(texts[referenceFile]), "@")
+	if err := r.buildChart(ctx, digest, r.output); err != nil {
 		return err
 	}
 	for file, text := range texts {

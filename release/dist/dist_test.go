@@ -1,6 +1,7 @@
 package main
 
 import (
+	"flag"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -16,6 +17,11 @@ import (
 	spdxjson "github.com/spdx/tools-golang/json"
 	"github.com/spdx/tools-golang/spdxlib"
 	"github.com/stretchr/testify/require"
+)
+
+var (
+	architectures = flag.String("architectures", runtime.GOARCH, "the architectures of the image, separated by commas; each but this machine's takes minutes the first time")
+	platforms     = flag.String("platforms", "linux/"+runtime.GOARCH, "the platforms of the plugin, separated by commas")
 )
 
 const (
@@ -74,12 +80,12 @@ func (c checkout) write(file, text string) {
 	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, file), []byte(text), 0o600))
 }
 
-// run runs the command in the checkout, for this machine's platform only.
+// run runs the command in the checkout.
 func (c checkout) run(command string, flags ...string) error {
 	c.t.Helper()
 	return run(c.t.Context(), append([]string{
 		command, "--root=" + c.dir, "--output=" + filepath.Join(c.dir, "dist"), "--version=" + version, "--image=" + repository,
-		"--architectures=" + runtime.GOARCH, "--platforms=linux/" + runtime.GOARCH,
+		"--architectures=" + *architectures, "--platforms=" + *platforms,
 	}, flags...))
 }
 
@@ -118,16 +124,24 @@ func TestARelease(t *testing.T) {
 	c := newCheckout(t).tagged()
 	require.NoError(t, c.run("build"))
 	require.NoError(t, c.run("verify"))
-	t.Run("twice the same bytes, in another folder", func(t *testing.T) { requireSameBytes(t, c) })
-	t.Run("the SBOMs are SPDX and list the modules", func(t *testing.T) { requireBills(t, c) })
+	t.Run("twice the same bytes, in another folder", func(t *testing.T) { requireSameBytes(t, checkout{t, c.dir}) })
+	t.Run("the SBOMs are SPDX and list the modules", func(t *testing.T) { requireBills(t, checkout{t, c.dir}) })
+	t.Run("the chart has the image by its digest", func(t *testing.T) {
+		template := exec.CommandContext(t.Context(), "go", "run", ".", "template", "isolate", filepath.Join(c.dir, "dist/isolate-1.2.3.tgz"))
+		template.Dir = "../../test/cmd/helm"
+		out, err := template.Output()
+		require.NoError(t, err)
+		_, digest, _ := strings.Cut(strings.TrimSpace(c.read("dist/image-reference.txt")), "@")
+		require.Equal(t, 3, strings.Count(string(out), "image: "+repository+"@"+digest+"\n"), "two Deployments and the chart's test")
+	})
 	t.Run("the notes have the changelog and the image", func(t *testing.T) {
 		notes := c.read("dist/release-notes.md")
 		require.Contains(t, notes, "### Added")
 		require.NotContains(t, notes, "## [")
 		require.Contains(t, notes, strings.TrimSpace(c.read("dist/image-reference.txt")))
 	})
-	t.Run("every change of the files is noticed", func(t *testing.T) { requireTamperingNoticed(t, c) })
-	t.Run("a registry gets the same image and gives it back", func(t *testing.T) { requirePushed(t, c) })
+	t.Run("every change of the files is noticed", func(t *testing.T) { requireTamperingNoticed(t, checkout{t, c.dir}) })
+	t.Run("a registry gets the same image and gives it back", func(t *testing.T) { requirePushed(t, checkout{t, c.dir}) })
 }
 
 func requireSameBytes(t *testing.T, one checkout) {
@@ -180,6 +194,7 @@ func requireTamperingNoticed(t *testing.T, c checkout) {
 	// Whoever changes a file can change its sum too.
 	for file, problem := range map[string]string{
 		"install.yaml":                         "install.yaml is not what this commit gives: it differs from what the archives and the commit give",
+		"isolate-1.2.3.tgz":                    "isolate-1.2.3.tgz is not what this commit gives: it differs from the chart of this commit with the release's image",
 		"release-notes.md":                     "release-notes.md is not what this commit gives: it differs from what the archives and the commit give",
 		"isolate-pod.yaml":                     "isolate-pod.yaml does not have the address and the sum of kubectl-isolate-linux-" + runtime.GOARCH + ".tar.gz:",
 		"isolate-image.tar":                    "reading isolate-image.tar: ",
@@ -188,7 +203,7 @@ func requireTamperingNoticed(t *testing.T, c checkout) {
 		path := filepath.Join("dist", file)
 		original := c.read(path)
 		c.write(path, strings.ReplaceAll(original, "a", "b"))
-		c.resum(file)
+		c.resum()
 		require.ErrorContains(t, c.run("verify"), problem)
 		c.write(path, original)
 	}
@@ -196,12 +211,10 @@ func requireTamperingNoticed(t *testing.T, c checkout) {
 	require.NoError(t, c.run("verify"))
 }
 
-// resum writes the sum of a file that was changed into the sums.
-func (c checkout) resum(file string) {
+// resum writes the sums of the files as they are.
+func (c checkout) resum() {
 	c.t.Helper()
-	r := release{output: filepath.Join(c.dir, "dist"), architectures: []string{runtime.GOARCH}, platforms: []string{"linux/" + runtime.GOARCH}}
-	_, err := r.sum(file)
-	require.NoError(c.t, err)
+	r := release{output: filepath.Join(c.dir, "dist"), version: version, architectures: strings.Split(*architectures, ","), platforms: strings.Split(*platforms, ",")}
 	require.NoError(c.t, r.writeSums())
 }
 
@@ -209,7 +222,7 @@ func requirePushed(t *testing.T, c checkout) {
 	server := httptest.NewServer(registry.New())
 	defer server.Close()
 	host := strings.TrimPrefix(server.URL, "http://")
-	require.NoError(t, c.run("push", "--image="+host+"/team/isolate"))
+	require.NoError(t, c.run("push", "--image="+host+"/team/isolate", "--insecure"))
 	want := strings.TrimSpace(c.read("dist/image-reference.txt"))
 	_, digest, _ := strings.Cut(want, "@")
 	for _, reference := range []string{host + "/team/isolate:" + version, host + "/team/isolate@" + digest} {
@@ -222,4 +235,13 @@ func requirePushed(t *testing.T, c checkout) {
 		require.NoError(t, err)
 		require.Equal(t, digest, pulled.String())
 	}
+	chart, err := name.ParseReference(host + "/team/charts/isolate:1.2.3")
+	require.NoError(t, err)
+	image, err := remote.Image(chart)
+	require.NoError(t, err)
+	manifest, err := image.Manifest()
+	require.NoError(t, err)
+	require.EqualValues(t, "application/vnd.cncf.helm.config.v1+json", manifest.Config.MediaType)
+	require.Len(t, manifest.Layers, 1)
+	require.Contains(t, c.read("dist/SHA256SUMS"), manifest.Layers[0].Digest.Hex+"  isolate-1.2.3.tgz\n")
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
 
-// push pushes the image for all architectures under the version's tag, and reads it back by
-// its digest. It logs in as docker does, with the configuration of docker login.
+// push pushes the image for all architectures under the version's tag, reads it back by its
+// digest, and pushes the chart. It logs in as docker does, with the configuration of docker login.
 func (r *release) push(ctx context.Context) error {
 	dir, err := os.MkdirTemp("", "isolate-push-")
 	if err != nil {
@@ -41,5 +41,5 @@ func (r *release) push(ctx context.Context) error {
 		return fmt.Errorf("reading %s back: %w", r.pinned(digest.String()), err)
 	}
 	fmt.Println(r.pinned(digest.String()))
-	return nil
+	return r.pushChart(ctx)
 }

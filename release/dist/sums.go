@@ -16,7 +16,7 @@ const sumsFile = "SHA256SUMS"
 
 // files returns the names of all files of the release but the sums, in order.
 func (r *release) files() []string {
-	files := []string{indexArchive, referenceFile, krewManifest, notesFile}
+	files := []string{indexArchive, referenceFile, r.chartArchive(), krewManifest, notesFile}
 	for file := range installations {
 		files = append(files, file)
 	}

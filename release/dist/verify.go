@@ -31,6 +31,7 @@ func (r *release) verify(ctx context.Context) error {
 	for _, check := range []func() error{
 		func() error { return r.verifyImages(ctx, dir) },
 		r.verifyPlugin,
+		func() error { return r.verifyChart(ctx, filepath.Join(dir, "chart")) },
 		func() error { return r.verifyTexts(ctx) },
 	} {
 		if err := check(); err != nil {
