@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 
 	"isolate.example.io/quarantine"

@@ -51,6 +51,7 @@ var rows = []struct {
 	{"together", (*bench).together},
 	{"memory", (*bench).memory},
 	{"resources", (*bench).resources},
+	{"attack", (*bench).attack},
 }
 
 // outputs are the files for the results.

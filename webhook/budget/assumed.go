@@ -51,7 +51,7 @@ func newAssumedPods() assumedPods {
 
 func (a *assumedPods) get(uid types.UID) *assumedPod {
 	if element := a.pods[uid]; element != nil {
-		return element.Value.(*assumedPod) //nolint:forcetypeassert // The list has nothing else.
+		return element.Value.(*assumedPod)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (a *assumedPods) confirm(uid types.UID) {
 // oldest returns the pod that was assumed first, or nil if there is none.
 func (a *assumedPods) oldest() *assumedPod {
 	if element := a.order.Front(); element != nil {
-		return element.Value.(*assumedPod) //nolint:forcetypeassert // The list has nothing else.
+		return element.Value.(*assumedPod)
 	}
 	return nil
 }

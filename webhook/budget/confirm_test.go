@@ -2,7 +2,6 @@ package budget
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 	"testing"
@@ -77,7 +76,7 @@ func TestAdmittedPodsAreBounded(t *testing.T) {
 		require.NoError(t, err)
 	}
 	for i := range maxAssumed + 10 {
-		admit(types.UID(fmt.Sprint(i)))
+		admit(types.UID(strconv.Itoa(i)))
 	}
 	require.Len(t, a.assumed.pods, maxAssumed)
 	require.Len(t, a.assumed.unconfirmed.namespaces, maxAssumed)

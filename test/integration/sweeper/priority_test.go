@@ -13,12 +13,9 @@ import (
 	"isolate.example.io/test/gen"
 )
 
-// releasedLabel is on the pods that [release] has released.
-const releasedLabel = "test.isolate.example.io/released"
-
 // release removes everything that a quarantine added to a pod, as the webhook does.
 func release(ctx context.Context, namespace, name string) error {
-	const patch = `[{"op":"replace","path":"/metadata/labels","value":{"` + releasedLabel + `":""}},{"op":"remove","path":"/metadata/annotations"}]`
+	const patch = `[{"op":"remove","path":"/metadata/labels"},{"op":"remove","path":"/metadata/annotations"}]`
 	pod := &corev1.Pod{}
 	pod.Namespace, pod.Name = namespace, name
 	return admin.Patch(ctx, pod, client.RawPatch("application/json-patch+json", []byte(patch)))

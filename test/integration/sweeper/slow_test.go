@@ -63,13 +63,25 @@ func (e *expiries) second(ctx context.Context, s int, at time.Time) error {
 		return err
 	}
 	pause(ctx, time.Until(at))
+	if err := e.eachReleased(s, func(name string) error { return release(ctx, e.namespace, name) }); err != nil {
+		return err
+	}
+	pause(ctx, ahead)
+	return e.eachReleased(s, func(name string) error {
+		pod := &corev1.Pod{}
+		pod.Namespace, pod.Name = e.namespace, name
+		return admin.Delete(ctx, pod, client.GracePeriodSeconds(0))
+	})
+}
+
+// eachReleased calls f with the pods that are released at a time.
+func (e *expiries) eachReleased(s int, f func(name string) error) error {
 	for i := range *rate {
-		if err := release(ctx, e.namespace, fmt.Sprintf("released-%d-%d", s, i)); err != nil {
+		if err := f(fmt.Sprintf("released-%d-%d", s, i)); err != nil {
 			return err
 		}
 	}
-	pause(ctx, ahead)
-	return admin.DeleteAllOf(ctx, &corev1.Pod{}, client.InNamespace(e.namespace), client.HasLabels{releasedLabel}, client.GracePeriodSeconds(0))
+	return nil
 }
 
 func (e *expiries) created(name string, expires time.Time) {

@@ -30,7 +30,6 @@ const budget = 50
 
 // stranger sends reviews to a webhook without an API server.
 type stranger struct {
-	*testing.T
 	client *http.Client
 	url    string
 }
@@ -43,11 +42,11 @@ func newStranger(t *testing.T, p *program) *stranger {
 	trusted.AddCert(certificate)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS13}}}
 	t.Cleanup(client.CloseIdleConnections)
-	return &stranger{t, client, p.url + webhook.Path}
+	return &stranger{client, p.url + webhook.Path}
 }
 
 // forge sends a review of the quarantine of a pod, and reports whether it was admitted.
-func (s *stranger) forge(pod *corev1.Pod) (admitted bool, err error) {
+func (s *stranger) forge(ctx context.Context, pod *corev1.Pod) (admitted bool, err error) {
 	triggered := pod.DeepCopy()
 	gen.Annotation(quarantine.TriggerKey, quarantine.True)(triggered)
 	body, err := json.Marshal(admissionv1.AdmissionReview{Request: &admissionv1.AdmissionRequest{
@@ -57,7 +56,7 @@ func (s *stranger) forge(pod *corev1.Pod) (admitted bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	request, err := http.NewRequestWithContext(s.Context(), http.MethodPost, s.url, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, bytes.NewReader(body))
 	if err != nil {
 		return false, err
 	}
@@ -87,7 +86,7 @@ func TestForgedReviewsUseUpNoBudget(t *testing.T) {
 	pod := create(t, namespace, "web")
 	s := newStranger(t, p)
 	for i := range budget {
-		admitted, err := s.forge(invented(namespace, i))
+		admitted, err := s.forge(t.Context(), invented(namespace, i))
 		require.NoError(t, err)
 		require.True(t, admitted)
 	}
@@ -107,7 +106,7 @@ func TestAForgedFloodUsesUpNoBudget(t *testing.T) {
 	for range 4 {
 		strangers.Go(func() {
 			for ctx.Err() == nil {
-				if _, err := s.forge(invented(namespace, int(forged.Add(1)))); err != nil {
+				if _, err := s.forge(t.Context(), invented(namespace, int(forged.Add(1)))); err != nil {
 					t.Errorf("sending a forged review: %v", err)
 					return
 				}

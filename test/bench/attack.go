@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/test/bench/figures"
+	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/load"
+)
+
+// pace is the time between two quarantines, whether the one before was answered or not.
+const pace = 50 * time.Millisecond
+
+// attack measures quarantines while strangers hold connections to the webhook's port: slow
+// ones, ones with large bodies, and ones with garbage.
+func (b *bench) attack() error {
+	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
+	if err != nil {
+		return err
+	}
+	names := make([]string, 16)
+	for i := range names {
+		names[i] = fmt.Sprint("target-", i)
+		if _, err := c.client.CoreV1().Pods(namespace).Create(b.ctx, plainPod(names[i]), metav1.CreateOptions{}); err != nil {
+			return err
+		}
+	}
+	if _, err := b.paced(c, names, time.Duration(b.size(10, 1))*time.Second); err != nil { // A warm-up.
+		return err
+	}
+	quietFor, attackedFor := time.Duration(b.size(60, 2))*time.Second, time.Duration(b.size(120, 4))*time.Second
+	before, err := b.paced(c, names, quietFor)
+	if err != nil {
+		return err
+	}
+	slow, large, garbage := b.size(5000, 50), b.size(200, 5), b.size(1000, 20)
+	others := b.startStrangers(c.webhook().Port, slow, large, garbage)
+	cpu := load.MeasureCPU()
+	attacked, err := b.paced(c, names, attackedFor)
+	report := cpu.Report()
+	opened, open := others.opened.Load(), others.open.Load()
+	others.stop()
+	if err != nil {
+		return err
+	}
+	after, err := b.paced(c, names, quietFor)
+	if err != nil {
+		return err
+	}
+	fmt.Println(report)
+	what := fmt.Sprintf("%d slow, %d large and %d garbage connections: ", slow, large, garbage)
+	quiet := slices.Concat(before.took, after.took)
+	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(0.99)},
+		Control: "the same without them", ControlValue: figures.Sample{quiet.Quantile(0.99)}, Unit: figures.Milliseconds, Goal: figures.AtMost(1.5)})
+	b.add(figures.Figure{What: what + "the median", Value: figures.Sample{attacked.took.Median()},
+		Control: "the same without them", ControlValue: figures.Sample{quiet.Median()}, Unit: figures.Milliseconds})
+	b.add(figures.Figure{What: what + fmt.Sprintf("quarantines without an answer, of %d", len(attacked.took)+attacked.failed),
+		Value: figures.Sample{float64(attacked.failed)}, Goal: figures.ValueAtMost(0, figures.Count)})
+	b.add(figures.Figure{What: what + "the webhook's resident memory at most", Value: figures.Sample{peak(c.webhook().PID())},
+		Unit: figures.Bytes, Goal: figures.ValueAtMost(128<<20, figures.Bytes)})
+	b.add(figures.Figure{What: what + "connections opened in all", Value: figures.Sample{float64(opened)}})
+	b.add(figures.Figure{What: what + "connections that the webhook kept open", Value: figures.Sample{float64(open)}})
+	return nil
+}
+
+// answers are the durations of the quarantines that were answered, in milliseconds.
+type answers struct {
+	took   figures.Sample
+	failed int
+}
+
+// paced quarantines pods in dry runs, one after the other, for a time. It does not wait for
+// an answer before the next, so that a delay counts for every quarantine that it delays.
+func (b *bench) paced(c *cluster, pods []string, d time.Duration) (answers, error) {
+	var mu sync.Mutex
+	var all answers
+	var group sync.WaitGroup
+	ticker := time.NewTicker(pace)
+	defer ticker.Stop()
+	for i := range int(d / pace) {
+		select {
+		case <-ticker.C:
+		case <-b.ctx.Done():
+			return all, b.ctx.Err()
+		}
+		group.Go(func() {
+			took, err := c.dryQuarantine(b.ctx, pods[i%len(pods)])
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				all.failed++
+				return
+			}
+			all.took = append(all.took, took)
+		})
+	}
+	group.Wait()
+	return all, nil
+}
+
+// dryQuarantine returns the milliseconds of a dry run.
+func (c *cluster) dryQuarantine(ctx context.Context, name string) (float64, error) {
+	start := time.Now()
+	pod, err := c.client.CoreV1().Pods(namespace).Patch(ctx, name, types.MergePatchType,
+		[]byte(`{"metadata":{"annotations":{"`+quarantine.TriggerKey+`":"true"}}}`), metav1.PatchOptions{DryRun: []string{metav1.DryRunAll}})
+	took := milliseconds(time.Since(start))
+	if err == nil && !quarantinedPod(pod) {
+		err = fmt.Errorf("pod %s was not quarantined", name)
+	}
+	return took, err
+}
+
+func quarantinedPod(pod *corev1.Pod) bool {
+	return pod.Labels[quarantine.QuarantinedLabel] == quarantine.QuarantinedValue
+}
