@@ -8,7 +8,7 @@ import (
 )
 
 // Argo CD and Flux compare what the chart renders with what is in the cluster, client-side or
-// server-side. isolate itself adds to that: the sweeper writes the caBundle, and Kubernetes
+// server-side, which they force. isolate itself adds to that: the sweeper writes the caBundle, and Kubernetes
 // the rules of the aggregated ClusterRole.
 func TestNothingDrifts(t *testing.T) {
 	for _, apply := range [][]string{{"apply"}, {"apply", "--server-side", "--field-manager=gitops"}} {
@@ -21,7 +21,7 @@ func TestNothingDrifts(t *testing.T) {
 			configuration, err := c.admin.AdmissionregistrationV1().MutatingWebhookConfigurations().Get(t.Context(), "isolate", metav1.GetOptions{})
 			require.NoError(t, err)
 			require.NotEmpty(t, configuration.Webhooks[0].ClientConfig.CABundle)
-			for _, diff := range [][]string{{"diff"}, {"diff", "--server-side", "--field-manager=gitops"}} {
+			for _, diff := range [][]string{{"diff"}, {"diff", "--server-side", "--force-conflicts", "--field-manager=gitops"}} {
 				out, err := c.kubectlWith(rendered, append(diff, "--filename=-")...)
 				require.NoError(t, err, "%v: %s", diff, out)
 				require.Empty(t, out, "%v", diff)

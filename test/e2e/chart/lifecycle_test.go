@@ -163,7 +163,7 @@ func (c *cluster) versions() map[string]string {
 	require.NoError(c, json.Unmarshal([]byte(out), &list))
 	versions := map[string]string{}
 	for _, item := range list.Items {
-		if slices.Contains([]string{"Deployment", "PodDisruptionBudget", "ResourceQuota"}, item.Kind) {
+		if slices.Contains([]string{"Deployment", "PodDisruptionBudget", "ResourceQuota", "ValidatingAdmissionPolicy"}, item.Kind) {
 			versions[item.Kind+"/"+item.Metadata.Name] = "generation " + strconv.FormatInt(item.Metadata.Generation, 10)
 			continue
 		}
