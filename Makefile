@@ -71,7 +71,7 @@ verify: ## Check formatting and go.mod, vet, and lint
 vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
 	@test/vuln.sh $(MODULES)
 
-test: build verify unit integration oldest e2e tools ## Run every check and every test
+test: build verify unit integration oldest e2e faults tools ## Run every check and every test
 
 unit: ## Test each package alone, including the fuzz corpus
 	$(GOTEST) $$(go list ./... | grep -v /test/) ./test/bench/... ./test/gen/...
@@ -82,6 +82,9 @@ integration: ## Test against a real API server
 
 e2e: ## Test on a complete control plane with its controllers
 	$(GOTEST) ./test/e2e/...
+
+faults: ## Test with failing networks, killed programs and clients that lie
+	$(GOTEST) ./test/faults/...
 
 tools: ## Test with the tools that isolate pods (the first build takes minutes)
 	$(GOTEST) ./test/tools/...

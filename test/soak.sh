@@ -7,6 +7,7 @@ soak() { go test -count=1 -timeout=3h "$@"; }
 soak ./integration/policies -oldest
 soak ./integration/sweeper -run=ManyPods -pods=5000
 soak ./integration/sweeper -run=SlowAPIServer -rate=60 -duration=10m -max-lag=1s
+soak ./faults -run=RandomFaults -duration=1h
 soak ./e2e/admission -combinations=all
 soak ./e2e/availability -run=Restarts -admissions=100000
 soak ./e2e/certificates -run=NoAdmission -serving-rotations=100 -ca-rotations=20
