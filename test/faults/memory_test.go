@@ -4,12 +4,19 @@ import (
 	"context"
 	"fmt"
 
+	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/test/framework/installation"
 	"isolate.example.io/test/framework/waiting"
 )
 
 // usage is what a process uses.
 type usage struct{ resident, goroutines, files float64 }
+
+// process is a process in its role: a sweeper that leads has workers that a standby has not.
+type process struct {
+	*controlplane.Process
+	leads bool
+}
 
 // margin is what a process may use in addition to what it used first: the heap of a program
 // of this size varies, and the API server keeps idle connections.
@@ -38,9 +45,11 @@ func (s *scenario) memoryReturns() {
 				if !ok {
 					return fmt.Errorf("%s serves no metrics", name(p))
 				}
-				first, measured := s.usage[p.Process]
+				leading, _ := p.Metric(s.Context(), `leader_election_master_status{name="isolate-sweeper"}`)
+				role := process{p.Process, leading == 1}
+				first, measured := s.usage[role]
 				if !measured {
-					s.usage[p.Process] = now
+					s.usage[role] = now
 					return nil
 				}
 				if now.resident > first.resident+margin.resident || now.goroutines > first.goroutines+margin.goroutines || now.files > first.files+margin.files {

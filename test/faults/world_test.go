@@ -33,8 +33,8 @@ type world struct {
 	stop       context.CancelFunc
 	supervisor sync.WaitGroup
 
-	// usage is what each process used when it was first measured.
-	usage map[*controlplane.Process]usage
+	// usage is what each process used when it was first measured in its role.
+	usage map[process]usage
 }
 
 // detached is a test whose context and cleanups last until the world is closed, which is
@@ -69,7 +69,7 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	d := &detached{TB: t, ctx: ctx}
-	w := &world{stop: stop, usage: map[*controlplane.Process]usage{}}
+	w := &world{stop: stop, usage: map[process]usage{}}
 	w.cluster = start(d, controlplane.Options{Nodes: 1}, installation.Options{SweeperFlags: []string{"--lease-duration=" + lease.String()}})
 	for range replicas - 1 {
 		_, err := w.isolate.StartWebhook(ctx)
