@@ -118,7 +118,7 @@ func networkClosed(namespace, policy string) Result {
 }
 
 func networkOpen(namespace string) Result {
-	return Result{Warning, fmt.Sprintf("Quarantined pods in namespace %s may have more network than before: no NetworkPolicy selects all of them", namespace),
+	return Result{Warning, fmt.Sprintf("Quarantined pods in namespace %s may have more network access than before: no NetworkPolicy selects all of them", namespace),
 		"To deny their ingress and egress: the component manifests/components/network-isolation"}
 }
 

@@ -91,7 +91,7 @@ func TestAReleaseThatMayDeleteThePodAsksFirst(t *testing.T) {
 	require.Empty(t, n.pod("alone").Annotations)
 }
 
-const withoutTerminal = "error: nothing was changed: this would ask first, and standard input is no terminal; to go ahead without being asked: --yes\n"
+const withoutTerminal = "error: nothing was changed: this would ask first, and standard input is not a terminal; to go ahead without being asked: --yes\n"
 
 // lastLine drops what the server says before the error.
 func lastLine(r result) result {

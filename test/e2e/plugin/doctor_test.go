@@ -49,7 +49,7 @@ func TestDoctorSaysThatAQuarantineWouldWork(t *testing.T) {
 		"OK       The webhook's certificate is valid until TIME",
 		"OK       You may quarantine pods in namespace shop",
 		"OK       The webhook answers: a dry run quarantined one of isolate's pods",
-		"WARNING  Quarantined pods in namespace shop may have more network than before: no NetworkPolicy selects all of them",
+		"WARNING  Quarantined pods in namespace shop may have more network access than before: no NetworkPolicy selects all of them",
 		"         To deny their ingress and egress: the component manifests/components/network-isolation",
 	}, checks(n.done("doctor")))
 

@@ -34,6 +34,23 @@ func TestHelpNamesEveryCommandWithAnExample(t *testing.T) {
 	}
 }
 
+func TestAWordThatIsNoCommandIsAnsweredWithTheOneThatIsMeant(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	const help = "See 'kubectl isolate -h' for help and examples\n"
+	for _, test := range []struct {
+		args    []string
+		message string
+	}{
+		{[]string{"lst"}, "Error from server (NotFound): pods \"lst\" not found; did you mean: kubectl isolate list\n"},
+		{[]string{"stats", "web"}, "error: there is no command \"stats\"; did you mean: kubectl isolate status\n" + help},
+		{[]string{"quarantine", "web"}, "error: there is no command \"quarantine\". To quarantine a pod: kubectl isolate POD\n" + help},
+		{[]string{"web"}, "Error from server (NotFound): pods \"web\" not found\n"},
+	} {
+		require.Equal(t, result{code: 1, errOut: test.message}, n.isolate(test.args...))
+	}
+}
+
 // complete asks as kubectl does: it runs the plugin by another name.
 func (n *namespace) complete(words ...string) []string {
 	n.Helper()

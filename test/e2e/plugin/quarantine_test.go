@@ -86,7 +86,7 @@ func TestWithoutATerminalNothingIsDoneUnasked(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	n.createPod(gen.Pod("web", gen.Labels(web)))
-	require.Equal(t, result{code: 1, errOut: "error: nothing was changed: this would ask first, and standard input is no terminal; to go ahead without being asked: --yes\n"},
+	require.Equal(t, result{code: 1, errOut: "error: nothing was changed: this would ask first, and standard input is not a terminal; to go ahead without being asked: --yes\n"},
 		n.isolate("web"))
 	for flag, message := range map[string]string{
 		"--wait=ready":     "error: --wait=ready: must be none, out or replaced\n",
@@ -156,7 +156,7 @@ func TestPlanIsAPictureOfWhatWouldBeStored(t *testing.T) {
 		"Controller":    {"ReplicaSet/" + owner + " (2 of 2 pods available)"},
 		"Policies Lost": {"NetworkPolicy/web-only"},
 		"Expires":       {"TIME (SPAN), held"},
-		"Budget":        {"Deployment/web: 0 quarantined already of at most 2", "namespace shop: 0 quarantined already of at most 50"},
+		"Budget":        {"Deployment/web: 0 of at most 2 pods are quarantined", "namespace shop: 0 of at most 50 pods are quarantined"},
 	} {
 		require.Equal(t, want, strings.Split(steady(strings.Join(section(picture, name), "\n")), "\n"), name)
 	}
@@ -171,7 +171,7 @@ func TestPlanIsAPictureOfWhatWouldBeStored(t *testing.T) {
 	n.quarantine(pod)
 	require.Equal(t, 1, n.isolate("plan", pod).code)
 	next := n.running("app=web", 2)[0].Name
-	require.Equal(t, []string{"Deployment/web: 1 quarantined already of at most 2", "namespace shop: 1 quarantined already of at most 50"},
+	require.Equal(t, []string{"Deployment/web: 1 of at most 2 pods are quarantined", "namespace shop: 1 of at most 50 pods are quarantined"},
 		section(n.done("plan", next), "Budget"))
 }
 

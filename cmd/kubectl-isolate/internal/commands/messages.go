@@ -9,6 +9,7 @@ import (
 
 	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
@@ -27,6 +28,21 @@ func messageOnePod(n int) string {
 		return "name the pod"
 	}
 	return "name one pod"
+}
+
+// messageNoCommand answers words that are neither a pod nor a command, such as "quarantine POD".
+func messageNoCommand(word string, suggestions []string) string {
+	if len(suggestions) > 0 {
+		return fmt.Sprintf("there is no command %q; did you mean: kubectl isolate %s", word, suggestions[0])
+	}
+	return fmt.Sprintf("there is no command %q. To quarantine a pod: kubectl isolate POD", word)
+}
+
+// errNoPodOrCommand adds a command to the server's answer that there is no such pod.
+func errNoPodOrCommand(err *apierrors.StatusError, suggestion string) error {
+	own := *err
+	own.ErrStatus.Message += "; did you mean: kubectl isolate " + suggestion
+	return &own
 }
 
 func messageNone(namespace string) string {
@@ -75,27 +91,25 @@ func messageUnknown(err error) string { return fmt.Sprintf("unknown: %v", err) }
 
 // budgetRows says how many pods are quarantined already, and how many may be.
 func budgetRows(budget *pods.Budget, namespace string) []string {
-	most := func(limit func(*pods.Limits) int) string {
+	quarantined := func(n int, limit func(*pods.Limits) int) string {
 		switch {
 		case budget.Limits == nil:
-			return ""
+			return fmt.Sprintf("%d pods are quarantined", n)
 		case limit(budget.Limits) == 0:
-			return ", without a limit"
+			return fmt.Sprintf("%d pods are quarantined, without a limit", n)
 		}
-		return fmt.Sprintf(" of at most %d", limit(budget.Limits))
+		return fmt.Sprintf("%d of at most %d pods are quarantined", n, limit(budget.Limits))
 	}
 	var rows []string
 	if budget.Owner != nil {
 		kind, _, _ := strings.Cut(budget.Owner.Kind, ".")
-		rows = append(rows, fmt.Sprintf("%s/%s: %d quarantined already%s", kind, budget.Owner.Name, budget.OfOwner,
-			most(func(l *pods.Limits) int { return l.Controller })))
+		rows = append(rows, fmt.Sprintf("%s/%s: %s", kind, budget.Owner.Name, quarantined(budget.OfOwner, func(l *pods.Limits) int { return l.Controller })))
 	}
-	return append(rows, fmt.Sprintf("namespace %s: %d quarantined already%s", namespace, budget.OfNamespace,
-		most(func(l *pods.Limits) int { return l.Namespace })))
+	return append(rows, fmt.Sprintf("namespace %s: %s", namespace, quarantined(budget.OfNamespace, func(l *pods.Limits) int { return l.Namespace })))
 }
 
 var (
-	errNobodyToAsk  = errors.New("nothing was changed: this would ask first, and standard input is no terminal; to go ahead without being asked: --yes")
+	errNobodyToAsk  = errors.New("nothing was changed: this would ask first, and standard input is not a terminal; to go ahead without being asked: --yes")
 	errNotConfirmed = errors.New("nothing was changed")
 	errDryRunClient = errors.New("only isolate on the server knows what would happen: use --dry-run=server, or kubectl isolate plan POD")
 )

@@ -92,10 +92,7 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		Example: exampleRoot,
 		Args:    cobra.ArbitraryArgs,
 		RunE: func(command *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return command.Help()
-			}
-			return o.run(command, args)
+			return runRoot(command, args, o)
 		},
 		Version: version(),
 		Annotations: map[string]string{
@@ -103,6 +100,8 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 		},
 		SilenceErrors: true,
 		SilenceUsage:  true,
+
+		SuggestionsMinimumDistance: 2,
 	}
 	root.SetUsageTemplate(usageTemplate)
 	root.CompletionOptions.DisableDefaultCmd = true // kubectl completes; see completionProgram.
@@ -117,6 +116,22 @@ func newCommand(streams genericiooptions.IOStreams) *cobra.Command {
 	addGroup(root, "Change a quarantine", newExtendCommand(s), newHoldCommand(s), newUnholdCommand(s), newReleaseCommand(s))
 	cmdutil.CheckErr(addCompletion(s, root)) // Fails only if a flag was renamed.
 	return root
+}
+
+// runRoot quarantines a pod. A first word that is no pod may be a command that was misspelt.
+func runRoot(command *cobra.Command, args []string, o *quarantineOptions) error {
+	if len(args) == 0 {
+		return command.Help()
+	}
+	suggestions := command.SuggestionsFor(args[0])
+	if len(args) > 1 {
+		return cmdutil.UsageErrorf(command, "%s", messageNoCommand(args[0], suggestions))
+	}
+	err := o.run(command, args)
+	if status := (*apierrors.StatusError)(nil); apierrors.IsNotFound(err) && errors.As(err, &status) && len(suggestions) > 0 {
+		return errNoPodOrCommand(status, suggestions[0])
+	}
+	return err
 }
 
 // addGroup adds commands that --help lists under a title.
