@@ -13,9 +13,7 @@ VERSION ?= $(shell git describe --tags --always --dirty)
 IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
-MODULES := . cmd/kubectl-isolate release test/cmd/kubernetes test/cmd/kubernetes130 test/cmd/certmanager test/cmd/alertmanager test/cmd/helm test/cmd/images
-# Modules without code of their own: go.mod names the programs that they build.
-PROGRAMS := test/cmd/prometheus test/cmd/kubelet test/cmd/containerd test/cmd/runc test/cmd/cniplugins test/cmd/kuberouter
+MODULES := $(shell git ls-files '*go.mod' | xargs -n1 dirname)
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
@@ -61,12 +59,10 @@ bench: $(BIN)/bench ## Benchmark isolate and its alternatives; ROWS=latency runs
 fmt: ## Format the code and tidy go.mod
 	@gofmt -w .
 	@$(GOLANGCI_LINT) fmt
-	@for module in $(MODULES) $(PROGRAMS); do (cd $$module && go mod tidy); done
+	@for module in $(MODULES); do (cd $$module && go mod tidy); done
 
 verify: ## Check formatting and go.mod, vet, and lint
-	test -z "$$(gofmt -l . | tee /dev/stderr)"
-	for module in $(MODULES); do (cd $$module && go mod tidy -diff && go vet ./... && $(GOLANGCI_LINT) run --config $(CURDIR)/.golangci.yml ./...); done
-	for module in $(PROGRAMS); do (cd $$module && go mod tidy -diff); done
+	@test/verify.sh "$(GOLANGCI_LINT)" $(MODULES)
 
 vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
 	@test/vuln.sh $(MODULES)
