@@ -33,6 +33,14 @@ func (r *receiver) peakMemory() int {
 	return kib << 10
 }
 
+// openFiles returns how many files and connections the replica has open.
+func (r *receiver) openFiles() int {
+	r.Helper()
+	open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", r.PID()))
+	require.NoError(r, err)
+	return len(open)
+}
+
 // manyAlerts are a million alerts, each as short as possible or complete.
 func manyAlerts(one string) []byte {
 	return []byte(`{"version":"4","alerts":[` + strings.Repeat(one+",", 999_999) + one + `]}`)
@@ -128,6 +136,7 @@ func TestManyConnectionsDoNotKeepAlertmanagerOut(t *testing.T) {
 		// The receiver may have closed it already.
 		_, _ = io.WriteString(conn, []string{"", "P", "POST /alerts HTTP/1.1\r\nHost: a\r\n", "POST /alerts HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n{"}[i%4])
 	}
+	require.Less(t, r.openFiles(), 250, "it has closed most of them")
 	for range 20 {
 		group.Go(func() { _, _, _ = r.try(ctx, &endless{ctx, " "}, "Bearer guess") })
 	}

@@ -147,3 +147,10 @@ func labels(pod *corev1.Pod, more ...string) []string {
 func without(all []string, prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(all), func(label string) bool { return strings.HasPrefix(label, prefix) })
 }
+
+// delete deletes a pod, and waits until so many serve.
+func (n *namespace) delete(pod string, serving int) {
+	n.Helper()
+	require.NoError(n, admin.CoreV1().Pods(n.name).Delete(n.Context(), pod, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}))
+	waiting.Until(n, func() bool { return len(n.serving()) == serving }, "%d pods serve", serving)
+}

@@ -55,6 +55,7 @@ func TestRefusals(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			n := &namespace{TB: t, name: n.name}
 			before := r.refused(test.reason)
 			a := firing(fingerprint, test.labels)
 			a.Annotations = test.annotations
