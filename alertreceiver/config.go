@@ -23,6 +23,6 @@ type Config struct {
 func DefaultConfig() Config {
 	return Config{
 		NamespaceLabel: "namespace", PodLabel: "pod", UIDLabel: "uid",
-		TTLAnnotation: "isolate_ttl", ReasonAnnotation: "summary",
+		TTLAnnotation: "quarantine_ttl", ReasonAnnotation: "summary",
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 const complete = `{"status":"firing","labels":{"alertname":"PodServesErrors","namespace":"shop","pod":"web-1"},` +
-	`"annotations":{"summary":"web-1 answers 500","isolate_ttl":"4h"},"startsAt":"2026-03-01T12:00:00Z","fingerprint":"1a2b3c4d5e6f7081"}`
+	`"annotations":{"summary":"web-1 answers 500","quarantine_ttl":"4h"},"startsAt":"2026-03-01T12:00:00Z","fingerprint":"1a2b3c4d5e6f7081"}`
 
 func TestAlertmanagersFormatIsDecoded(t *testing.T) {
 	read, err := decode(strings.NewReader(`{

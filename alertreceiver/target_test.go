@@ -30,7 +30,7 @@ func firing(labels map[string]string) alert {
 	maps.Copy(all, labels)
 	return alert{
 		Status: statusFiring, Labels: all, StartsAt: noon, Fingerprint: fingerprint,
-		Annotations: map[string]string{"summary": "web-1 answers 500", "isolate_ttl": "4h"},
+		Annotations: map[string]string{"summary": "web-1 answers 500", "quarantine_ttl": "4h"},
 	}
 }
 

@@ -45,7 +45,7 @@ func TestRefusals(t *testing.T) {
 			labels: append(without(labels(pod), "pod="), "pod=gone"), reason: "PodNotFound", message: `pods "gone" not found`,
 		},
 		"a ttl that isolate does not accept": {
-			labels: labels(pod), annotations: map[string]string{"isolate_ttl": "soon"}, reason: "InvalidValue",
+			labels: labels(pod), annotations: map[string]string{"quarantine_ttl": "soon"}, reason: "InvalidValue",
 			message: `Invalid value: "soon": must be a duration such as 90s, 30m, 36h, 7d or 1d12h`,
 			event:   "Alert PodServesErrors did not quarantine this pod (InvalidValue): ",
 		},

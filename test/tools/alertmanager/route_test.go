@@ -71,7 +71,7 @@ func TestPeopleAreToldAndThePodIsQuarantined(t *testing.T) {
 	r, p := startReceiver(t, allow(n)...), newPeople(t)
 	a := startAlertmanager(t, replace(t, shipped(t), "  receiver: people\n  routes:", "  receiver: people\n  group_wait: 0s\n  routes:"), r, p)
 	pod, others := n.first(), n.serving()[1:]
-	a.add(append(labels(pod), "--annotation=summary=it answers 500", "--annotation=isolate_ttl=4h")...)
+	a.add(append(labels(pod), "--annotation=summary=it answers 500", "--annotation=quarantine_ttl=4h")...)
 
 	got := n.waitQuarantined(pod.Name)
 	require.Regexp(t, `^it answers 500 \(alert PodServesErrors, fingerprint [0-9a-f]{16}\)$`, got.Annotations[quarantine.ReasonKey])
