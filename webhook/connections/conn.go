@@ -31,6 +31,7 @@ type Conn struct {
 	host     string
 	// first is the first byte of the first request, until it is read.
 	first []byte
+	turn  turn
 
 	// arrived is when something last arrived, in nanoseconds since the listener began.
 	arrived atomic.Int64
@@ -55,7 +56,8 @@ func newConn(l *Listener, raw net.Conn) *Conn {
 	return c
 }
 
-// observed records when something arrives.
+// observed records when something arrives. During a handshake, it ends the turn while it waits
+// for the peer, which may take its time.
 type observed struct {
 	net.Conn
 	conn *Conn
@@ -63,7 +65,9 @@ type observed struct {
 
 // Read implements [net.Conn].
 func (o *observed) Read(p []byte) (int, error) {
+	o.conn.turn.end(o.conn.listener.turns)
 	n, err := o.Conn.Read(p)
+	o.conn.turn.take(o.conn.listener.turns)
 	if n > 0 {
 		o.conn.arrived.Store(int64(time.Since(o.conn.listener.began)))
 	}
@@ -71,12 +75,8 @@ func (o *observed) Read(p []byte) (int, error) {
 }
 
 func (c *Conn) prepare(ctx context.Context, limits Limits) error {
-	if secured, ok := c.Conn.(*tls.Conn); ok {
-		handshake, cancel := context.WithTimeout(ctx, limits.Handshake)
-		defer cancel()
-		if err := secured.HandshakeContext(handshake); err != nil {
-			return err
-		}
+	if err := c.handshake(ctx, limits); err != nil {
+		return err
 	}
 	if err := c.SetReadDeadline(time.Now().Add(limits.FirstByte)); err != nil {
 		return err

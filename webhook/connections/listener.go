@@ -29,6 +29,7 @@ type Listener struct {
 	// opened and closed are called for each connection.
 	opened, closed func()
 
+	turns turns
 	began time.Time
 	ready chan *Conn
 	ctx   context.Context
@@ -50,7 +51,7 @@ func Listen(address string, config *tls.Config, limits Limits, opened, closed fu
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		tcp: tcp, config: config, limits: limits, opened: opened, closed: closed,
-		began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{},
+		turns: newTurns(), began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{},
 	}
 	go l.accept()
 	return l, nil
