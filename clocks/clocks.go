@@ -79,7 +79,7 @@ func skewOf(local, earliest, latest time.Time) time.Duration {
 }
 
 // refresh ensures that the API server's last response is younger than an age. It does not
-// wait for longer than the context, whoever else is asking.
+// wait for longer than the context, even if others ask at the same time.
 func (c *Clocks) refresh(ctx context.Context, age time.Duration) error {
 	select {
 	case c.asking <- struct{}{}:

@@ -191,7 +191,7 @@ func requireTamperingNoticed(t *testing.T, c checkout) {
 	require.EqualError(t, c.run("verify"), "more.txt is not a file of the release")
 	require.NoError(t, os.Remove(filepath.Join(c.dir, "dist/more.txt")))
 
-	// Whoever changes a file can change its sum too.
+	// An attacker who changes a file can change its sum, too.
 	for file, problem := range map[string]string{
 		"install.yaml":                         "install.yaml is not what this commit gives: it differs from what the archives and the commit give",
 		"isolate-1.2.3.tgz":                    "isolate-1.2.3.tgz is not what this commit gives: it differs from the chart of this commit with the release's image",

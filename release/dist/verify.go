@@ -15,7 +15,7 @@ import (
 )
 
 // verify checks that the folder is complete, unchanged and what the tag gives. It compiles
-// nothing: whoever doubts the programs builds the release again and compares.
+// nothing: to check the programs themselves, build the release again and compare.
 func (r *release) verify(ctx context.Context) error {
 	if err := r.tagged(ctx); err != nil {
 		return err

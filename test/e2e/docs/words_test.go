@@ -43,6 +43,7 @@ var retired = map[string]string{
 	`[Ll]ook after`:                 "check",
 	`sees? to (it|them)`:            "ensure",
 	`wants no pods`:                 "is scaled to zero",
+	`[Ww]hoever`:                    "anyone who, the person who",
 	`(is|are) whether`:              "reports whether, returns",
 }
 
