@@ -2,12 +2,15 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
@@ -29,6 +32,11 @@ type Report struct {
 	// quarantine the pod.
 	Sent, Lost int64
 
+	// Undecided counts those of the lost ones that a replica answered without a decision,
+	// because its state of the cluster may have been stale. Replicas of any installation do
+	// so when the API server is slow, as on a busy machine.
+	Undecided int64
+
 	// Slowest is the duration of the slowest write.
 	Slowest time.Duration
 
@@ -38,7 +46,7 @@ type Report struct {
 
 // String returns a line for the test log.
 func (r Report) String() string {
-	return fmt.Sprintf("%d admissions sent, %d lost, the slowest took %s; errors: %v", r.Sent, r.Lost, r.Slowest.Round(time.Millisecond), r.Errors)
+	return fmt.Sprintf("%d admissions sent, %d lost (%d undecided), the slowest took %s; errors: %v", r.Sent, r.Lost, r.Undecided, r.Slowest.Round(time.Millisecond), r.Errors)
 }
 
 // Stream is a running stream of admissions. Each is a server-side dry run of a
@@ -48,6 +56,7 @@ type Stream struct {
 	cancel     context.CancelFunc
 	group      sync.WaitGroup
 	sent, lost atomic.Int64
+	undecided  atomic.Int64
 
 	mu      sync.Mutex
 	slowest time.Duration
@@ -102,7 +111,7 @@ func (s *Stream) Lost() int64 { return s.lost.Load() }
 func (s *Stream) Stop() Report {
 	s.cancel()
 	s.group.Wait()
-	return Report{Sent: s.Sent(), Lost: s.Lost(), Slowest: s.slowest, Errors: s.errors}
+	return Report{Sent: s.Sent(), Lost: s.Lost(), Undecided: s.undecided.Load(), Slowest: s.slowest, Errors: s.errors}
 }
 
 func (s *Stream) write(ctx context.Context, pods metadata.ResourceInterface, name string) {
@@ -121,8 +130,18 @@ func (s *Stream) write(ctx context.Context, pods metadata.ResourceInterface, nam
 	s.slowest = max(s.slowest, took)
 	if err != nil {
 		s.lost.Add(1)
+		if undecided(err) {
+			s.undecided.Add(1)
+		}
 		if len(s.errors) < maxErrors {
 			s.errors = append(s.errors, err)
 		}
 	}
+}
+
+// undecided reports whether a replica answered that it could not decide. The API server gives
+// the errors of calls that failed a reason of its own, and those of a webhook none.
+func undecided(err error) bool {
+	var status apierrors.APIStatus
+	return errors.As(err, &status) && status.Status().Reason == metav1.StatusReasonUnknown && status.Status().Code == http.StatusInternalServerError
 }
