@@ -19,7 +19,7 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// grace is how long after the last fault something may be overdue, or still selected.
+// grace is how long after the recovery of the control plane something may be overdue, or still selected.
 const grace = time.Minute
 
 // protection is why a pod must exist.
@@ -58,7 +58,27 @@ func (s *scenario) withinGrace(what string, problem func(ctx context.Context) er
 		last = problem(ctx)
 		return last == nil, nil
 	})
-	require.NoError(s, err, "%s after the last fault, %s: %v", grace, what, last)
+	require.NoError(s, err, "not within %s: %s: %v", grace, what, last)
+}
+
+// controlPlaneAnswers waits until the control plane works again: a program that was killed has
+// to start first, and on a machine that is busy that takes a while.
+func (s *scenario) controlPlaneAnswers() {
+	s.Helper()
+	const quickly, often = time.Second, 5
+	waiting.NoError(s, func() error {
+		for range often {
+			ctx, cancel := context.WithTimeout(s.Context(), quickly)
+			_, err := s.client.CoreV1().ConfigMaps(s.namespace).Create(ctx, &corev1.ConfigMap{
+				ObjectMeta: metav1.ObjectMeta{GenerateName: "probe-"},
+			}, metav1.CreateOptions{})
+			cancel()
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}, "the control plane answers within %s", quickly)
 }
 
 // nothingOverdue requires that every expired pod is deleted.

@@ -69,11 +69,18 @@ func (c *connection) reset() {
 
 // exchange forwards in both directions until both sides have closed.
 func (c *connection) exchange(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	var group sync.WaitGroup
 	for _, way := range [][2]net.Conn{{c.client, c.server}, {c.server, c.client}} {
 		chunks := make(chan chunk, chunksInFlight)
 		group.Go(func() { c.read(ctx, way[0], chunks) })
-		group.Go(func() { c.deliver(ctx, way[1], chunks) })
+		group.Go(func() {
+			if !c.deliver(ctx, way[1], chunks) {
+				c.reset()
+				cancel() // The reader may be waiting for room.
+			}
+		})
 	}
 	group.Wait()
 }
@@ -95,25 +102,24 @@ func (c *connection) read(ctx context.Context, from net.Conn, chunks chan<- chun
 	}
 }
 
-// deliver writes the chunks when they are due, then closes that direction.
-func (c *connection) deliver(ctx context.Context, to net.Conn, chunks <-chan chunk) {
+// deliver writes the chunks when they are due, then closes that direction. It returns false
+// if the connection is to be reset.
+func (c *connection) deliver(ctx context.Context, to net.Conn, chunks <-chan chunk) bool {
 	for next := range chunks {
 		if !c.wait(ctx, time.Until(next.due)) {
-			c.reset()
-			return
+			return false
 		}
 		if _, err := to.Write(next.data); err != nil {
-			c.reset()
-			return
+			return false
 		}
 		if !c.limit(ctx, len(next.data)) {
-			c.reset()
-			return
+			return false
 		}
 	}
 	if half, ok := to.(*net.TCPConn); ok {
 		_ = half.CloseWrite()
 	}
+	return true
 }
 
 // wait waits for the delay, and for a black hole to end. It returns false if the
