@@ -21,6 +21,17 @@ func TestBadFlags(t *testing.T) {
 	}
 }
 
+func TestWhereSourcesAndFilesAre(t *testing.T) {
+	for image, want := range map[string][2]string{
+		"ghcr.io/owner/isolate":        {"https://github.com/owner/isolate", "https://github.com/owner/isolate/releases/download"},
+		"registry.example.com/isolate": {"https://isolate.example.io", "https://isolate.example.io/releases"},
+	} {
+		r, err := parse([]string{"--version=v1.2.3", "--image=" + image})
+		require.NoError(t, err)
+		require.Equal(t, want, [2]string{r.source, r.downloads})
+	}
+}
+
 func TestACheckoutThatIsNotReady(t *testing.T) {
 	c := newCheckout(t)
 	for _, command := range []string{"build", "verify"} {

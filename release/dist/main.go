@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -68,8 +69,8 @@ func parse(args []string) (*release, error) {
 	flags.StringVar(&r.output, "output", "dist", "The folder of the release's files.")
 	flags.StringVar(&r.version, "version", "", "The version, which is the tag, such as v1.2.3.")
 	flags.StringVar(&image, "image", "", "The repository of the image, without a tag, such as ghcr.io/OWNER/isolate.")
-	flags.StringVar(&r.source, "source", "https://isolate.example.io", "Where the sources are, for the image's labels.")
-	flags.StringVar(&r.downloads, "downloads", "https://isolate.example.io/releases", "Where the files of all releases are, each in a folder with the version's name, for krew.")
+	flags.StringVar(&r.source, "source", "", "Where the sources are, for the image's labels. An image at ghcr.io has the sources of its name at github.com.")
+	flags.StringVar(&r.downloads, "downloads", "", "Where the files of all releases are, each in a folder with the version's name, for krew. The sources' own releases by default.")
 	flags.StringSliceVar(&r.architectures, "architectures", []string{"amd64", "arm64"}, "The architectures of the image.")
 	flags.StringSliceVar(&r.platforms, "platforms", []string{
 		"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64", "windows/arm64",
@@ -86,7 +87,19 @@ func parse(args []string) (*release, error) {
 		return nil, errImage(image)
 	}
 	r.image = repository
+	r.setDefaults()
 	return r, nil
+}
+
+// setDefaults derives from the image where sources and files are. All of it is in the
+// release, so whoever builds a release again gets the same bytes without more flags.
+func (r *release) setDefaults() {
+	home, releases := "https://isolate.example.io", "/releases"
+	if r.image.RegistryStr() == "ghcr.io" {
+		home, releases = "https://github.com/"+r.image.RepositoryStr(), "/releases/download"
+	}
+	r.source = cmp.Or(r.source, home)
+	r.downloads = cmp.Or(r.downloads, r.source+releases)
 }
 
 // isVersion reports whether a tag is a version: v1.2.3 or v1.2.3-rc.1. A build suffix, after

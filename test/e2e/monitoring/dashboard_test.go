@@ -171,10 +171,10 @@ func playIncident(t *testing.T) (expired, kept string) {
 	require.Len(t, pods, 2)
 	expired, kept = pods[0], pods[1]
 	waiting.NoError(t, func() error {
-		_, err := annotate(expired, quarantine.TriggerKey+"=true", quarantine.TTLKey+"=5s")
+		_, err := annotate(expired, quarantine.TriggerKey+"=true", quarantine.TTLKey+"=20s")
 		return err
 	}, "the webhook's Service reaches the new replica")
-	kubectl.Run(t, cluster, "wait", "-n", "ah", "--for=delete", "pod/"+expired, "--timeout=2m")
+	kubectl.Run(t, cluster, "wait", "-n", "ah", "--for=delete", "pod/"+expired, "--timeout=5m")
 	kubectl.Run(t, cluster, "rollout", "status", "-n", "ah", deployment)
 	out, err := annotate(kept, quarantine.TriggerKey+"=true", quarantine.TTLKey+"=never")
 	require.Error(t, err, out)
