@@ -3,6 +3,7 @@ package monitoring
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -126,7 +127,7 @@ func (s *server) has(expr string) {
 	waiting.NoError(s, func() error {
 		found, err := s.tryQuery(s.Context(), expr)
 		if err == nil && len(found) == 0 {
-			err = fmt.Errorf("no data")
+			err = errors.New("no data")
 		}
 		return err
 	}, "Prometheus has %s", expr)
