@@ -65,16 +65,16 @@ func serveUntilStdinCloses() {
 
 // loaded is a webhook in its own process.
 type loaded struct {
-	*testing.T
+	testing.TB
 	process *exec.Cmd
 	stdin   io.Closer
 	address string
 	trusted *x509.CertPool
 }
 
-func startLoaded(t *testing.T) *loaded {
+func startLoaded(t testing.TB) *loaded {
 	t.Helper()
-	l := &loaded{T: t, process: exec.CommandContext(t.Context(), os.Args[0]), trusted: x509.NewCertPool()}
+	l := &loaded{TB: t, process: exec.CommandContext(t.Context(), os.Args[0]), trusted: x509.NewCertPool()}
 	example := httptest.NewTLSServer(nil)
 	defer example.Close()
 	l.trusted.AddCert(example.Certificate())
