@@ -92,7 +92,7 @@ func parse(args []string) (*release, error) {
 }
 
 // setDefaults derives from the image where sources and files are. All of it is in the
-// release, so whoever builds a release again gets the same bytes without more flags.
+// release, so anyone who builds a release again gets the same bytes without more flags.
 func (r *release) setDefaults() {
 	home, releases := "https://isolate.example.io", "/releases"
 	if r.image.RegistryStr() == "ghcr.io" {
