@@ -50,7 +50,7 @@ func TestSwitchFromKustomizeToHelmAndBack(t *testing.T) {
 			}
 			c.ownedBy("kubectl")
 			c.shell("kubectl diff --server-side -k " + overlay)
-			require.Empty(t, strings.TrimSpace(c.helm("list", "--all", "--no-headers")))
+			require.Empty(t, strings.TrimSpace(c.helm("list", "--short")))
 
 			left, err := c.admin.CoreV1().Pods(pod.Namespace).Get(t.Context(), pod.Name, metav1.GetOptions{})
 			require.NoError(t, err)
@@ -128,7 +128,7 @@ func (c *cluster) ownedBy(owner string) {
 		var owners []string
 		for _, entry := range item.Metadata.ManagedFields {
 			if entry.Manager == "kubectl-last-applied" { // The annotation of a client-side apply, and nothing else.
-				require.Equal(c, lastApplied, string(entry.FieldsV1.Raw))
+				require.JSONEq(c, lastApplied, string(entry.FieldsV1.Raw))
 				continue
 			}
 			if strings.HasPrefix(entry.Manager, "kubectl") || entry.Manager == "helm" {
