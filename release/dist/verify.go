@@ -31,8 +31,8 @@ func (r *release) verify(ctx context.Context) error {
 	for _, check := range []func() error{
 		func() error { return r.verifyImages(ctx, dir) },
 		r.verifyPlugin,
-		func() error { return r.verifyChart(ctx, filepath.Join(dir, "chart")) },
 		func() error { return r.verifyTexts(ctx) },
+		func() error { return r.verifyChart(ctx, filepath.Join(dir, "chart")) }, // Last, as it may compile Helm.
 	} {
 		if err := check(); err != nil {
 			return err
