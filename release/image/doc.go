@@ -1,7 +1,7 @@
 // Command image writes isolate's image as OCI archives, without a container engine:
 // one archive for each platform, and one with an index of them all.
 //
-// The image is what the Dockerfile describes: the two programs that
+// The image is what the Dockerfile describes: the three programs that
 // release/programs.sh builds, a numeric user, and nothing else. It is reproducible: the
 // same sources, version and compiler give the same digest.
 //

@@ -18,7 +18,7 @@ import (
 	"isolate.example.io/test/framework/waiting"
 )
 
-// memoryBound is a quarter of the shipped memory limit.
+// memoryBound is half of the shipped memory limit.
 const memoryBound = 64 << 20
 
 // peakMemory returns the most memory that the replica ever had, in bytes.
@@ -31,6 +31,14 @@ func (r *receiver) peakMemory() int {
 	kib, err := strconv.Atoi(strings.Fields(rest)[0])
 	require.NoError(r, err)
 	return kib << 10
+}
+
+// requireLittleMemory fails if the replica ever had more memory than the bound.
+func (r *receiver) requireLittleMemory() {
+	r.Helper()
+	peak := r.peakMemory()
+	r.Logf("the replica had at most %d MiB", peak>>20)
+	require.Less(r, peak, memoryBound)
 }
 
 // openFiles returns how many files and connections the replica has open.
@@ -96,7 +104,7 @@ func TestHostileRequests(t *testing.T) {
 	for _, pod := range n.serving() {
 		require.False(t, n.quarantined(pod))
 	}
-	require.Less(t, r.peakMemory(), memoryBound)
+	r.requireLittleMemory()
 }
 
 func manyFields() string {
@@ -149,5 +157,5 @@ func TestManyConnectionsDoNotKeepAlertmanagerOut(t *testing.T) {
 	require.True(t, n.quarantined(pod.Name))
 	stop()
 	group.Wait()
-	require.Less(t, r.peakMemory(), memoryBound)
+	r.requireLittleMemory()
 }
