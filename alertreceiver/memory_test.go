@@ -11,7 +11,7 @@ import (
 func TestMemory(t *testing.T) {
 	annotation, err := recall("").with(fingerprint, noon.In(time.FixedZone("CET", 3600)))
 	require.NoError(t, err)
-	require.Equal(t, `{"1a2b3c4d5e6f7081":"2026-03-01T12:00:00Z"}`, annotation)
+	require.JSONEq(t, `{"1a2b3c4d5e6f7081":"2026-03-01T12:00:00Z"}`, annotation)
 	m := recall(annotation)
 	require.True(t, m.has(fingerprint, noon), "the same alert")
 	require.True(t, m.has(fingerprint, noon.Add(-time.Second)), "another Prometheus saw it earlier")
@@ -20,7 +20,8 @@ func TestMemory(t *testing.T) {
 }
 
 func TestMemoryIsBounded(t *testing.T) {
-	annotation, err := "", error(nil)
+	var annotation string
+	var err error
 	for i := range 3 * maxRemembered {
 		annotation, err = recall(annotation).with(fmt.Sprintf("%016x", i), noon.Add(time.Duration(i)*time.Second))
 		require.NoError(t, err)

@@ -14,9 +14,9 @@ import (
 
 const fingerprint = "1a2b3c4d5e6f7081"
 
-// Each refusal is an answer, a log line, a metric and an event.
+// Each refusal is an answer, a log line, a metric and an event. Not parallel: its subtests
+// read the same counters.
 func TestRefusals(t *testing.T) {
-	t.Parallel()
 	n, foreign := newNamespace(t, 2), newForeignNamespace(t, 1)
 	r := startReceiver(t, allow(n, foreign)...)
 	pod := n.first()
