@@ -14,6 +14,8 @@ IMAGE ?= isolate.example.io/isolate:$(VERSION)
 
 # The Go modules. What only releases and tests need stays out of the product's go.mod.
 MODULES := $(shell git ls-files '*go.mod' | xargs -n1 dirname)
+# Whether a real node can run here: as root, on Linux.
+ROOT := $(filter Linux/0,$(shell uname)/$(shell id -u))
 .PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' Makefile)
 
 help: ## List the targets
@@ -50,8 +52,11 @@ down: ## Stop what `make up` and `make node` started and wait until it is gone
 up node down: $(BIN)/devcluster
 	@$(BIN)/devcluster $@
 
-demo: ## Play an incident from start to end and check what it shows
-	@go run ./test/cmd/demo
+demo: ## Play an incident from start to end and check it; NODE=1 on a real node, CONTEXT=kind-kind on a cluster of yours
+	@go run ./test/cmd/demo $(if $(NODE),--node) $(CONTEXT:%=--context=%) $(DEMO_IMAGE:%=--image=%)
+
+demo-image: ## Write the image of the application of make demo CONTEXT=... to dist/ as an archive
+	@test/cmd/images/demo.sh
 
 bench: $(BIN)/bench ## Benchmark isolate and its alternatives; ROWS=latency runs some rows, QUICK=1 is a smoke test
 	@$(BIN)/bench --run='$(ROWS)' $(if $(QUICK),--quick) $(if $(or $(ROWS),$(QUICK)),,--markdown=docs/performance.md)
@@ -76,8 +81,12 @@ unit: ## Test each package alone, including the fuzz corpus
 integration: ## Test against a real API server
 	$(GOTEST) ./test/framework/... ./test/integration/...
 
-e2e: ## Test on a complete control plane with its controllers
-	$(GOTEST) ./test/e2e/...
+e2e: $(if $(ROOT),e2e-node) ## Test on a complete control plane with its controllers, and on a real node where that can run
+	@$(if $(ROOT),,echo 'make e2e: the tests on a real node do not run here; they need root on Linux: sudo make e2e-node')
+	$(GOTEST) $$(go list ./test/e2e/... | grep -v /e2e/node$$)
+
+e2e-node: ## Test on a real node, with containers and traffic (root on Linux; the first build takes minutes)
+	$(GOTEST) ./test/e2e/node
 
 faults: ## Test with failing networks, killed programs and clients that lie
 	$(GOTEST) ./test/faults/...

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -11,39 +10,33 @@ import (
 	"time"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/framework/controlplane"
 )
 
 //go:embed incident.yaml
 var incident string
 
 const (
-	namespace = "ah"
-	workload  = "login-audit-trail-service"
-	replicas  = 2
-
-	// ttl is long enough to look around and short enough to wait for.
-	ttl = 10 * time.Second
+	workload = "login-audit-trail-service"
+	replicas = 2
 )
 
 // play plays the incident and checks every step.
-func play(ctx context.Context, c *controlplane.ControlPlane) error {
-	s, err := newStage(ctx, c)
-	if err != nil {
-		return err
-	}
+func (s *stage) play() error {
 	broken, err := s.before()
 	if err != nil {
 		return err
 	}
 	trigger := []string{
-		"annotate", "pod", "-n", namespace, broken,
-		quarantine.TriggerKey + "=true", quarantine.TTLKey + "=" + ttl.String(), quarantine.ReasonKey + "=logins hang",
+		"annotate", "pod", "-n", s.namespace, broken,
+		quarantine.TriggerKey + "=true", quarantine.TTLKey + "=" + s.ttl.String(), quarantine.ReasonKey + "=logins hang",
 	}
 	for _, scene := range []func() error{
+		func() error { return s.breakDown(broken) },
 		func() error { return s.dryRun(broken, trigger) },
 		func() error { return s.isolate(broken, trigger) },
+		func() error { return s.recovered(broken) },
 		func() error { return s.lookAt(broken) },
+		func() error { return s.lookInto(broken) },
 		func() error { return s.expire(broken) },
 	} {
 		if err := scene(); err != nil {
@@ -57,12 +50,12 @@ func play(ctx context.Context, c *controlplane.ControlPlane) error {
 // before creates the workload and picks the broken pod.
 func (s *stage) before() (broken string, err error) {
 	s.title("Two pods serve %s; two Services select them, by different labels. One of the pods is broken.", workload)
-	if err := s.apply(incident); err != nil {
+	if err := s.apply(); err != nil {
 		return "", err
 	}
 	if err := s.until("the pods are in both Services", func() (bool, error) {
 		pods, err := s.pods()
-		return len(pods) == replicas && s.servesAll(pods) == nil, err
+		return len(pods) == replicas && s.servesAll(pods) == nil, errors.Join(err, s.pullable(pods))
 	}); err != nil {
 		return "", err
 	}
@@ -71,8 +64,8 @@ func (s *stage) before() (broken string, err error) {
 		return "", err
 	}
 	return slices.Min(slices.Collect(maps.Keys(pods))), errors.Join(
-		s.kubectl("get", "pods", "-n", namespace, "--show-labels"),
-		s.kubectl("get", "endpointslices", "-n", namespace),
+		s.kubectl("get", "pods", "-n", s.namespace, "--show-labels"),
+		s.kubectl("get", "endpointslices", "-n", s.namespace),
 	)
 }
 
@@ -92,7 +85,7 @@ func (s *stage) dryRun(broken string, trigger []string) error {
 	if after.ResourceVersion != before.ResourceVersion {
 		return errors.New("the dry run changed the pod")
 	}
-	return s.kubectl("get", "pod", "-n", namespace, broken, "--show-labels")
+	return s.kubectl("get", "pod", "-n", s.namespace, broken, "--show-labels")
 }
 
 func (s *stage) isolate(broken string, trigger []string) error {
@@ -124,9 +117,9 @@ func (s *stage) isolate(broken string, trigger []string) error {
 func (s *stage) lookAt(broken string) error {
 	s.title("It keeps running while you find out what is wrong with it. Two other pods serve.")
 	if err := errors.Join(
-		s.kubectl("get", "pods", "-n", namespace, "--show-labels"),
-		s.kubectl("get", "endpointslices", "-n", namespace),
-		s.kubectl("get", "pod", "-n", namespace, broken, "-o",
+		s.kubectl("get", "pods", "-n", s.namespace, "--show-labels"),
+		s.kubectl("get", "endpointslices", "-n", s.namespace),
+		s.kubectl("get", "pod", "-n", s.namespace, broken, "-o",
 			`jsonpath=labels: {.metadata.labels}{"\n"}owners: {.metadata.ownerReferences}{"\n"}annotations: {.metadata.annotations}{"\n"}`),
 	); err != nil {
 		return err
@@ -144,14 +137,14 @@ func (s *stage) expire(broken string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.kubectl("wait", "--for=delete", "pod", "-n", namespace, broken, "--timeout=60s"); err != nil {
+	if err := s.kubectl("wait", "--for=delete", "pod", "-n", s.namespace, broken, "--timeout=60s"); err != nil {
 		return err
 	}
 	gone := time.Now()
 	if gone.Before(due) {
 		return fmt.Errorf("the pod was deleted at %s, before it expired at %s", gone, due)
 	}
-	if err := s.kubectl("get", "pods", "-n", namespace); err != nil {
+	if err := s.kubectl("get", "pods", "-n", s.namespace); err != nil {
 		return err
 	}
 	pods, err := s.pods()

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"text/template"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -15,13 +16,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 
 	"isolate.example.io/quarantine"
-	"isolate.example.io/test/framework/controlplane"
 )
 
 const (
-	patience     = time.Minute
+	patience     = 2 * time.Minute
 	pollInterval = 5 * time.Millisecond
 )
 
@@ -30,15 +31,29 @@ var services = []string{workload, workload + "-metrics"}
 
 // stage runs and prints commands, and checks their effects.
 type stage struct {
-	ctx          context.Context
-	controlPlane *controlplane.ControlPlane
-	client       kubernetes.Interface
-	titles       int
+	ctx    context.Context
+	client kubernetes.Interface
+	titles int
+
+	// command is kubectl with the flags for the cluster; kubeconfig is empty for the
+	// caller's own.
+	command    []string
+	kubeconfig string
+
+	namespace, image string
+	// ttl is long enough to look around and short enough to wait for.
+	ttl time.Duration
+	// real reports whether containers run, so that there is traffic.
+	real bool
 }
 
-func newStage(ctx context.Context, c *controlplane.ControlPlane) (*stage, error) {
-	client, err := kubernetes.NewForConfig(c.Config())
-	return &stage{ctx: ctx, controlPlane: c, client: client}, err
+// newStage returns a stage on a cluster with simulated nodes.
+func newStage(ctx context.Context, config *rest.Config, command []string, kubeconfig string) (*stage, error) {
+	client, err := kubernetes.NewForConfig(config)
+	return &stage{
+		ctx: ctx, client: client, command: command, kubeconfig: kubeconfig,
+		namespace: "ah", image: "registry.example.com/login-audit-trail-service:1.4.2", ttl: 10 * time.Second,
+	}, err
 }
 
 func (s *stage) title(format string, args ...any) {
@@ -48,10 +63,9 @@ func (s *stage) title(format string, args ...any) {
 
 // kubectl runs kubectl and prints the command and its output.
 func (s *stage) kubectl(args ...string) error {
-	cmd := exec.CommandContext(s.ctx, s.controlPlane.Kubectl(), args...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+s.controlPlane.Kubeconfig())
+	cmd := s.kubectlCommand(args...)
 	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stdout
-	fmt.Printf("\n$ kubectl %s\n", quoted(args))
+	fmt.Printf("\n$ kubectl %s\n", quoted(cmd.Args[1:]))
 	start := time.Now()
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("kubectl %s: %w", args[0], err)
@@ -60,10 +74,26 @@ func (s *stage) kubectl(args ...string) error {
 	return nil
 }
 
-// apply applies YAML without printing it.
-func (s *stage) apply(yaml string) error {
-	cmd := s.controlPlane.KubectlCommand(s.ctx, "apply", "-f", "-")
-	cmd.Stdin = strings.NewReader(yaml)
+func (s *stage) kubectlCommand(args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(s.ctx, s.command[0], append(s.command[1:len(s.command):len(s.command)], args...)...)
+	if cmd.Env = os.Environ(); s.kubeconfig != "" {
+		cmd.Env = append(cmd.Env, "KUBECONFIG="+s.kubeconfig)
+	}
+	return cmd
+}
+
+// apply creates the workload without printing it.
+func (s *stage) apply() error {
+	manifest, err := template.New("incident").Parse(incident)
+	if err != nil {
+		return err
+	}
+	var yaml strings.Builder
+	if err := manifest.Execute(&yaml, map[string]any{"Namespace": s.namespace, "Image": s.image, "Real": s.real}); err != nil {
+		return err
+	}
+	cmd := s.kubectlCommand("apply", "-f", "-")
+	cmd.Stdin = strings.NewReader(yaml.String())
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("creating the workload: %w\n%s", err, out)
 	}
@@ -90,25 +120,27 @@ func (s *stage) until(what string, condition func() (bool, error)) error {
 }
 
 func (s *stage) pod(name string) (*corev1.Pod, error) {
-	return s.client.CoreV1().Pods(namespace).Get(s.ctx, name, metav1.GetOptions{})
+	return s.client.CoreV1().Pods(s.namespace).Get(s.ctx, name, metav1.GetOptions{})
 }
 
-// pods returns the pods by name.
+// pods returns the application's pods by name.
 func (s *stage) pods() (map[string]corev1.Pod, error) {
-	list, err := s.client.CoreV1().Pods(namespace).List(s.ctx, metav1.ListOptions{})
+	list, err := s.client.CoreV1().Pods(s.namespace).List(s.ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	pods := map[string]corev1.Pod{}
 	for _, pod := range list.Items {
-		pods[pod.Name] = pod
+		if pod.Name != clientName {
+			pods[pod.Name] = pod
+		}
 	}
 	return pods, nil
 }
 
 // serving returns the names of a Service's ready endpoints.
 func (s *stage) serving(service string) ([]string, error) {
-	list, err := s.client.DiscoveryV1().EndpointSlices(namespace).List(s.ctx, metav1.ListOptions{
+	list, err := s.client.DiscoveryV1().EndpointSlices(s.namespace).List(s.ctx, metav1.ListOptions{
 		LabelSelector: discoveryv1.LabelServiceName + "=" + service,
 	})
 	if err != nil {

@@ -90,7 +90,7 @@ func (n *Node) configure() error {
 	}
 	values := map[string]any{
 		"Dir": n.settings.Dir, "Programs": n.settings.Built.Node, "Socket": socket, "Name": Name,
-		"Cgroup": filepath.Base(n.settings.Dir), "PauseImage": pauseImage, "Bridge": bridge,
+		"PauseImage": pauseImage, "Bridge": bridge,
 	}
 	for source, target := range map[string]string{
 		"containerd.toml": "containerd.toml", "cni.conflist": "cni/pods.conflist",

@@ -2,25 +2,22 @@ package node
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 	"time"
 )
 
 const (
 	prefix      = "isolate-node-"
-	cgroups     = "/sys/fs/cgroup"
-	patience    = time.Minute
 	lockName    = "lock"
+	patience    = time.Minute
 	checkPeriod = 20 * time.Millisecond
 )
 
-// place is the folder of one node. The cgroups of its containers have the same name.
-// They and the folder are all that outlives the namespaces.
+// place is the folder of one node. It and the cgroups of the containers are all that
+// outlives the namespaces.
 type place struct {
 	dir string
 	// lock is held as long as the node exists, so that others don't remove it.
@@ -54,7 +51,7 @@ func lockPlace(dir string, how int) (place, error) {
 // remove removes the folder and the cgroups once the processes have ended.
 func (p place) remove() error {
 	defer p.lock.Close()
-	if err := removeCgroups(filepath.Base(p.dir)); err != nil {
+	if err := removeCgroups(p.dir); err != nil {
 		return err
 	}
 	return os.RemoveAll(p.dir)
@@ -76,53 +73,6 @@ func removeLeftovers() error {
 		}
 		if err := p.remove(); err != nil {
 			return err
-		}
-	}
-	return nil
-}
-
-// cgroupFolders returns the node's folders, one for each hierarchy of cgroup v1.
-func cgroupFolders(name string) ([]string, error) {
-	deep, err := filepath.Glob(filepath.Join(cgroups, "*", name))
-	if err != nil {
-		return nil, err
-	}
-	flat, err := filepath.Glob(filepath.Join(cgroups, name))
-	return append(deep, flat...), err
-}
-
-// removeCgroups removes the cgroups of a node. Its last processes may still be exiting.
-func removeCgroups(name string) error {
-	deadline := time.Now().Add(patience)
-	for {
-		err := tryRemoveCgroups(name)
-		if err == nil || time.Now().After(deadline) {
-			return err
-		}
-		<-time.After(checkPeriod)
-	}
-}
-
-func tryRemoveCgroups(name string) error {
-	roots, err := cgroupFolders(name)
-	if err != nil {
-		return err
-	}
-	for _, root := range roots {
-		var folders []string
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err == nil && entry.IsDir() {
-				folders = append(folders, path)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		for _, folder := range slices.Backward(folders) {
-			if err := syscall.Rmdir(folder); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("removing the cgroup %s: %w", folder, err)
-			}
 		}
 	}
 	return nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +40,9 @@ func (n *Node) switchOff(ctx context.Context) error {
 	if err := n.killContainers(ctx); err != nil {
 		return err
 	}
+	if err := removeCgroups(n.settings.Dir); err != nil {
+		return err
+	}
 	if err := unmountBelow("/run", n.settings.Dir); err != nil {
 		return err
 	}
@@ -74,28 +76,10 @@ func (n *Node) killContainers(ctx context.Context) error {
 	})
 }
 
-// containerProcesses returns the processes in the node's cgroups, and the shims.
+// containerProcesses returns the processes of the containers, and the shims.
 func (n *Node) containerProcesses() (pids []int, err error) {
-	roots, err := cgroupFolders(filepath.Base(n.settings.Dir))
-	if err != nil {
+	if pids, err = cgroupProcesses(n.settings.Dir); err != nil {
 		return nil, err
-	}
-	for _, root := range roots {
-		err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
-			if err != nil || entry.Name() != "cgroup.procs" {
-				return err
-			}
-			data, err := os.ReadFile(path)
-			for line := range strings.Lines(string(data)) {
-				if pid, err := strconv.Atoi(strings.TrimSpace(line)); err == nil {
-					pids = append(pids, pid)
-				}
-			}
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
 	}
 	programs, err := filepath.Glob("/proc/[0-9]*/exe")
 	if err != nil {
