@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -62,4 +63,45 @@ func TestTheDocumentNamesFlagsAndExitCodesThatExist(t *testing.T) {
 	_, table, found := strings.Cut(content, "## Exit codes")
 	require.True(t, found)
 	require.Equal(t, len(codes), strings.Count(table, "\n| ")-1, "but for the header")
+}
+
+var (
+	documentedRun = regexp.MustCompile("(?m)^\\$ (kubectl isolate .*)\n((?:[^$`].*\n|\n)+)")
+	podName       = regexp.MustCompile(`\b(isolate-webhook|web)-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
+	templateHash  = regexp.MustCompile(`\b[bcdf-hj-np-tv-xz2456789]{8,10}\b`)
+	padding       = regexp.MustCompile(`  +|\n(Waiting until .*\n)+`)
+)
+
+// comparable replaces what differs from run to run.
+func comparable(output string) string {
+	output = podName.ReplaceAllString(untimed(output), "$1-POD")
+	output = templateHash.ReplaceAllString(output, "HASH")
+	output = regexp.MustCompile(`\b(\d+[dhms])+\b`).ReplaceAllString(steady(output), "SPAN")
+	return strings.TrimSpace(padding.ReplaceAllStringFunc(output, func(found string) string { return found[:1] }))
+}
+
+// The document's runs, one after the other on the application of the tests, print what the
+// document shows, up to a line with dots.
+func TestTheDocumentShowsRealOutput(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	pod := n.deployWeb(2)
+	n.until(func() bool {
+		return strings.Contains(n.done("doctor"), "2 of 2 replicas are ready") && strings.Contains(n.done("plan", pod), "2 of 2 pods available")
+	}, "everything is available")
+	runs := documentedRun.FindAllStringSubmatch(document(t), -1)
+	require.Len(t, runs, 9)
+	for _, found := range runs {
+		line, want := podName.ReplaceAllString(found[1], pod), found[2]
+		cmd := exec.CommandContext(t.Context(), "bash", "-c", line)
+		cmd.Env = append(os.Environ(), "PATH="+bin+":"+filepath.Dir(cluster.Kubectl())+":"+os.Getenv("PATH"), "KUBECONFIG="+n.kubeconfig, "HOME="+n.TempDir())
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, "%s\n%s", line, out)
+		got := n.general(string(out))
+		if begin, _, cut := strings.Cut(want, "\n...\n"); cut {
+			want = begin
+			got = strings.Join(strings.SplitAfter(got, "\n")[:strings.Count(want, "\n")+1], "")
+		}
+		require.Equal(t, comparable(want), comparable(got), line)
+	}
 }
