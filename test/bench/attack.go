@@ -43,12 +43,18 @@ func (b *bench) attack() error {
 		return err
 	}
 	slow, large, garbage := b.size(5000, 50), b.size(200, 5), b.size(1000, 20)
-	others := b.startStrangers(c.webhook().Port, slow, large, garbage)
+	others, err := b.startStrangers(c, slow, large, garbage)
+	if err != nil {
+		return err
+	}
 	cpu := load.MeasureCPU()
 	attacked, err := b.paced(c, names, attackedFor)
 	report := cpu.Report()
-	opened, open := others.opened.Load(), others.open.Load()
-	others.stop()
+	others.Stop()
+	if err != nil {
+		return err
+	}
+	opened, err := openedBy(others)
 	if err != nil {
 		return err
 	}
@@ -67,8 +73,7 @@ func (b *bench) attack() error {
 		Value: figures.Sample{float64(attacked.failed)}, Goal: figures.ValueAtMost(0, figures.Count)})
 	b.add(figures.Figure{What: what + "the webhook's resident memory at most", Value: figures.Sample{peak(c.webhook().PID())},
 		Unit: figures.Bytes, Goal: figures.ValueAtMost(128<<20, figures.Bytes)})
-	b.add(figures.Figure{What: what + "connections opened in all", Value: figures.Sample{float64(opened)}})
-	b.add(figures.Figure{What: what + "connections that the webhook kept open", Value: figures.Sample{float64(open)}})
+	b.add(figures.Figure{What: what + "connections opened in all", Value: figures.Sample{opened}})
 	return nil
 }
 

@@ -27,8 +27,13 @@ const alternative = "alternative"
 
 func main() {
 	run := measure
-	if len(os.Args) > 1 && os.Args[1] == alternative {
-		run = func() error { return alternatives.Main(os.Args[2:]) }
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case alternative:
+			run = func() error { return alternatives.Main(os.Args[2:]) }
+		case "strangers":
+			run = func() error { return strangersMain(os.Args[2:]) }
+		}
 	}
 	if err := run(); err != nil && !errors.Is(err, pflag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, err)

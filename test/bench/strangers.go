@@ -8,11 +8,16 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"os"
+	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"isolate.example.io/test/framework/controlplane"
 	"isolate.example.io/webhook"
 )
 
@@ -29,39 +34,63 @@ const (
 	trickle = time.Second
 )
 
-// strangers hold connections to the webhook's port.
+// strangers hold connections to the webhook's port. They are a process of their own: the
+// bench's forwards the API server's connections and measures.
 type strangers struct {
 	address string
 	opened  atomic.Int64
-	open    atomic.Int64
-	cancel  context.CancelFunc
-	running sync.WaitGroup
 }
 
-// startStrangers holds so many connections of each kind until stop is called.
-func (b *bench) startStrangers(port, slow, large, garbage int) *strangers {
-	s := &strangers{address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port))}
-	ctx, cancel := context.WithCancel(b.ctx)
-	s.cancel = cancel
-	body := bytes.Repeat([]byte{' '}, largeReview)
-	for _, kind := range []struct {
-		n    int
-		talk func(context.Context, net.Conn)
-	}{
-		{slow, talkSlowly},
-		{large, func(_ context.Context, c net.Conn) { talk(c, append([]byte(head(largeReview)), body...)) }},
-		{garbage, func(_ context.Context, c net.Conn) { talk(c, []byte(head(7)+"garbage")) }},
+// startStrangers holds so many connections of each kind until the process is stopped.
+func (b *bench) startStrangers(c *cluster, slow, large, garbage int) (*controlplane.Process, error) {
+	executable, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	p, err := controlplane.StartProcess(c.dir, "strangers", executable, "strangers",
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(c.webhook().Port)), strconv.Itoa(slow), strconv.Itoa(large), strconv.Itoa(garbage))
+	if err == nil {
+		b.cleanups = append(b.cleanups, p.Kill)
+	}
+	return p, err
+}
+
+// openedBy returns how many connections stopped strangers had opened.
+func openedBy(p *controlplane.Process) (float64, error) {
+	data, err := os.ReadFile(p.Log)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
+}
+
+// strangersMain holds connections until SIGTERM, and prints how many it has opened. Its
+// arguments are the address, and the numbers of slow, large and garbage connections.
+func strangersMain(args []string) error {
+	if len(args) != 4 {
+		return fmt.Errorf("strangers take an address and three numbers, not %q", args)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	s := &strangers{address: args[0]}
+	large := append([]byte(head(largeReview)), bytes.Repeat([]byte{' '}, largeReview)...)
+	var running sync.WaitGroup
+	for i, say := range []func(context.Context, net.Conn){
+		talkSlowly,
+		func(_ context.Context, c net.Conn) { talk(c, large) },
+		func(_ context.Context, c net.Conn) { talk(c, []byte(head(7)+"garbage")) },
 	} {
-		for range kind.n {
-			s.running.Go(func() { s.hold(ctx, kind.talk) })
+		n, err := strconv.Atoi(args[i+1])
+		if err != nil {
+			return err
+		}
+		for range n {
+			running.Go(func() { s.hold(ctx, say) })
 		}
 	}
-	return s
-}
-
-func (s *strangers) stop() {
-	s.cancel()
-	s.running.Wait()
+	running.Wait()
+	fmt.Println(s.opened.Load())
+	return nil
 }
 
 // hold keeps a connection, and replaces it when it is closed.
@@ -81,8 +110,6 @@ func (s *strangers) connect(ctx context.Context, talk func(context.Context, net.
 	}
 	defer c.Close()
 	s.opened.Add(1)
-	s.open.Add(1)
-	defer s.open.Add(-1)
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	talk(ctx, c)
 }
