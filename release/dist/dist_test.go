@@ -163,6 +163,7 @@ func requireBills(t *testing.T, c checkout) {
 		described, err := spdxlib.GetDescribedPackageIDs(doc)
 		require.NoError(t, err)
 		require.Len(t, described, 1)
+		require.Contains(t, c.read("dist/SHA256SUMS"), doc.Packages[0].PackageChecksums[0].Value+"  "+doc.Packages[0].PackageName+"\n")
 		purls := map[string]string{}
 		for _, p := range doc.Packages {
 			for _, reference := range p.PackageExternalReferences {

@@ -48,6 +48,11 @@ func (r *release) sbom(artifact string, created time.Time, programs map[string]*
 		},
 	}}
 	root := b.own(artifact, "ARCHIVE")
+	sum, err := r.sum(artifact)
+	if err != nil {
+		return nil, err
+	}
+	b.doc.Packages[0].PackageChecksums = []common.Checksum{{Algorithm: common.SHA256, Value: sum}}
 	b.relate("DOCUMENT", common.TypeRelationshipDescribe, root)
 	for _, name := range slices.Sorted(maps.Keys(programs)) {
 		program := b.own(path.Base(name), "APPLICATION")
