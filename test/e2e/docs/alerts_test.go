@@ -83,8 +83,9 @@ func TestAlertsHaveSummaryAndRunbook(t *testing.T) {
 func TestAlertMetricsExist(t *testing.T) {
 	provokeFailure(t)
 	until(t, func(ctx context.Context) bool {
-		return len(published(ctx).matching(metric{"isolate_overdue_pods", nil})) > 0
-	}, "the sweeper leads")
+		_, err := admin.CoreV1().Pods(metav1.NamespaceDefault).Patch(ctx, "unlucky", types.MergePatchType, trigger, metav1.PatchOptions{})
+		return err == nil && len(published(ctx).matching(metric{"isolate_quarantined_pods", nil})) > 0
+	}, "the sweeper leads, and knows a quarantined pod")
 	all := published(t.Context())
 	for _, alert := range alerts(t) {
 		wanted := metrics(t, alert.Expr)
@@ -103,6 +104,7 @@ type metric struct {
 
 var (
 	window   = regexp.MustCompile(`\[[0-9a-z]+\]`)
+	grouping = regexp.MustCompile(` by \([^)]*\) `)
 	selector = regexp.MustCompile(`([a-z_][a-z0-9_]*)(\{[^}]*\})?(\()?`)
 	matcher  = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
 )
@@ -111,7 +113,7 @@ var (
 func metrics(t *testing.T, expr string) []metric {
 	t.Helper()
 	var found []metric
-	for _, match := range selector.FindAllStringSubmatch(window.ReplaceAllString(expr, ""), -1) {
+	for _, match := range selector.FindAllStringSubmatch(grouping.ReplaceAllString(window.ReplaceAllString(expr, ""), ""), -1) {
 		if match[3] != "" {
 			continue
 		}
@@ -175,6 +177,9 @@ func published(ctx context.Context) series {
 	return all
 }
 
+// trigger quarantines a pod.
+var trigger = []byte(`{"metadata":{"annotations":{"` + quarantine.TriggerKey + `":"true"}}}`)
+
 // provokeFailure has the API server ask a webhook that isn't there.
 func provokeFailure(t *testing.T) {
 	t.Helper()
@@ -188,8 +193,7 @@ func provokeFailure(t *testing.T) {
 			program.Kill()
 		}
 	}
-	_, err = admin.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType,
-		[]byte(`{"metadata":{"annotations":{"`+quarantine.TriggerKey+`":"true"}}}`), metav1.PatchOptions{})
+	_, err = admin.CoreV1().Pods(pod.Namespace).Patch(t.Context(), pod.Name, types.MergePatchType, trigger, metav1.PatchOptions{})
 	require.ErrorContains(t, err, "failed calling webhook")
 	_, err = isolated.StartWebhook(t.Context())
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 )
 
 // othersFlags are what documents name of programs that are not at hand.
-var othersFlags = []string{"--build-arg", "--platform", "--kube-api-qps", "--kube-api-burst", "--source", "--downloads"}
+var othersFlags = []string{"--build-arg", "--platform", "--kube-api-qps", "--kube-api-burst", "--goaway-chance", "--source", "--downloads"}
 
 // kubectlCommands are those that documents use.
 var kubectlCommands = []string{"annotate", "apply", "auth can-i", "create secret generic", "delete", "describe", "drain", "get", "kustomize", "label", "logs", "options", "patch", "rollout restart", "rollout status", "scale", "wait"}
