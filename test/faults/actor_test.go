@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/waiting"
 	"isolate.example.io/test/gen"
 	"isolate.example.io/watchcache"
 )
@@ -174,10 +175,14 @@ func (a *actor) forget(pod *metav1.ObjectMeta) {
 	}
 }
 
-// toggleService creates the actor's Service, or deletes it.
+// toggleService creates the actor's Service, or deletes it when the webhook has had to know it
+// for a while.
 func (a *actor) toggleService(ctx context.Context) {
 	services := a.client.CoreV1().Services(a.namespace)
 	if old := a.service; old != nil {
+		if time.Since(old.created) < 2*watchcache.MaxAge {
+			return
+		}
 		a.service = nil // It does not count any longer, whether it is deleted or not.
 		if err := services.Delete(ctx, old.name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
 			old.created = time.Time{}
@@ -185,12 +190,26 @@ func (a *actor) toggleService(ctx context.Context) {
 		}
 		return
 	}
+	a.createService(ctx)
+}
+
+func (a *actor) createService(ctx context.Context) {
+	services := a.client.CoreV1().Services(a.namespace)
 	a.services++
 	created := &service{name: fmt.Sprintf("zone-%d-%d", a.number, a.services)}
 	a.service = created
 	if _, err := services.Create(ctx, gen.Service(created.name, a.zone), metav1.CreateOptions{}); err == nil {
 		created.created = time.Now()
 	}
+}
+
+// leave leaves a Service behind that selects the pods that were not detached from it.
+func (a *actor) leave() {
+	a.Helper()
+	waiting.Until(a, func() bool {
+		a.createService(a.Context())
+		return !a.service.created.IsZero()
+	}, "a Service is created")
 }
 
 // annotate sets annotations of a pod, or removes those that are nil.

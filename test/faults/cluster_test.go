@@ -23,7 +23,7 @@ type cluster struct {
 	isolate *installation.Installation
 	admin   *kubernetes.Clientset
 
-	// deletions is the audit log of the sweepers' deletions.
+	// deletions is the audit log of all deletions of pods.
 	deletions audit.Log
 
 	mu    sync.Mutex
@@ -41,7 +41,7 @@ func start(t testing.TB, controlPlane controlplane.Options, isolate installation
 	t.Helper()
 	c := &cluster{TB: t, links: map[route]*network.Link{}, elsewhere: map[route]string{}}
 	var err error
-	c.deletions, err = audit.New(t.TempDir(), `{"level": "RequestResponse", "verbs": ["delete"], "users": ["`+sweeperUser+`"],
+	c.deletions, err = audit.New(t.TempDir(), `{"level": "RequestResponse", "verbs": ["delete"],
 		"resources": [{"group": "", "resources": ["pods"]}]}`)
 	require.NoError(t, err)
 	for name, value := range c.deletions.Flags() {
@@ -61,8 +61,13 @@ func start(t testing.TB, controlPlane controlplane.Options, isolate installation
 	return c
 }
 
-// sweeperUser is the user that deletes pods.
-const sweeperUser = "system:serviceaccount:" + installation.Namespace + ":isolate-sweeper"
+const (
+	// sweeperUser is the user of isolate that deletes pods.
+	sweeperUser = "system:serviceaccount:" + installation.Namespace + ":isolate-sweeper"
+
+	// controllers is how the users of Kubernetes' own controllers begin.
+	controllers = "system:serviceaccount:kube-system:"
+)
 
 // link implements [controlplane.Link].
 func (c *cluster) link(from, to, address string) (string, error) {

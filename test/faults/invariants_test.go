@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/test/framework/audit"
 	"isolate.example.io/test/framework/waiting"
 )
 
@@ -155,16 +157,9 @@ func (s *scenario) quarantinedPods(ctx context.Context) ([]corev1.Pod, error) {
 // expired by the API server's clock and were not held. The audit log has the very object.
 func (s *scenario) everyDeletionWasDue() {
 	s.Helper()
-	entries, err := s.deletions.Entries()
-	require.NoError(s, err)
 	times := map[string]int{}
-	for _, entry := range entries {
-		if entry.ObjectRef.Namespace != s.namespace || entry.ResponseStatus.Code != http.StatusOK {
-			continue
-		}
+	for entry, pod := range s.deletedBy(sweeperUser) {
 		s.counts.deletions.Add(1)
-		var pod metav1.PartialObjectMetadata
-		require.NoError(s, json.Unmarshal(entry.ResponseObject, &pod))
 		times[string(pod.UID)]++
 		status := quarantine.StatusOf(pod.Labels, pod.Annotations)
 		require.Equal(s, quarantine.Quarantined, status.State, "deleted: %+v", pod)
@@ -174,14 +169,39 @@ func (s *scenario) everyDeletionWasDue() {
 	}
 }
 
-// everyProtectedPodExists requires that no other way of deleting was found either.
+// deletedBy returns the successful deletions of the scenario's pods by users whose name begins
+// like this, and the pod as it was deleted.
+func (s *scenario) deletedBy(user string) iter.Seq2[audit.Entry, metav1.PartialObjectMetadata] {
+	s.Helper()
+	entries, err := s.deletions.Entries()
+	require.NoError(s, err)
+	return func(yield func(audit.Entry, metav1.PartialObjectMetadata) bool) {
+		for _, entry := range entries {
+			if entry.ObjectRef.Namespace != s.namespace || entry.ResponseStatus.Code != http.StatusOK || !strings.HasPrefix(entry.User.Username, user) {
+				continue
+			}
+			var pod metav1.PartialObjectMetadata
+			require.NoError(s, json.Unmarshal(entry.ResponseObject, &pod))
+			if !yield(entry, pod) {
+				return
+			}
+		}
+	}
+}
+
+// everyProtectedPodExists requires that no other way of deleting was found either. A
+// ReplicaSet's controller may have decided to delete a pod just before it was quarantined.
 func (s *scenario) everyProtectedPodExists() {
 	s.Helper()
+	byController := map[string]bool{}
+	for _, pod := range s.deletedBy(controllers) {
+		byController[string(pod.UID)] = true
+	}
 	s.mu.Lock()
 	protected := s.protected
 	s.mu.Unlock()
 	for uid, p := range protected {
-		if !p.held && !p.expires.After(time.Now()) {
+		if byController[uid] || !p.held && !p.expires.After(time.Now()) {
 			continue
 		}
 		pod, err := s.client.CoreV1().Pods(s.namespace).Get(s.Context(), p.name, metav1.GetOptions{})

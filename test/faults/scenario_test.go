@@ -90,14 +90,19 @@ func (s *scenario) prepare() {
 func (s *scenario) begin() (end func() []error) {
 	ctx, cancel := context.WithCancel(s.Context())
 	var group sync.WaitGroup
-	for i := range actors {
+	acting := make([]*actor, actors)
+	for i := range acting {
 		a := newActor(s, i)
+		acting[i] = a
 		a.setUp()
 		group.Go(func() { a.act(ctx) })
 	}
 	return func() []error {
 		cancel()
 		group.Wait()
+		for _, a := range acting {
+			a.leave()
+		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		return s.found

@@ -44,16 +44,16 @@ func (p *step) play(s *scenario) {
 func plan(r *rand.Rand) []*step {
 	steps := make([]*step, 2+r.IntN(3))
 	for i := range steps {
-		steps[i] = randomStep(r)
+		steps[i] = randomStep(r, onNetwork, onNetwork, pausing, killing, others)
 		if r.IntN(3) == 0 {
-			steps[i].within = randomStep(r)
+			// The end of others needs an API server that answers.
+			steps[i].within = randomStep(r, onNetwork, pausing, killing)
 		}
 	}
 	return steps
 }
 
-func randomStep(r *rand.Rand) *step {
-	kinds := []func(*rand.Rand) fault{onNetwork, onNetwork, pausing, killing, others}
+func randomStep(r *rand.Rand, kinds ...func(*rand.Rand) fault) *step {
 	return &step{
 		fault: kinds[r.IntN(len(kinds))](r),
 		lasts: time.Duration(200+r.IntN(7800)) * time.Millisecond,
