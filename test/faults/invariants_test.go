@@ -57,8 +57,11 @@ func (s *scenario) withinGrace(what string, problem func(ctx context.Context) er
 	s.Helper()
 	var last error
 	err := wait.PollUntilContextTimeout(s.Context(), waiting.Interval, time.Until(s.healed.Add(grace)), true, func(ctx context.Context) (bool, error) {
-		last = problem(ctx)
-		return last == nil, nil
+		found := problem(ctx)
+		if ctx.Err() == nil {
+			last = found
+		}
+		return found == nil, nil
 	})
 	require.NoError(s, err, "not within %s: %s: %v", grace, what, last)
 }
