@@ -17,19 +17,27 @@ func withTable(text string, root *value) (string, error) {
 	}
 	table := strings.Builder{}
 	table.WriteString(before + tableStart + "\n| value | default | meaning |\n|---|---|---|\n")
-	return table.String() + root.rows(""), nil
+	rows, err := root.rows("")
+	return table.String() + rows, err
 }
 
-func (v *value) rows(prefix string) string {
+func (v *value) rows(prefix string) (string, error) {
 	var rows strings.Builder
 	for _, child := range v.children {
 		path := prefix + child.name
 		if child.children != nil {
-			rows.WriteString(child.rows(path + "."))
+			more, err := child.rows(path + ".")
+			if err != nil {
+				return "", err
+			}
+			rows.WriteString(more)
 			continue
 		}
-		initial, _ := json.Marshal(child.initial) // It was read from YAML.
+		initial, err := json.Marshal(child.initial)
+		if err != nil {
+			return "", err
+		}
 		fmt.Fprintf(&rows, "| `%s` | `%s` | %s |\n", path, initial, strings.ReplaceAll(child.description, "|", `\|`))
 	}
-	return rows.String()
+	return rows.String(), nil
 }

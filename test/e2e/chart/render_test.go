@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -20,6 +21,7 @@ import (
 
 // The chart is not a second source: what Helm renders is what kustomize builds.
 func TestHelmRendersWhatKustomizeBuilds(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		// values are set; resources and components make the kustomization.
 		values                []string
@@ -98,19 +100,19 @@ func build(t *testing.T, resources, components []string) []*unstructured.Unstruc
 	}
 	all, shop := filepath.Join(dir, "all"), filepath.Join(dir, "shop")
 	write(shop, fmt.Sprintf("namespace: shop\ncomponents: [%s]\n", relative(shop, "components/network-isolation")))
-	content := "resources:\n"
+	lines := []string{"resources:"}
 	for _, resource := range resources {
 		if resource == "shop" {
-			content += "- ../shop\n"
+			lines = append(lines, "- ../shop")
 			continue
 		}
-		content += "- " + relative(all, resource) + "\n"
+		lines = append(lines, "- "+relative(all, resource))
 	}
-	content += "components:\n"
+	lines = append(lines, "components:")
 	for _, component := range components {
-		content += "- " + relative(all, "components/"+component) + "\n"
+		lines = append(lines, "- "+relative(all, "components/"+component))
 	}
-	write(all, content)
+	write(all, strings.Join(lines, "\n"))
 	name, err := filepath.Rel(filepath.Join(root, "manifests"), all)
 	require.NoError(t, err)
 	objects, err := manifests.Build(t.Context(), filepath.Join(binaries, "kubectl"), filepath.Join(root, "manifests"), name)

@@ -103,8 +103,9 @@ func (c *cluster) shell(line string) {
 	c.Helper()
 	cmd := exec.CommandContext(c.Context(), "bash", "-euo", "pipefail", "-c", line)
 	cmd.Dir = root
-	cmd.Env = append(helmCommand(c.Context()).Env,
-		"PATH="+filepath.Dir(c.Kubectl())+":"+filepath.Dir(helmPath)+":"+os.Getenv("PATH"), "KUBECONFIG="+c.Kubeconfig())
+	cmd.Env = slices.Concat(helmCommand(c.Context()).Env, []string{
+		"PATH=" + filepath.Dir(c.Kubectl()) + ":" + filepath.Dir(helmPath) + ":" + os.Getenv("PATH"), "KUBECONFIG=" + c.Kubeconfig(),
+	})
 	out, err := cmd.CombinedOutput()
 	require.NoError(c, err, "%s\n%s", line, out)
 }
@@ -128,7 +129,7 @@ func (c *cluster) ownedBy(owner string) {
 		var owners []string
 		for _, entry := range item.Metadata.ManagedFields {
 			if entry.Manager == "kubectl-last-applied" { // The annotation of a client-side apply, and nothing else.
-				require.JSONEq(c, lastApplied, string(entry.FieldsV1.Raw))
+				require.JSONEq(c, lastApplied, entry.FieldsV1.GetRawString())
 				continue
 			}
 			if strings.HasPrefix(entry.Manager, "kubectl") || entry.Manager == "helm" {

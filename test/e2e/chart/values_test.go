@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -58,6 +59,7 @@ var values = map[string]set{
 const digest = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func TestEveryValueHasItsEffect(t *testing.T) {
+	t.Parallel()
 	initial := render(t)
 	for path, s := range values {
 		t.Run(path, func(t *testing.T) {
@@ -108,6 +110,7 @@ func TestNoValueIsForgotten(t *testing.T) {
 }
 
 func TestWrongValuesAreRefused(t *testing.T) {
+	t.Parallel()
 	for value, message := range map[string]string{
 		`webhook.replica=3`:                                  "additional properties 'replica' not allowed",
 		`certmanager=true`:                                   "additional properties 'certmanager' not allowed",
@@ -160,6 +163,5 @@ func quoted(set string) string {
 	if json.Valid([]byte(value)) {
 		return set
 	}
-	text, _ := json.Marshal(value) // A string.
-	return path + "=" + string(text)
+	return path + "=" + strconv.Quote(value)
 }
