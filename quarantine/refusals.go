@@ -13,6 +13,10 @@ type Refusal struct {
 	// Refused is what is refused, and Why is the reason, both as Markdown.
 	Refused, Why string
 
+	// Later is when the same write may succeed without force, as Markdown, or empty if
+	// never. docs/tools.md repeats it.
+	Later string
+
 	// ForcePasses says that the annotation [ForceKey] passes the refusal.
 	ForcePasses bool
 
@@ -39,11 +43,13 @@ var quarantineRefusals = []quarantineRefusal{
 		Reason:  ReasonInescapable,
 		Refused: "a pod that a selector matches whatever its labels are",
 		Why:     "no label change helps; the message names the selector",
+		Later:   "when the selector requires the value of a label",
 	}, attempt.isInescapable, messageInescapable},
 	{Refusal{
 		Reason:  ReasonAnnotationsTooLarge,
 		Refused: "a pod whose annotations would exceed 262,144 bytes with the record, the limit of the API server",
 		Why:     "the API server would refuse the write; the message names the largest annotations",
+		Later:   "when annotations are removed from the pod",
 	}, attempt.exceedsAnnotationLimit, messageAnnotationsTooLarge},
 	{Refusal{
 		Reason:      ReasonStatefulSet,
@@ -61,6 +67,7 @@ var quarantineRefusals = []quarantineRefusal{
 		Reason:      ReasonUnknownController,
 		Refused:     "a pod of a controller that isolate does not know",
 		Why:         "it might not replace the pod, or might adopt it again. `--replacing-kind` names kinds that replace",
+		Later:       "when isolate is told that its kind replaces pods",
 		ForcePasses: true,
 		Force:       "with every label rewritten",
 	}, attempt.hasUnknownController, messageUnknownController},
@@ -68,12 +75,14 @@ var quarantineRefusals = []quarantineRefusal{
 		Reason:      ReasonControllerBudget,
 		Refused:     "a pod beyond its controller's budget",
 		Why:         "a faulty detector would go on to quarantine every replacement",
+		Later:       "when one of the quarantined pods is released or gone",
 		ForcePasses: true,
 	}, attempt.exceedsControllerBudget, messageControllerBudget},
 	{Refusal{
 		Reason:      ReasonNamespaceBudget,
 		Refused:     "a pod beyond its namespace's budget",
 		Why:         "the same",
+		Later:       "when one of the quarantined pods is released or gone",
 		ForcePasses: true,
 	}, attempt.exceedsNamespaceBudget, messageNamespaceBudget},
 }
@@ -85,12 +94,14 @@ var otherRefusals = []Refusal{
 		Reason:      ReasonHeld,
 		Refused:     "releasing a held pod that its controller would or might delete",
 		Why:         "the evidence would be lost",
+		Later:       "when the hold is removed",
 		ForcePasses: true,
 	},
 	{
 		Reason:  ReasonReattached,
 		Refused: "a quarantine of a pod that something after isolate's webhook attaches again, by a label or an owner",
 		Why:     "the pod would stay attached; the message names the label and the object that selects by it",
+		Later:   "when whatever attaches the pod is changed",
 	},
 	{
 		Reason:  ReasonInvalidValue,
