@@ -51,7 +51,7 @@ func TestArchivesHoldTheProgramAndTheLicense(t *testing.T) {
 		require.NotEmpty(t, files[program])
 		if platform == runtime.GOOS+"/"+runtime.GOARCH {
 			path := filepath.Join(t.TempDir(), program)
-			require.NoError(t, os.WriteFile(path, files[program], 0o700)) //nolint:gosec // A program.
+			require.NoError(t, os.WriteFile(path, files[program], 0o700))
 			out, err := exec.CommandContext(t.Context(), path, "--version").Output()
 			require.NoError(t, err)
 			require.Equal(t, "kubectl isolate version v1.2.3\n", string(out))

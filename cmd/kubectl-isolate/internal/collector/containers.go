@@ -85,8 +85,11 @@ func (c *Collector) checkpoints(ctx context.Context, pod *corev1.Pod) error {
 		target := fmt.Sprintf("/api/v1/nodes/%s/proxy/checkpoint/%s/%s/%s", pod.Spec.NodeName, pod.Namespace, pod.Name, container.Name)
 		err := c.add(fmt.Sprintf("checkpoint/%s.json", container.Name), target, func(to io.Writer) error {
 			answer, err := c.Client.CoreV1().RESTClient().Post().AbsPath(target).DoRaw(ctx)
-			if err != nil {
+			switch {
+			case err != nil && !strings.Contains(err.Error(), string(answer)): // Some errors quote it.
 				return fmt.Errorf("%w: %s", err, answer)
+			case err != nil:
+				return err
 			}
 			_, err = to.Write(answer)
 			return err
