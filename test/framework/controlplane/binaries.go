@@ -62,6 +62,10 @@ var (
 		module: "alertmanager", prefix: "alertmanager", builder: true,
 		description: "Alertmanager and amtool",
 	}
+	kyverno = distribution{
+		module: "kyverno", prefix: "kyverno", tools: true,
+		description: "Kyverno's admission controller and background controller",
+	}
 )
 
 // Root returns the repository's root, which it looks for upward from the working
@@ -117,6 +121,12 @@ func CertManager(ctx context.Context, progress io.Writer) (string, error) {
 // like Binaries does.
 func Alertmanager(ctx context.Context, progress io.Writer) (string, error) {
 	return alertmanager.binaries(ctx, progress)
+}
+
+// Kyverno returns the folder with Kyverno's programs, kyverno and background-controller. It
+// builds them like Binaries does.
+func Kyverno(ctx context.Context, progress io.Writer) (string, error) {
+	return kyverno.binaries(ctx, progress)
 }
 
 // link makes path a symlink to the target. It replaces an existing link

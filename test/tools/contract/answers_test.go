@@ -133,6 +133,7 @@ var answers = map[quarantine.Reason]struct {
 // A refusal is a 403 whose cause is its reason, or a 422 whose causes name the fields.
 // Reattached is missing: it takes other people's webhooks, which test/e2e/admission has.
 func TestAnswers(t *testing.T) {
+	t.Parallel()
 	require.Len(t, answers, len(quarantine.Refusals())-1)
 	for reason, answer := range answers {
 		t.Run(string(reason), func(t *testing.T) {

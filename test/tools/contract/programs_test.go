@@ -47,6 +47,7 @@ var programs = map[string]struct {
 // Each program quarantines a pod, says why isolate refuses the next one, and takes that for
 // final. So it takes a pod that is gone.
 func TestProgramsQuarantine(t *testing.T) {
+	t.Parallel()
 	for language, program := range programs {
 		t.Run(language, func(t *testing.T) {
 			t.Parallel()

@@ -178,5 +178,7 @@ func addTrigger(response http.ResponseWriter, request *http.Request) {
 		Patch: []byte(`[{"op": "add", "path": "/metadata/annotations/isolate.example.io~1quarantine", "value": "true"}]`),
 	}
 	review.Request = nil
-	_ = json.NewEncoder(response).Encode(review)
+	if err := json.NewEncoder(response).Encode(review); err != nil {
+		http.Error(response, err.Error(), http.StatusInternalServerError)
+	}
 }
