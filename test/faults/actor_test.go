@@ -93,9 +93,9 @@ func (a *actor) quarantine(ctx context.Context) {
 		a.quarantined = append(a.quarantined, &stored.ObjectMeta)
 		a.protect(stored)
 	case refused:
-		a.requireUntouched(pod, err)
+		a.requireUntouched(ctx, pod, err)
 	case uncertain:
-		a.requireAllOrNothing(pod, err)
+		a.requireAllOrNothing(ctx, pod, err)
 	}
 }
 

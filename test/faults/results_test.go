@@ -85,8 +85,8 @@ func (a *actor) requireIsolated(stored *corev1.Pod, knowsService bool) {
 }
 
 // requireUntouched checks that a refused write has changed nothing.
-func (a *actor) requireUntouched(before *corev1.Pod, refusal error) {
-	after := a.read(before)
+func (a *actor) requireUntouched(ctx context.Context, before *corev1.Pod, refusal error) {
+	after := a.read(ctx, before)
 	if after == nil {
 		return
 	}
@@ -97,14 +97,14 @@ func (a *actor) requireUntouched(before *corev1.Pod, refusal error) {
 }
 
 // requireAllOrNothing checks that a write without an answer is stored as a whole or not at all.
-func (a *actor) requireAllOrNothing(before *corev1.Pod, unanswered error) {
-	after := a.read(before)
+func (a *actor) requireAllOrNothing(ctx context.Context, before *corev1.Pod, unanswered error) {
+	after := a.read(ctx, before)
 	if after == nil || after.DeletionTimestamp != nil {
 		return
 	}
 	switch quarantine.StatusOf(after.Labels, after.Annotations).State {
 	case quarantine.Free:
-		a.requireUntouched(before, unanswered)
+		a.requireUntouched(ctx, before, unanswered)
 	default:
 		a.requireIsolated(after, false)
 	}
@@ -112,8 +112,8 @@ func (a *actor) requireAllOrNothing(before *corev1.Pod, unanswered error) {
 
 // read returns a pod as it is stored, or nil if it is gone, however long the API server is
 // away.
-func (a *actor) read(pod *corev1.Pod) (stored *corev1.Pod) {
-	err := wait.PollUntilContextTimeout(a.Context(), waiting.Interval, waiting.Patience, true, func(ctx context.Context) (bool, error) {
+func (a *actor) read(ctx context.Context, pod *corev1.Pod) (stored *corev1.Pod) {
+	err := wait.PollUntilContextTimeout(ctx, waiting.Interval, waiting.Patience, true, func(ctx context.Context) (bool, error) {
 		found, err := a.client.CoreV1().Pods(a.namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err == nil && found.UID == pod.UID {
 			stored = found

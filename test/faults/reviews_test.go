@@ -17,7 +17,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
 
 	"isolate.example.io/quarantine"
@@ -108,7 +107,7 @@ func forge(pod *corev1.Pod, dryRun bool) (object, review []byte, err error) {
 		return nil, nil, err
 	}
 	forged := admissionv1.AdmissionReview{Request: &admissionv1.AdmissionRequest{
-		UID:       types.UID(uuid.NewUUID()),
+		UID:       uuid.NewUUID(),
 		Kind:      metav1.GroupVersionKind{Version: "v1", Kind: "Pod"},
 		Resource:  metav1.GroupVersionResource{Version: "v1", Resource: "pods"},
 		Name:      pod.Name,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -112,8 +113,8 @@ func (w *world) close() {
 	w.stop()
 	w.supervisor.Wait()
 	d := w.TB.(*detached)
-	for i := len(d.cleanups) - 1; i >= 0; i-- {
-		d.cleanups[i]()
+	for _, cleanup := range slices.Backward(d.cleanups) {
+		cleanup()
 	}
 	for _, dir := range d.dirs {
 		os.RemoveAll(dir)

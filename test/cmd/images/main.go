@@ -12,6 +12,7 @@ package main
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,7 +48,7 @@ func write(reference, output, architecture string, programs []string) error {
 		return err
 	}
 	if len(programs) == 0 {
-		return fmt.Errorf("no program is given: name at least one after the flags")
+		return errors.New("no program is given: name at least one after the flags")
 	}
 	files, err := archive(programs)
 	if err != nil {

@@ -4,7 +4,6 @@ package node
 
 import (
 	"github.com/stretchr/testify/require"
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -84,11 +83,4 @@ func (n *namespace) client(name string) *corev1.Pod {
 	require.NoError(n, err)
 	n.until(func() bool { return ready(n.pod(name)) }, "pod %s is Ready", name)
 	return n.pod(name)
-}
-
-func (n *namespace) deployment(namespaceName, name string) *appsv1.Deployment {
-	n.Helper()
-	d, err := admin.AppsV1().Deployments(namespaceName).Get(n.Context(), name, metav1.GetOptions{})
-	require.NoError(n, err)
-	return d
 }

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -46,7 +47,7 @@ func runEmptyNode() int {
 		println(err.Error())
 		return 1
 	}
-	os.Stdout.WriteString(dir + "\n")
+	fmt.Println(dir)
 	select {}
 }
 

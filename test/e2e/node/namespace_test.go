@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func withNamespace(name string, args []string) []string {
 			return append(append(args[:i:i], "--namespace="+name), args[i:]...)
 		}
 	}
-	return append(args[:len(args):len(args)], "--namespace="+name)
+	return append(slices.Clip(args), "--namespace="+name)
 }
 
 // try runs kubectl and returns what a person sees.

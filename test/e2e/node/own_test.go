@@ -5,7 +5,6 @@ package node
 import (
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -44,11 +43,11 @@ func TestIsolatesOwnContainersHaveNoPrivileges(t *testing.T) {
 				`Uid:\s65532\s65532\s65532\s65532`,
 				`CapEff:\s0+`, `CapBnd:\s0+`, `NoNewPrivs:\s1`, `Seccomp:\s2`,
 			} {
-				require.Regexp(t, regexp.MustCompile(`(?m)^`+line+`$`), string(status), command)
+				require.Regexp(t, `(?m)^`+line+`$`, string(status), command)
 			}
 			mounts, err := os.ReadFile(filepath.Join(process, "mountinfo"))
 			require.NoError(t, err)
-			require.Regexp(t, regexp.MustCompile(`(?m) / / ro,`), string(mounts), "the root of %s is read-only", command)
+			require.Regexp(t, `(?m) / / ro,`, string(mounts), "the root of %s is read-only", command)
 		}
 	}
 }

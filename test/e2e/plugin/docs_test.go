@@ -72,8 +72,8 @@ var (
 	padding       = regexp.MustCompile(`  +|\n(Waiting until .*\n)+`)
 )
 
-// comparable replaces what differs from run to run.
-func comparable(output string) string {
+// normalized replaces what differs from run to run.
+func normalized(output string) string {
 	output = podName.ReplaceAllString(untimed(output), "$1-POD")
 	output = templateHash.ReplaceAllString(output, "HASH")
 	output = regexp.MustCompile(`\b(\d+[dhms])+\b`).ReplaceAllString(steady(output), "SPAN")
@@ -102,6 +102,6 @@ func TestTheDocumentShowsRealOutput(t *testing.T) {
 			want = begin
 			got = strings.Join(strings.SplitAfter(got, "\n")[:strings.Count(want, "\n")+1], "")
 		}
-		require.Equal(t, comparable(want), comparable(got), line)
+		require.Equal(t, normalized(want), normalized(got), line)
 	}
 }

@@ -65,10 +65,10 @@ func TestEveryPromiseHasATest(t *testing.T) {
 func TestEveryNamedTestExists(t *testing.T) {
 	design := read(t, "docs/design.md")
 	for _, p := range promises {
-		require.True(t, strings.Contains(design, p.sentence), "docs/design.md no longer says %q", p.sentence)
+		require.Contains(t, design, p.sentence, "docs/design.md no longer says %q", p.sentence)
 		for _, test := range p.tests {
 			folder, name, _ := strings.Cut(test, " ")
-			require.True(t, strings.Contains(tests(t, folder), "func "+name+"("), "%s has no %s", folder, name)
+			require.Contains(t, tests(t, folder), "func "+name+"(", "%s has no %s", folder, name)
 		}
 	}
 }

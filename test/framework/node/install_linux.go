@@ -57,7 +57,7 @@ func (n *Node) rolledOut(ctx context.Context) error {
 	for _, d := range deployments.Items {
 		want := *d.Spec.Replicas
 		if d.Status.ObservedGeneration != d.Generation || d.Status.UpdatedReplicas != want || d.Status.AvailableReplicas != want || d.Status.Replicas != want {
-			return fmt.Errorf("Deployment %s has %d of %d replicas: %v", d.Name, d.Status.AvailableReplicas, want, d.Status.Conditions)
+			return fmt.Errorf("deployment %s has %d of %d replicas: %v", d.Name, d.Status.AvailableReplicas, want, d.Status.Conditions)
 		}
 	}
 	return nil

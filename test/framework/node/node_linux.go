@@ -22,8 +22,9 @@ import (
 )
 
 const (
-	// Name is the node's name, and Address its address, which the API server has too.
-	Name    = "node"
+	// Name is the node's name.
+	Name = "node"
+	// Address is the node's address, which the API server has too.
 	Address = "172.30.0.1"
 
 	device       = "node0"

@@ -7,7 +7,6 @@ import (
 	"io"
 	"strings"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -19,6 +18,7 @@ import (
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/evidence"
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // Collector collects the evidence of one pod.

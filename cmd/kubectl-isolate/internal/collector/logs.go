@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"io"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
+
+	"isolate.example.io/quarantine"
 )
 
 // logs adds the logs of all containers (init containers, sidecars, containers and ephemeral

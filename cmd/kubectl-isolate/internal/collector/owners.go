@@ -6,10 +6,11 @@ import (
 	"slices"
 	"strings"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"isolate.example.io/quarantine"
 )
 
 // maxOwners bounds the chain of owners, in case it is a cycle.

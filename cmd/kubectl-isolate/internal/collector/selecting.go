@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 
-	"isolate.example.io/quarantine"
-	"isolate.example.io/selectors"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
@@ -15,6 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
 )
 
 // selecting adds what selects the pod, or selected it before its quarantine: Services with

@@ -4,9 +4,10 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"isolate.example.io/quarantine"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubectl/pkg/util/completion"
+
+	"isolate.example.io/quarantine"
 )
 
 // Selectors of the pods whose names are completed.

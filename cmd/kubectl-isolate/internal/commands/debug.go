@@ -4,10 +4,11 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	kubectldebug "k8s.io/kubectl/pkg/cmd/debug"
 	"k8s.io/kubectl/pkg/cmd/util/podcmd"
+
+	"isolate.example.io/quarantine"
 )
 
 // newDebugCommand returns kubectl debug for pods, which quarantines the pod first.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -22,6 +21,7 @@ import (
 	"k8s.io/kubectl/pkg/scheme"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // Values of the column STATE for pods that have just left the quarantine.

@@ -7,12 +7,12 @@ import (
 	"strings"
 	"time"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // This file has every message of the commands, except the descriptions of flags. Messages of

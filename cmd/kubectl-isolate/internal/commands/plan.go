@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 	"k8s.io/cli-runtime/pkg/printers"
@@ -18,6 +17,7 @@ import (
 	"k8s.io/utils/ptr"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // requests are the flags that become annotations of the write that quarantines.

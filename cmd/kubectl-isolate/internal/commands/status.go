@@ -12,12 +12,12 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/cli-runtime/pkg/printers"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 type statusOptions struct {

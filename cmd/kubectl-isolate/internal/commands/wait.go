@@ -7,11 +7,11 @@ import (
 	"io"
 	"time"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"isolate.example.io/cmd/kubectl-isolate/internal/pods"
+	"isolate.example.io/quarantine"
 )
 
 // quiet is how long a step may take before it is announced.

@@ -5,9 +5,10 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"isolate.example.io/doctor"
 	"isolate.example.io/quarantine"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Budget is how many pods are quarantined already, and how many may be.

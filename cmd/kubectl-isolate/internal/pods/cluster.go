@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"isolate.example.io/quarantine"
-	"isolate.example.io/selectors"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -15,6 +13,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
 )
 
 // Cluster is the cluster as the caller may see it.

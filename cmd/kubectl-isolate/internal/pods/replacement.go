@@ -3,10 +3,11 @@ package pods
 import (
 	"context"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"isolate.example.io/quarantine"
 )
 
 // PodsOf returns the pods of a controller that are not terminating.

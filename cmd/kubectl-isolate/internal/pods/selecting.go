@@ -4,13 +4,14 @@ import (
 	"context"
 	"fmt"
 
-	"isolate.example.io/quarantine"
-	"isolate.example.io/selectors"
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"isolate.example.io/quarantine"
+	"isolate.example.io/selectors"
 )
 
 // Selecting returns everything in the namespace that would select a pod with these

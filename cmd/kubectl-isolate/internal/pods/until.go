@@ -4,12 +4,13 @@ import (
 	"context"
 	"slices"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
+
+	"isolate.example.io/quarantine"
 )
 
 // SlicesWith returns the names of the EndpointSlices that have a pod as an endpoint.

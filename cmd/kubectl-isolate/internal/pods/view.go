@@ -4,10 +4,11 @@ import (
 	"context"
 	"time"
 
-	"isolate.example.io/quarantine"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"isolate.example.io/quarantine"
 )
 
 // State is the state of a quarantined pod, in one word.
