@@ -26,13 +26,10 @@ build: $(BIN)/devcluster ## Build isolate and the control plane (the first time 
 
 image: ## Build the image IMAGE with docker, podman or buildah
 	@release/image.sh $(IMAGE) $(VERSION) $(IMAGE_FLAGS)
-
 image-archive: ## Write the image IMAGE to dist/ as OCI archives, without a container engine
 	@cd release && go build -o ../$(BIN)/image ./image && cd .. && $(BIN)/image --image=$(IMAGE) --revision=$$(git rev-parse HEAD)
-
 plugin-archives: ## Build the kubectl plugin for all platforms into dist/plugin, with krew's manifest
 	@cmd/kubectl-isolate/archives.sh $(VERSION) dist/plugin
-
 chart: ## Write charts/isolate from the manifests
 	@go run ./charts/generate
 
@@ -54,7 +51,6 @@ up node down: $(BIN)/devcluster
 
 demo: ## Play an incident from start to end and check it; NODE=1 on a real node, CONTEXT=kind-kind on a cluster of yours
 	@go run ./test/cmd/demo $(if $(NODE),--node) $(CONTEXT:%=--context=%) $(DEMO_IMAGE:%=--image=%)
-
 demo-image: ## Write the image of the application of make demo CONTEXT=... to dist/ as an archive
 	@test/cmd/images/demo.sh
 
@@ -65,10 +61,8 @@ fmt: ## Format the code and tidy go.mod
 	@gofmt -w .
 	@$(GOLANGCI_LINT) fmt
 	@for module in $(MODULES); do (cd $$module && go mod tidy); done
-
 verify: ## Check formatting and go.mod, vet, and lint
 	@test/verify.sh "$(GOLANGCI_LINT)" $(MODULES)
-
 vuln: ## Check for known vulnerabilities, if vuln.go.dev can be reached
 	@test/vuln.sh $(MODULES)
 
@@ -77,29 +71,22 @@ test: build verify unit integration oldest e2e faults tools ## Run every check a
 unit: ## Test each package alone, including the fuzz corpus
 	$(GOTEST) $$(go list ./... | grep -v /test/) ./test/bench/... ./test/gen/...
 	for module in cmd/kubectl-isolate release test/cmd/kubernetes; do (cd $$module && $(GOTEST) ./...); done
-
 integration: ## Test against a real API server
 	$(GOTEST) ./test/framework/... ./test/integration/...
-
+oldest: ## Test against the oldest supported API server (the first build takes minutes)
+	$(GOTEST) ./test/integration/policies -oldest -skip=LargePods
 e2e: $(if $(ROOT),e2e-node) ## Test on a complete control plane with its controllers, and on a real node where that can run
 	@$(if $(ROOT),,echo 'make e2e: the tests on a real node do not run here; they need root on Linux: sudo make e2e-node')
 	$(GOTEST) $$(go list ./test/e2e/... | grep -v /e2e/node$$)
-
 e2e-node: ## Test on a real node, with containers and traffic (root on Linux; the first build takes minutes)
 	$(GOTEST) ./test/e2e/node
-
 faults: ## Test with failing networks, killed programs and clients that lie
 	$(GOTEST) ./test/faults/...
-
 tools: ## Test with the tools that isolate pods (the first build takes minutes)
 	$(GOTEST) ./test/tools/...
 
-oldest: ## Test against the oldest supported API server (the first build takes minutes)
-	$(GOTEST) ./test/integration/policies -oldest -skip=LargePods
-
 fuzz: ## Fuzz every target for FUZZTIME each
 	@test/fuzz.sh $(FUZZTIME)
-
 soak: ## Fuzz for longer and run the tests with large numbers (hours)
 	@test/soak.sh
 
