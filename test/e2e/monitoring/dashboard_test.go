@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"text/template"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -157,11 +158,23 @@ func provokeFailure(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// incident returns the file of the demo's objects.
+func incident(t *testing.T) string {
+	t.Helper()
+	objects, err := template.ParseFiles(filepath.Join(root, "test/cmd/demo/incident.yaml"))
+	require.NoError(t, err)
+	file, err := os.Create(filepath.Join(t.TempDir(), "incident.yaml"))
+	require.NoError(t, err)
+	require.NoError(t, objects.Execute(file, map[string]any{"Namespace": "ah", "Image": "example.com/login-audit-trail-service:1.0.0", "Real": false}))
+	require.NoError(t, file.Close())
+	return file.Name()
+}
+
 // playIncident plays the demo's incident: one of two pods is quarantined, replaced, and
 // expires. Another is refused first, and then kept.
 func playIncident(t *testing.T) (expired, kept string) {
 	t.Helper()
-	kubectl.Run(t, cluster, "apply", "-f", filepath.Join(root, "test/cmd/demo/incident.yaml"))
+	kubectl.Run(t, cluster, "apply", "-f", incident(t))
 	const deployment = "deployment/login-audit-trail-service"
 	kubectl.Run(t, cluster, "rollout", "status", "-n", "ah", deployment)
 	annotate := func(pod string, annotations ...string) (string, error) {

@@ -69,12 +69,14 @@ var (
 	documentedRun = regexp.MustCompile("(?m)^\\$ (kubectl isolate .*)\n((?:[^$`].*\n|\n)+)")
 	podName       = regexp.MustCompile(`\b(isolate-webhook|web)-[0-9a-z]{8,10}-[0-9a-z]{5}\b`)
 	templateHash  = regexp.MustCompile(`\b[bcdf-hj-np-tv-xz2456789]{8,10}\b`)
+	nodeName      = regexp.MustCompile(`\bnode-\d\b`)
 	padding       = regexp.MustCompile(`  +|\n(Waiting until .*\n)+`)
 )
 
 // normalized replaces what differs from run to run.
 func normalized(output string) string {
 	output = podName.ReplaceAllString(untimed(output), "$1-POD")
+	output = nodeName.ReplaceAllString(output, "NODE")
 	output = templateHash.ReplaceAllString(output, "HASH")
 	output = regexp.MustCompile(`\b(\d+[dhms])+\b`).ReplaceAllString(steady(output), "SPAN")
 	return strings.TrimSpace(padding.ReplaceAllStringFunc(output, func(found string) string { return found[:1] }))

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -16,9 +17,11 @@ import (
 	admissionregistrationv1 "k8s.io/api/admissionregistration/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -153,6 +156,19 @@ func (p *program) install(t *testing.T) {
 		require.NoError(t, admin.Create(t.Context(), object))
 		t.Cleanup(func() { require.NoError(t, admin.Delete(context.Background(), object)) })
 	}
+	waitCalled(t)
+}
+
+// waitCalled waits until the API server calls the webhook, which denies an unknown value.
+// Nothing is stored, because a patch that changes nothing never reaches a webhook.
+func waitCalled(t *testing.T) {
+	t.Helper()
+	pod := create(t, newNamespace(t), "web")
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"metadata":{"annotations":{"`+quarantine.TriggerKey+`":"unknown"}}}`))
+	waiting.Poll(t, func(ctx context.Context) (bool, error) {
+		err := admin.Patch(ctx, pod.DeepCopy(), patch, client.DryRunAll)
+		return err != nil && strings.Contains(err.Error(), "denied the request"), nil
+	}, "the API server calls the webhook")
 }
 
 // serve replaces the shipped Service by this webhook.

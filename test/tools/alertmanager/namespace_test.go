@@ -109,23 +109,22 @@ func (n *namespace) patch(ctx context.Context, pod, patch string) error {
 	return err
 }
 
-// refusals waits for an event about a refused alert on the pod, and returns the notes of all.
-func (n *namespace) refusals(pod string) []string {
+// waitRefusal waits until an event about a refused alert on the pod has the part in its note.
+func (n *namespace) waitRefusal(pod, part string) {
 	n.Helper()
-	var notes []string
 	waiting.Until(n, func() bool {
 		list, err := admin.EventsV1().Events(n.name).List(n.Context(), metav1.ListOptions{FieldSelector: "reason=AlertRefused"})
 		require.NoError(n, err)
-		notes = nil
 		for _, event := range list.Items {
 			if event.Regarding.Name == pod {
 				require.Equal(n, "isolate.example.io/alert-receiver", event.ReportingController)
-				notes = append(notes, event.Note)
+				if strings.Contains(event.Note, part) {
+					return true
+				}
 			}
 		}
-		return len(notes) > 0
-	}, "there is an event about a refused alert on pod %s", pod)
-	return notes
+		return false
+	}, "an event on pod %s says %q", pod, part)
 }
 
 // allow are the flags of a receiver for the namespaces.

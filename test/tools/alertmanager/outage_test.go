@@ -25,7 +25,7 @@ func TestAnOutageIsRetried(t *testing.T) {
 	}
 	a.add(labels(pod)...)
 	waiting.Until(t, func() bool { return r.refused("Unavailable") > 1 }, "Alertmanager retries")
-	require.Contains(t, n.refusals(pod.Name)[0], "Alert PodServesErrors did not quarantine this pod (Unavailable): ")
+	n.waitRefusal(pod.Name, "Alert PodServesErrors did not quarantine this pod (Unavailable): ")
 	require.False(t, n.quarantined(pod.Name))
 	// A pod that is created now keeps the trigger, which has no effect.
 	ignored, err := admin.CoreV1().Pods(n.name).Create(t.Context(), gen.Pod("ignored", gen.Annotation(quarantine.TriggerKey, "true")), metav1.CreateOptions{})

@@ -66,21 +66,12 @@ func TestRefusals(t *testing.T) {
 			require.Equal(t, before+1, r.refused(test.reason))
 			require.Contains(t, r.log(), `"reason":"`+test.reason+`"`)
 			if test.event != "" {
-				require.Condition(t, func() bool { return containsPart(n.refusals(pod.Name), test.event) }, "%v", n.refusals(pod.Name))
+				n.waitRefusal(pod.Name, test.event)
 			}
 		})
 	}
 	require.False(t, n.quarantined(pod.Name))
 	require.NotContains(t, n.pod(pod.Name).Annotations, quarantine.AlertsKey, "a refused alert is not remembered")
-}
-
-func containsPart(notes []string, part string) bool {
-	for _, note := range notes {
-		if strings.Contains(note, part) {
-			return true
-		}
-	}
-	return false
 }
 
 // A faulty alert that fires for every pod stops at the budget.
@@ -98,7 +89,7 @@ func TestTheBudgetStopsAnAlertForEveryPod(t *testing.T) {
 	require.Equal(t, 5, r.results("Quarantined"))
 	require.Equal(t, 3, r.refused("ControllerBudget"))
 	refused := alerts[len(alerts)-1].Labels["pod"]
-	require.Contains(t, n.refusals(refused)[0], "5 of at most 5 pods of Deployment/web are already quarantined")
+	n.waitRefusal(refused, "5 of at most 5 pods of Deployment/web are already quarantined")
 	require.NotContains(t, n.pod(refused).Annotations, quarantine.AlertsKey, "it may be tried again")
 }
 
