@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -214,7 +215,8 @@ func (s *scenario) everyProtectedPodExists() {
 	}
 }
 
-// cleanUp deletes the namespace and waits until it is gone.
+// cleanUp deletes the namespace and waits until it is gone. KWOK does not repeat the last
+// deletion of a terminating pod if etcd failed meanwhile (seen), so pods are deleted at once.
 func (s *scenario) cleanUp() {
 	s.Helper()
 	namespaces := s.client.CoreV1().Namespaces()
@@ -223,7 +225,8 @@ func (s *scenario) cleanUp() {
 		if apierrors.IsNotFound(err) {
 			return nil
 		}
-		_ = namespaces.Delete(s.Context(), s.namespace, metav1.DeleteOptions{})
-		return fmt.Errorf("the namespace exists: %w", err)
+		return errors.Join(errors.New("the namespace exists"), err,
+			namespaces.Delete(s.Context(), s.namespace, metav1.DeleteOptions{}),
+			s.client.CoreV1().Pods(s.namespace).DeleteCollection(s.Context(), metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}, metav1.ListOptions{}))
 	}, "the namespace is gone")
 }

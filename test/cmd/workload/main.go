@@ -2,7 +2,7 @@
 // server that says which pod it is, and clients that count the answers.
 //
 //	workload serve [--ignore-sigterm]    serves on port 8080
-//	workload get PATH                    asks the server in the same pod
+//	workload get PATH|URL                asks the server in the same pod, or another one
 //	workload post PATH                   tells the server in the same pod to misbehave
 //	workload send URL                    sends requests and logs each second who answered
 //
@@ -19,10 +19,17 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
+	"time"
 )
 
-const address = ":8080"
+const (
+	address = ":8080"
+	// askTimeout is longer than any answer takes, and short enough to ask again if a firewall
+	// drops the packets.
+	askTimeout = 5 * time.Second
+)
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -44,17 +51,22 @@ func run(args []string) error {
 		defer stop()
 		return send(ctx, args[1])
 	default:
-		return errors.New("usage: workload serve [--ignore-sigterm] | get PATH | post PATH | send URL")
+		return errors.New("usage: workload serve [--ignore-sigterm] | get PATH|URL | post PATH | send URL")
 	}
 }
 
-// ask sends a request to the server in the same pod and prints the answer.
-func ask(method, path string) error {
-	request, err := http.NewRequestWithContext(context.Background(), method, "http://127.0.0.1"+address+path, nil)
+// ask sends a request to a path of the server in the same pod, or to a URL, and prints the
+// answer.
+func ask(method, target string) error {
+	if strings.HasPrefix(target, "/") {
+		target = "http://127.0.0.1" + address + target
+	}
+	request, err := http.NewRequestWithContext(context.Background(), method, target, nil)
 	if err != nil {
 		return err
 	}
-	response, err := http.DefaultClient.Do(request)
+	client := http.Client{Timeout: askTimeout}
+	response, err := client.Do(request)
 	if err != nil {
 		return err
 	}

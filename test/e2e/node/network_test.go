@@ -16,7 +16,7 @@ import (
 // reaches reports whether one pod gets an answer from another.
 func (n *namespace) reaches(from, address string) bool {
 	n.Helper()
-	_, err := n.try("exec", from, "--container=web", "--", "wget", "-q", "-T", "1", "-O", "-", fmt.Sprintf("http://%s:%d/", address, port))
+	_, err := n.try("exec", from, "--container=web", "--", "/bin/workload", "get", fmt.Sprintf("http://%s:%d/", address, port))
 	return err == nil
 }
 

@@ -79,7 +79,7 @@ func (b Built) buildImages(ctx context.Context, root string) error {
 	for _, step := range [][]string{
 		{root, "go", "build", "-ldflags=-s -w", "-o", programs, "./test/cmd/pause", "./test/cmd/workload"},
 		{root, images, "--name=" + pauseImage, "--output=" + b.archive(pauseArchive), programs + "pause"},
-		{root, images, "--name=" + WorkloadImage, "--output=" + b.archive(workloadArchive), programs + "workload", busybox + "=sh,tar,cat,ls,ps,kill,hostname,wget"},
+		{root, images, "--name=" + WorkloadImage, "--output=" + b.archive(workloadArchive), programs + "workload", busybox + "=sh,tar,cat,ls,ps,kill,hostname"},
 		{filepath.Join(root, "release"), "go", "build", "-o", programs + "image", "./image"},
 		{root, programs + "image", "--root=" + root, "--image=" + IsolateImage, "--output=" + b.Archives, "--architectures=" + runtime.GOARCH, "--revision=test"},
 	} {
