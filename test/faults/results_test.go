@@ -113,7 +113,7 @@ func (a *actor) requireAllOrNothing(ctx context.Context, before *corev1.Pod, una
 // read returns a pod as it is stored, or nil if it is gone, however long the API server is
 // away.
 func (a *actor) read(ctx context.Context, pod *corev1.Pod) (stored *corev1.Pod) {
-	err := wait.PollUntilContextTimeout(ctx, waiting.Interval, waiting.Patience, true, func(ctx context.Context) (bool, error) {
+	err := wait.PollUntilContextTimeout(context.WithoutCancel(ctx), waiting.Interval, waiting.Patience, true, func(ctx context.Context) (bool, error) {
 		found, err := a.client.CoreV1().Pods(a.namespace).Get(ctx, pod.Name, metav1.GetOptions{})
 		if err == nil && found.UID == pod.UID {
 			stored = found
