@@ -25,7 +25,7 @@ func server(options ...func(*corev1.PodSpec)) corev1.PodSpec {
 		TerminationGracePeriodSeconds: new(int64(2)),
 		Containers: []corev1.Container{{
 			Name: "web", Image: node.WorkloadImage, Args: []string{"serve"}, Ports: []corev1.ContainerPort{{ContainerPort: port}},
-			ReadinessProbe: probe(1, 1),
+			ReadinessProbe: probe(),
 		}},
 	}
 	for _, option := range options {
@@ -34,15 +34,16 @@ func server(options ...func(*corev1.PodSpec)) corev1.PodSpec {
 	return spec
 }
 
-func probe(period, failures int32) *corev1.Probe {
+// probe fails at the first answer that is an error. A busy machine answers late.
+func probe() *corev1.Probe {
 	return &corev1.Probe{
 		ProbeHandler:  corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/healthz", Port: intstr.FromInt32(port)}},
-		PeriodSeconds: period, FailureThreshold: failures,
+		PeriodSeconds: 1, FailureThreshold: 1, TimeoutSeconds: 10,
 	}
 }
 
 // withLiveness restarts the container when it says that it is unhealthy.
-func withLiveness(spec *corev1.PodSpec) { spec.Containers[0].LivenessProbe = probe(1, 1) }
+func withLiveness(spec *corev1.PodSpec) { spec.Containers[0].LivenessProbe = probe() }
 
 func withMemoryLimit(spec *corev1.PodSpec) {
 	spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}

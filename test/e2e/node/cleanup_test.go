@@ -22,8 +22,11 @@ import (
 )
 
 // emptyNode has this program run namespaces with one process in place of a cluster, and
-// print their folder.
-const emptyNode = "ISOLATE_TEST_EMPTY_NODE"
+// print their folder. If it is frozen, it leaves the process as a failed checkpoint does.
+const (
+	emptyNode = "ISOLATE_TEST_EMPTY_NODE"
+	frozen    = "frozen"
+)
 
 // runEmptyNode is what the program does then. It ends when it is told to.
 func runEmptyNode() int {
@@ -58,9 +61,9 @@ func startInCgroup(dir string) error {
 	if err := os.MkdirAll(filepath.Join(dir, "containerd/io.containerd.grpc.v1.cri/containers", id), 0o755); err != nil {
 		return err
 	}
-	folder := filepath.Join("/sys/fs/cgroup/pids/k8s.io", id)
-	if _, err := os.Stat("/sys/fs/cgroup/pids"); err != nil {
-		folder = filepath.Join("/sys/fs/cgroup/k8s.io", id) // cgroup v2
+	folder, file, value := filepath.Join("/sys/fs/cgroup/freezer/k8s.io", id), "freezer.state", "FROZEN"
+	if _, err := os.Stat("/sys/fs/cgroup/freezer"); err != nil {
+		folder, file, value = filepath.Join("/sys/fs/cgroup/k8s.io", id), "cgroup.freeze", "1" // cgroup v2
 	}
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return err
@@ -69,14 +72,18 @@ func startInCgroup(dir string) error {
 	if err := sleep.Start(); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(folder, "cgroup.procs"), []byte(strconv.Itoa(sleep.Process.Pid)), 0o600)
+	err := os.WriteFile(filepath.Join(folder, "cgroup.procs"), []byte(strconv.Itoa(sleep.Process.Pid)), 0o600)
+	if err != nil || os.Getenv(emptyNode) != frozen {
+		return err
+	}
+	return os.WriteFile(filepath.Join(folder, file), []byte(value), 0o600)
 }
 
 // startEmptyNode returns the program and the folder of its namespaces.
-func startEmptyNode(t *testing.T, temp string) (*exec.Cmd, string) {
+func startEmptyNode(t *testing.T, temp, state string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe")
-	cmd.Env = append(os.Environ(), "ISOLATE_NODE=", emptyNode+"=1", "TMPDIR="+temp)
+	cmd.Env = append(os.Environ(), "ISOLATE_NODE=", emptyNode+"="+state, "TMPDIR="+temp)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -100,19 +107,20 @@ func left(t *testing.T, dir string) []string {
 
 func TestAnInterruptedNodeLeavesNothing(t *testing.T) {
 	t.Parallel()
-	temp := t.TempDir()
-	program, dir := startEmptyNode(t, temp)
-	require.NotEmpty(t, left(t, dir))
-	require.NoError(t, program.Process.Signal(os.Interrupt))
-	require.NoError(t, program.Wait())
-	require.Empty(t, left(t, dir))
-	require.NoDirExists(t, dir)
+	for _, state := range []string{"running", frozen} {
+		program, dir := startEmptyNode(t, t.TempDir(), state)
+		require.NotEmpty(t, left(t, dir))
+		require.NoError(t, program.Process.Signal(os.Interrupt))
+		require.NoError(t, program.Wait())
+		require.Empty(t, left(t, dir), state)
+		require.NoDirExists(t, dir, state)
+	}
 }
 
 func TestTheNextNodeRemovesWhatAKilledOneLeft(t *testing.T) {
 	t.Parallel()
 	temp := t.TempDir()
-	killed, dir := startEmptyNode(t, temp)
+	killed, dir := startEmptyNode(t, temp, "running")
 	require.NoError(t, killed.Process.Kill())
 	require.Error(t, killed.Wait())
 	cgroups := left(t, dir)
@@ -129,10 +137,24 @@ func TestTheNextNodeRemovesWhatAKilledOneLeft(t *testing.T) {
 	}, "the kernel ends the processes of a killed node")
 	require.DirExists(t, dir)
 
-	next, other := startEmptyNode(t, temp)
+	next, other := startEmptyNode(t, temp, "running")
 	require.NoDirExists(t, dir)
 	require.Empty(t, left(t, dir))
 	require.DirExists(t, other)
+	require.NoError(t, next.Process.Signal(os.Interrupt))
+	require.NoError(t, next.Wait())
+}
+
+// A frozen process does not even end when its namespaces do.
+func TestTheNextNodeRemovesWhatAKilledOneLeftFrozen(t *testing.T) {
+	t.Parallel()
+	temp := t.TempDir()
+	killed, dir := startEmptyNode(t, temp, frozen)
+	require.NoError(t, killed.Process.Kill())
+	require.Error(t, killed.Wait())
+	next, _ := startEmptyNode(t, temp, "running")
+	require.NoDirExists(t, dir)
+	require.Empty(t, left(t, dir))
 	require.NoError(t, next.Process.Signal(os.Interrupt))
 	require.NoError(t, next.Wait())
 }

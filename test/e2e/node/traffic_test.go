@@ -103,6 +103,9 @@ func TestNoRequestFailsWhileAPodLeavesItsService(t *testing.T) {
 	direct := fmt.Sprintf("http://%s:%d", broken.Status.PodIP, port)
 	keeping := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 1}}
 
+	n.until(func() bool { return strings.HasPrefix(request(t.Context(), keeping, n.service()), "web-") }, "kube-proxy knows the Service")
+	keeping.CloseIdleConnections()
+
 	stream := startTraffic(t, n.service())
 	n.goOn(stream)
 	n.keepConnection(keeping, broken.Name)

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -60,6 +61,9 @@ func removeCgroups(dir string) error {
 }
 
 func tryRemoveCgroups(dir string) error {
+	if err := thaw(dir); err != nil {
+		return err
+	}
 	folders, err := cgroupFolders(dir)
 	if err != nil {
 		return err
@@ -79,6 +83,45 @@ func tryRemoveCgroups(dir string) error {
 		}
 	}
 	return nil
+}
+
+// thaw lets the containers' processes go on, which can't end while they are frozen. A
+// checkpoint that fails leaves them so.
+func thaw(dir string) error {
+	folders, err := cgroupFolders(dir)
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		for file, value := range map[string]string{"freezer.state": "THAWED", "cgroup.freeze": "0"} {
+			file, err := os.OpenFile(filepath.Join(folder, file), os.O_WRONLY, 0)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue // It is the file of the other version of cgroups, or of another hierarchy.
+			}
+			if err != nil {
+				return err
+			}
+			_, err = file.WriteString(value)
+			if err := errors.Join(err, file.Close()); err != nil && !errors.Is(err, syscall.ENODEV) {
+				return err // ENODEV: it was removed meanwhile.
+			}
+		}
+	}
+	return nil
+}
+
+// thawOnExit thaws the containers' processes once the process ends, which waits for them.
+func thawOnExit(ctx context.Context, dir string, pid int) {
+	for ctx.Err() == nil {
+		// A process that is exiting has no memory, and so no program.
+		if _, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(pid), "exe")); err != nil {
+			_ = thaw(dir) // It is tried again.
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(checkPeriod):
+		}
+	}
 }
 
 // cgroupProcesses returns the processes in the cgroups of a node's containers.

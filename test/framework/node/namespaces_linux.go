@@ -73,7 +73,10 @@ func Run(ctx context.Context, built Built, files ...*os.File) (code int, err err
 		err = errors.Join(err, file.Close())
 	}
 	if err == nil {
+		waiting, stop := context.WithCancel(context.WithoutCancel(ctx))
+		go thawOnExit(waiting, place.dir, cmd.Process.Pid)
 		err = cmd.Wait()
+		stop()
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && ctx.Err() == nil {
 		return exit.ExitCode(), nil

@@ -60,6 +60,9 @@ func (n *Node) switchOff(ctx context.Context) error {
 // killContainers kills all containers and their shims, and waits until they are gone.
 func (n *Node) killContainers(ctx context.Context) error {
 	return n.poll(ctx, "the containers to end", func(context.Context) error {
+		if err := thaw(n.settings.Dir); err != nil {
+			return err
+		}
 		pids, err := n.containerProcesses()
 		if err != nil {
 			return err
