@@ -73,30 +73,3 @@ func (h *head) Write(data []byte) (int, error) {
 	h.Buffer.Write(data[:min(len(data), max(maxStderr-h.Len(), 0))])
 	return len(data), nil
 }
-
-// checkpoints asks the kubelet for a checkpoint of each running container. The kubelet
-// writes them to a file on its node; the archive has the path.
-func (c *Collector) checkpoints(ctx context.Context, pod *corev1.Pod) error {
-	for i := range pod.Status.ContainerStatuses {
-		container := &pod.Status.ContainerStatuses[i]
-		if container.State.Running == nil {
-			continue
-		}
-		target := fmt.Sprintf("/api/v1/nodes/%s/proxy/checkpoint/%s/%s/%s", pod.Spec.NodeName, pod.Namespace, pod.Name, container.Name)
-		err := c.add(fmt.Sprintf("checkpoint/%s.json", container.Name), target, func(to io.Writer) error {
-			answer, err := c.Client.CoreV1().RESTClient().Post().AbsPath(target).DoRaw(ctx)
-			switch {
-			case err != nil && !strings.Contains(err.Error(), string(answer)): // Some errors quote it.
-				return fmt.Errorf("%w: %s", err, answer)
-			case err != nil:
-				return err
-			}
-			_, err = to.Write(answer)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}

@@ -52,7 +52,7 @@ func newCollectCommand(s *session) *cobra.Command {
 	flags.Var(&o.total, "max-total-bytes", "How large all files together may become.")
 	flags.StringVar(&o.collect.Exec, "exec", "", "Run the command after -- in this container, and save its output.")
 	flags.StringArrayVar(&o.copies, "copy", nil, "CONTAINER:/path to copy as a tar, which the container's own tar makes. May be repeated.")
-	flags.BoolVar(&o.collect.Checkpoint, "checkpoint", false, "Ask the kubelet for a checkpoint of each running container. It stays on its node; the archive has its path. The container is paused meanwhile, and may stay so if the checkpoint fails.")
+	flags.BoolVar(&o.collect.Checkpoint, "checkpoint", false, "Ask the kubelet for a checkpoint of each running container. It stays on its node; the archive has its path. The runtime pauses the container meanwhile, and it may stay paused if the checkpoint fails or is interrupted.")
 	return command
 }
 
