@@ -45,7 +45,7 @@ func (s *stage) requests(what string, condition func(counts map[string]int) bool
 		line = strings.TrimSpace(string(out))
 		return condition(counted(line)), nil
 	})
-	fmt.Printf("\nRequests in a second, by who answered:\n%s\n", strings.ReplaceAll("  "+line, " "+workload, "\n  "+workload))
+	fmt.Printf("\nRequests in a second, by who answered:\n  %s\n", strings.Join(strings.Fields(line), "\n  "))
 	return err
 }
 

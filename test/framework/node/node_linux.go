@@ -66,7 +66,9 @@ func Start(ctx context.Context) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n.client, err = kubernetes.NewForConfig(n.Config()); err != nil {
+	config := rest.CopyConfig(n.Config())
+	config.WarningHandler = rest.NoWarnings{} // isolate warns about the pod that Install tries it with.
+	if n.client, err = kubernetes.NewForConfig(config); err != nil {
 		return nil, err
 	}
 	if err := n.configure(); err != nil {
