@@ -57,6 +57,7 @@ var rows = []struct {
 	{"memory", (*bench).memory},
 	{"resources", (*bench).resources},
 	{"attack", (*bench).attack},
+	{"scale", (*bench).scale},
 }
 
 // outputs are the files for the results.

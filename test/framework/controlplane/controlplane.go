@@ -226,6 +226,9 @@ func (c *ControlPlane) Service(address string) *services.Service { return c.serv
 // Kubeconfig returns the path of the administrator's kubeconfig.
 func (c *ControlPlane) Kubeconfig() string { return c.kubeconfig }
 
+// EtcdURL returns the base URL of etcd, which needs no credentials.
+func (c *ControlPlane) EtcdURL() string { return "http://" + c.etcd }
+
 // Kubectl returns the path of the built kubectl.
 func (c *ControlPlane) Kubectl() string { return filepath.Join(c.options.Binaries, "kubectl") }
 
