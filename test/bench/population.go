@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -162,9 +161,5 @@ func (p *population) fill(ctx context.Context, apps, out int) error {
 		return err
 	}
 	// Otherwise the API server takes 18 GiB, and the programs compete with it for memory.
-	if err := os.Setenv("GOGC", "40"); err != nil {
-		return err
-	}
-	defer os.Unsetenv("GOGC")
-	return p.cluster.Restart(ctx, "kube-apiserver")
+	return withVariable("GOGC", "40", func() error { return p.cluster.Restart(ctx, "kube-apiserver") })
 }

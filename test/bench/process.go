@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -62,6 +63,16 @@ func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 		response.Body.Close()
 		return response.StatusCode == http.StatusOK
 	})
+}
+
+// withVariable calls a function with an environment variable, which the programs that it
+// starts inherit.
+func withVariable(name, value string, do func() error) (err error) {
+	if err := os.Setenv(name, value); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.Unsetenv(name)) }()
+	return do()
 }
 
 // writeCertificate writes a certificate for 127.0.0.1 to a folder.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"time"
 
 	"isolate.example.io/test/bench/alternatives"
@@ -31,12 +30,9 @@ type startup struct {
 // startups measures how both programs start, and typed informers on the same objects: with
 // streaming lists, and with the lists of older clients.
 func (b *bench) startups(c *cluster, apps int) error {
-	defer os.Unsetenv(streamingLists)
 	for _, lists := range []struct{ name, gate string }{{"streaming lists", "true"}, {"lists as by Kubernetes 1.30", "false"}} {
-		if err := os.Setenv(streamingLists, lists.gate); err != nil {
-			return err
-		}
-		if err := b.startupsWith(c, apps, lists.name); err != nil {
+		err := withVariable(streamingLists, lists.gate, func() error { return b.startupsWith(c, apps, lists.name) })
+		if err != nil {
 			return err
 		}
 	}
