@@ -67,10 +67,10 @@ func (b *bench) startupsWith(c *cluster, apps int, lists string) error {
 }
 
 func (b *bench) addStartup(what string, own, other startup, control string, selectors int) {
-	b.add(figures.Figure{What: what + ", resident at most", Value: figures.Sample{own.peak}, Control: control,
+	b.add(figures.Figure{What: what + "resident at most", Value: figures.Sample{own.peak}, Control: control,
 		ControlValue: figures.Sample{other.peak}, Unit: figures.Bytes, Goal: figures.ValueAtMost(0.6*memoryLimit, figures.Bytes)})
-	b.add(figures.Figure{What: what + ", resident at most, per 10000 selectors", Value: figures.Sample{own.peak * 10_000 / float64(selectors)}, Unit: figures.Bytes})
-	b.add(figures.Figure{What: what + ", ready after", Value: figures.Sample{milliseconds(own.ready)}, Control: control,
+	b.add(figures.Figure{What: what + "resident at most, per 10000 selectors", Value: figures.Sample{own.peak * 10_000 / float64(selectors)}, Unit: figures.Bytes})
+	b.add(figures.Figure{What: what + "ready after", Value: figures.Sample{milliseconds(own.ready)}, Control: control,
 		ControlValue: figures.Sample{milliseconds(other.ready)}, Unit: figures.Milliseconds, Goal: figures.ValueAtMost(milliseconds(maxReady), figures.Milliseconds)})
 }
 
