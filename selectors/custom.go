@@ -150,27 +150,32 @@ func (c *custom) absent() bool {
 	return !c.served && c.unknown == nil
 }
 
-// Strip implements [watchcache.Store].
-func (c *custom) Strip(object metav1.Object) {
-	if o, ok := object.(*unstructured.Unstructured); ok {
-		c.strip(o)
+// customExtract has, in addition, the kind of the object.
+type customExtract struct {
+	extracted
+
+	kind schema.GroupKind
+}
+
+// Extract implements [watchcache.Store].
+func (c *custom) Extract(object metav1.Object) customExtract {
+	o, ok := object.(*unstructured.Unstructured)
+	if !ok {
+		return customExtract{extracted: extracted{err: fmt.Errorf("%T is not a custom resource", object)}}
 	}
+	selecting, err := c.extract(o)
+	return customExtract{extracted{selecting, err}, o.GroupVersionKind().GroupKind()}
 }
 
 // Set implements [watchcache.Store].
-func (c *custom) Set(object metav1.Object) {
-	o, ok := object.(*unstructured.Unstructured)
-	if !ok {
-		return
-	}
-	c.kind = o.GroupVersionKind().GroupKind()
-	selecting, err := c.extract(o)
-	c.watcher.set(c.kind, o, selecting, err)
+func (c *custom) Set(namespaceName, name string, e customExtract) {
+	c.kind = e.kind
+	c.watcher.set(c.kind, namespaceName, name, e.extracted)
 }
 
 // Delete implements [watchcache.Store].
-func (c *custom) Delete(object metav1.Object) {
-	c.watcher.index.Delete(object.GetNamespace(), c.kind, object.GetName())
+func (c *custom) Delete(namespaceName, name string) {
+	c.watcher.index.Delete(namespaceName, c.kind, name)
 }
 
 // Retain implements [watchcache.Store].

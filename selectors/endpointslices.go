@@ -51,47 +51,55 @@ func (e *endpointSlices) naming(pod types.NamespacedName, uid types.UID) []*quar
 	return found
 }
 
-// Strip implements [watchcache.Store].
-func (e *endpointSlices) Strip(object metav1.Object) {
-	object.SetManagedFields(nil)
-	object.SetAnnotations(nil)
-	if slice, ok := object.(*discoveryv1.EndpointSlice); ok {
-		slice.Ports = nil
+// namedPods is an EndpointSlice with the pods that it names.
+type namedPods struct {
+	slice *quarantine.EndpointSlice
+	pods  []namedPod
+}
+
+type namedPod struct {
+	name types.NamespacedName
+	uid  types.UID
+}
+
+// Extract implements [watchcache.Store].
+func (e *endpointSlices) Extract(object metav1.Object) namedPods {
+	slice, ok := object.(*discoveryv1.EndpointSlice)
+	if !ok {
+		return namedPods{}
 	}
+	named := namedPods{slice: &quarantine.EndpointSlice{
+		Name: slice.Name, Service: slice.Labels[discoveryv1.LabelServiceName], ManagedBy: slice.Labels[discoveryv1.LabelManagedBy],
+	}}
+	for _, endpoint := range slice.Endpoints {
+		if ref := endpoint.TargetRef; ref != nil && ref.Kind == "Pod" {
+			pod := types.NamespacedName{Namespace: cmp.Or(ref.Namespace, slice.Namespace), Name: ref.Name}
+			named.pods = append(named.pods, namedPod{pod, ref.UID})
+		}
+	}
+	return named
 }
 
 // Set implements [watchcache.Store].
-func (e *endpointSlices) Set(object metav1.Object) {
-	slice, ok := object.(*discoveryv1.EndpointSlice)
-	if !ok {
-		return
-	}
-	name := nameOf(slice)
-	known := &quarantine.EndpointSlice{
-		Name: slice.Name, Service: slice.Labels[discoveryv1.LabelServiceName], ManagedBy: slice.Labels[discoveryv1.LabelManagedBy],
-	}
+func (e *endpointSlices) Set(namespace, name string, named namedPods) {
+	slice := types.NamespacedName{Namespace: namespace, Name: name}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.forget(name)
-	for _, endpoint := range slice.Endpoints {
-		ref := endpoint.TargetRef
-		if ref == nil || ref.Kind != "Pod" {
-			continue
+	e.forget(slice)
+	for _, pod := range named.pods {
+		if e.byPod[pod.name] == nil {
+			e.byPod[pod.name] = map[types.NamespacedName]target{}
 		}
-		pod := types.NamespacedName{Namespace: cmp.Or(ref.Namespace, slice.Namespace), Name: ref.Name}
-		if e.byPod[pod] == nil {
-			e.byPod[pod] = map[types.NamespacedName]target{}
-		}
-		e.byPod[pod][name] = target{known, ref.UID}
-		e.pods[name] = append(e.pods[name], pod)
+		e.byPod[pod.name][slice] = target{named.slice, pod.uid}
+		e.pods[slice] = append(e.pods[slice], pod.name)
 	}
 }
 
 // Delete implements [watchcache.Store].
-func (e *endpointSlices) Delete(object metav1.Object) {
+func (e *endpointSlices) Delete(namespace, name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.forget(nameOf(object))
+	e.forget(types.NamespacedName{Namespace: namespace, Name: name})
 }
 
 // Retain implements [watchcache.Store].
@@ -113,8 +121,4 @@ func (e *endpointSlices) forget(slice types.NamespacedName) {
 		}
 	}
 	delete(e.pods, slice)
-}
-
-func nameOf(object metav1.Object) types.NamespacedName {
-	return types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}
 }

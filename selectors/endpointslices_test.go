@@ -30,6 +30,11 @@ func podRef(name string, uid types.UID) corev1.ObjectReference {
 	return corev1.ObjectReference{Kind: "Pod", Namespace: "ns", Name: name, UID: uid}
 }
 
+// setSlice stores an EndpointSlice.
+func (ix *Index) setSlice(s *discoveryv1.EndpointSlice) {
+	ix.slices.Set(s.Namespace, s.Name, ix.slices.Extract(s))
+}
+
 // naming returns the names of the EndpointSlices that name a pod.
 func naming(t *testing.T, ix *Index, namespace, pod string, uid types.UID) []string {
 	t.Helper()
@@ -45,10 +50,10 @@ func naming(t *testing.T, ix *Index, namespace, pod string, uid types.UID) []str
 
 func TestEndpointSlicesAreFoundByThePodsThatTheyName(t *testing.T) {
 	ix := NewIndex()
-	ix.slices.Set(slice("b", podRef("db-0", "1"), podRef("db-1", "2")))
-	ix.slices.Set(slice("a", podRef("db-0", "")))
-	ix.slices.Set(slice("c", corev1.ObjectReference{Kind: "Pod", Name: "db-0"}))
-	ix.slices.Set(slice("d", corev1.ObjectReference{Kind: "Pod", Namespace: "other", Name: "db-0"}))
+	ix.setSlice(slice("b", podRef("db-0", "1"), podRef("db-1", "2")))
+	ix.setSlice(slice("a", podRef("db-0", "")))
+	ix.setSlice(slice("c", corev1.ObjectReference{Kind: "Pod", Name: "db-0"}))
+	ix.setSlice(slice("d", corev1.ObjectReference{Kind: "Pod", Namespace: "other", Name: "db-0"}))
 	require.Equal(t, []string{"a", "b", "c"}, naming(t, ix, "ns", "db-0", "1"))
 	require.Equal(t, []string{"a", "c"}, naming(t, ix, "ns", "db-0", "3"), "a slice may name an earlier pod of the same name")
 	require.Equal(t, []string{"b"}, naming(t, ix, "ns", "db-1", "2"))
@@ -58,25 +63,17 @@ func TestEndpointSlicesAreFoundByThePodsThatTheyName(t *testing.T) {
 
 func TestEndpointSlicesFollowChanges(t *testing.T) {
 	ix := NewIndex()
-	ix.slices.Set(slice("leader", podRef("db-0", "1")))
-	ix.slices.Set(slice("leader", podRef("db-1", "2")))
+	ix.setSlice(slice("leader", podRef("db-0", "1")))
+	ix.setSlice(slice("leader", podRef("db-1", "2")))
 	require.Empty(t, naming(t, ix, "ns", "db-0", "1"))
 	require.Equal(t, []string{"leader"}, naming(t, ix, "ns", "db-1", "2"))
-	ix.slices.Delete(slice("leader"))
+	ix.slices.Delete("ns", "leader")
 	require.Empty(t, naming(t, ix, "ns", "db-1", "2"))
-	ix.slices.Set(slice("goes", podRef("db-0", "1")))
-	ix.slices.Set(slice("stays", podRef("db-0", "1")))
+	ix.setSlice(slice("goes", podRef("db-0", "1")))
+	ix.setSlice(slice("stays", podRef("db-0", "1")))
 	ix.slices.Retain(func(_, name string) bool { return name == "stays" })
 	require.Equal(t, []string{"stays"}, naming(t, ix, "ns", "db-0", "1"))
-	ix.slices.Set(slice("stays"))
+	ix.setSlice(slice("stays"))
 	require.Empty(t, ix.slices.byPod)
 	require.Empty(t, ix.slices.pods)
-}
-
-func TestStripLeavesOnlyWhatTheIndexReadsOfAnEndpointSlice(t *testing.T) {
-	whole := slice("leader", podRef("db-0", "1"))
-	whole.Annotations = map[string]string{"a": "b"}
-	whole.Ports = []discoveryv1.EndpointPort{{Port: new(int32(5432))}}
-	NewIndex().slices.Strip(whole)
-	require.Equal(t, slice("leader", podRef("db-0", "1")), whole)
 }

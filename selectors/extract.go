@@ -3,6 +3,7 @@ package selectors
 import (
 	"fmt"
 	"slices"
+	"unique"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -97,12 +98,17 @@ func controllerOf(object metav1.Object) *quarantine.Owner {
 	if ref == nil {
 		return nil
 	}
+	kind := schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind()
 	return &quarantine.Owner{
-		Kind: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(),
-		Name: ref.Name,
-		UID:  ref.UID,
+		Kind: schema.GroupKind{Group: shared(kind.Group), Kind: shared(kind.Kind)},
+		Name: shared(ref.Name),
+		UID:  shared(ref.UID),
 	}
 }
+
+// shared returns a string that takes memory once, however many objects have it: the ten old
+// ReplicaSets of a Deployment have the same owner.
+func shared[S ~string](s S) S { return unique.Make(s).Value() }
 
 // wantedNow returns how many pods a Job wants at the same time: none when suspended or
 // ended, and no more than are left to complete.
@@ -124,25 +130,3 @@ func hasEnded(job *batchv1.Job) bool {
 }
 
 func orOne(n *int32) int32 { return ptr.Deref(n, 1) }
-
-// strip removes what Extract does not read before the object is stored anywhere, so that
-// listing all ReplicaSets of a cluster does not hold all their templates in memory.
-func strip(object metav1.Object) {
-	object.SetManagedFields(nil)
-	object.SetAnnotations(nil)
-	object.SetLabels(nil)
-	switch o := object.(type) {
-	case *corev1.ReplicationController:
-		o.Spec.Template = nil
-	case *appsv1.ReplicaSet:
-		o.Spec.Template = corev1.PodTemplateSpec{}
-	case *appsv1.StatefulSet:
-		o.Spec.Template, o.Spec.VolumeClaimTemplates = corev1.PodTemplateSpec{}, nil
-	case *appsv1.DaemonSet:
-		o.Spec.Template = corev1.PodTemplateSpec{}
-	case *batchv1.Job:
-		o.Spec.Template = corev1.PodTemplateSpec{}
-	case *networkingv1.NetworkPolicy:
-		o.Spec = networkingv1.NetworkPolicySpec{PodSelector: o.Spec.PodSelector}
-	}
-}

@@ -1,6 +1,8 @@
 package selectors
 
 import (
+	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -10,7 +12,6 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"isolate.example.io/quarantine"
@@ -22,12 +23,6 @@ var (
 	named = metav1.ObjectMeta{Name: "web", UID: "uid"}
 	three = new(int32(3))
 )
-
-// object is an object as the API server sends it.
-type object interface {
-	metav1.Object
-	runtime.Object
-}
 
 func jobIn(conditionType batchv1.JobConditionType, status corev1.ConditionStatus) *batchv1.Job {
 	return &batchv1.Job{ObjectMeta: named, Spec: batchv1.JobSpec{Selector: byApp, Parallelism: three},
@@ -191,54 +186,39 @@ func TestAnInvalidSelectorOfAnyKindIsAnError(t *testing.T) {
 	require.EqualError(t, err, "*v1.Pod does not select pods")
 }
 
-func TestStripLeavesOnlyWhatExtractReads(t *testing.T) {
-	template := corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: web}, Spec: corev1.PodSpec{NodeName: "node"}}
-	owned := metav1.ObjectMeta{Name: "web", Namespace: "ns", UID: "uid", ResourceVersion: "7", OwnerReferences: []metav1.OwnerReference{
-		{APIVersion: "apps/v1", Kind: "Deployment", Name: "web", UID: "1", Controller: new(true)},
-	}}
-	for _, test := range []struct {
-		bare object
-		fill func(object)
-	}{
-		{&corev1.Service{Spec: corev1.ServiceSpec{Selector: web}}, func(object) {}},
-		{&corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Selector: web, Replicas: three}},
-			func(o object) { o.(*corev1.ReplicationController).Spec.Template = &template }},
-		{&appsv1.ReplicaSet{Spec: appsv1.ReplicaSetSpec{Selector: byApp, Replicas: three}},
-			func(o object) { o.(*appsv1.ReplicaSet).Spec.Template = template }},
-		{&appsv1.StatefulSet{Spec: appsv1.StatefulSetSpec{Selector: byApp, Replicas: three}}, func(o object) {
-			o.(*appsv1.StatefulSet).Spec.Template = template
-			o.(*appsv1.StatefulSet).Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{}}
-		}},
-		{&appsv1.DaemonSet{Spec: appsv1.DaemonSetSpec{Selector: byApp}, Status: appsv1.DaemonSetStatus{NumberAvailable: 2}},
-			func(o object) { o.(*appsv1.DaemonSet).Spec.Template = template }},
-		{jobIn(batchv1.JobFailed, corev1.ConditionTrue),
-			func(o object) { o.(*batchv1.Job).Spec.Template = template }},
-		{&policyv1.PodDisruptionBudget{Spec: policyv1.PodDisruptionBudgetSpec{Selector: byApp}}, func(object) {}},
-		{&networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{PodSelector: *byApp}},
-			func(o object) {
-				o.(*networkingv1.NetworkPolicy).Spec.Ingress = []networkingv1.NetworkPolicyIngressRule{{}}
-			}},
-	} {
-		bare := test.bare
-		bare.SetName(owned.Name)
-		bare.SetNamespace(owned.Namespace)
-		bare.SetUID(owned.UID)
-		bare.SetResourceVersion(owned.ResourceVersion)
-		bare.SetOwnerReferences(owned.OwnerReferences)
-		full, _ := bare.DeepCopyObject().(object)
-		full.SetLabels(web)
-		full.SetAnnotations(web)
-		full.SetManagedFields([]metav1.ManagedFieldsEntry{{Manager: "kubectl"}})
-		test.fill(full)
-		before, err := Extract(full)
-		require.NoError(t, err)
-
-		strip(full)
-		require.Equal(t, bare, full)
-		after, err := Extract(full)
-		require.NoError(t, err)
-		require.Equal(t, before, after)
+// The extracts of all objects are in memory before the first is stored.
+func TestAnExtractDoesNotReferToItsObject(t *testing.T) {
+	const size = 16 << 20
+	objects := func() map[string]metav1.Object {
+		all := withSelector(byApp)
+		all["Service"] = &corev1.Service{Spec: corev1.ServiceSpec{Selector: web}}
+		all["ReplicationController"] = &corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Selector: web}}
+		all["NetworkPolicy"] = &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{PodSelector: *byApp}}
+		return all
 	}
+	for kind := range objects() {
+		before := heap()
+		extract := extractOf(t, objects()[kind], size)
+		require.Less(t, heap(), before+size/2, kind)
+		runtime.KeepAlive(extract)
+	}
+}
+
+// extractOf returns the extract of an object that it makes large.
+func extractOf(t *testing.T, object metav1.Object, size int) *quarantine.SelectingObject {
+	t.Helper()
+	object.SetAnnotations(map[string]string{"large": strings.Repeat("x", size)})
+	extract, err := Extract(object)
+	require.NoError(t, err)
+	return extract
+}
+
+// heap returns the bytes in use.
+func heap() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
 }
 
 func TestExtractKeepsTheManagerOfAJob(t *testing.T) {

@@ -22,7 +22,7 @@ type Index struct {
 }
 
 type namespace struct {
-	entries   map[objectKey]entry
+	objects   map[schema.GroupKind]map[string]*quarantine.SelectingObject // by kind and name
 	selecting postings
 	policies  postings
 
@@ -47,7 +47,7 @@ func (ix *Index) Set(namespaceName string, s *quarantine.SelectingObject) {
 	defer ix.mu.Unlock()
 	key := objectKey{s.Kind, s.Name}
 	ix.delete(namespaceName, key)
-	ix.namespace(namespaceName).file(key, s)
+	ix.namespace(namespaceName).add(s)
 }
 
 // SetUnreadable stores an object whose selector could not be parsed.
@@ -71,9 +71,9 @@ func (ix *Index) retain(kind schema.GroupKind, kept func(namespaceName, name str
 	ix.mu.Lock()
 	defer ix.mu.Unlock()
 	for namespaceName, ns := range ix.namespaces {
-		for key := range ns.entries {
-			if key.kind == kind && !kept(namespaceName, key.name) {
-				ix.delete(namespaceName, key)
+		for name := range ns.objects[kind] {
+			if !kept(namespaceName, name) {
+				ix.delete(namespaceName, objectKey{kind, name})
 			}
 		}
 		for key := range ns.unreadable {
@@ -103,7 +103,7 @@ func (ix *Index) namespace(name string) *namespace {
 	ns := ix.namespaces[name]
 	if ns == nil {
 		ns = &namespace{
-			entries:    map[objectKey]entry{},
+			objects:    map[schema.GroupKind]map[string]*quarantine.SelectingObject{},
 			selecting:  newPostings(),
 			policies:   newPostings(),
 			unreadable: map[objectKey]error{},
@@ -120,20 +120,31 @@ func (ix *Index) delete(namespaceName string, key objectKey) {
 	}
 	delete(ns.unreadable, key)
 	ns.remove(key)
-	if len(ns.entries) == 0 && len(ns.unreadable) == 0 {
+	if len(ns.objects) == 0 && len(ns.unreadable) == 0 {
 		delete(ix.namespaces, namespaceName)
 	}
 }
 
-func (ns *namespace) file(key objectKey, s *quarantine.SelectingObject) {
-	ns.entries[key] = ns.postings(key.kind).add(s)
+func (ns *namespace) add(s *quarantine.SelectingObject) {
+	named := ns.objects[s.Kind]
+	if named == nil {
+		named = map[string]*quarantine.SelectingObject{}
+		ns.objects[s.Kind] = named
+	}
+	named[s.Name] = s
+	ns.postings(s.Kind).add(s)
 }
 
 func (ns *namespace) remove(key objectKey) {
-	if e, ok := ns.entries[key]; ok {
-		delete(ns.entries, key)
-		ns.postings(key.kind).remove(e)
+	named := ns.objects[key.kind]
+	s := named[key.name]
+	if s == nil {
+		return
 	}
+	if delete(named, key.name); len(named) == 0 {
+		delete(ns.objects, key.kind)
+	}
+	ns.postings(key.kind).remove(s)
 }
 
 // postings returns the postings with a kind's selectors.
@@ -178,7 +189,7 @@ func (v view) Lookup(kind schema.GroupKind, name string) *quarantine.SelectingOb
 	if ns == nil {
 		return nil
 	}
-	return ns.entries[objectKey{kind, name}].selector
+	return ns.objects[kind][name]
 }
 
 // EndpointSlices implements [quarantine.Selectors].

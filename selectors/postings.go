@@ -22,16 +22,10 @@ type postings struct {
 // pair is a label with its value.
 type pair struct{ key, value string }
 
-type entry struct {
-	selector *quarantine.SelectingObject
-	pair     pair
-	filed    bool // stored under its pair, not in unindexed
-}
-
 func newPostings() postings { return postings{byPair: map[pair][]*quarantine.SelectingObject{}} }
 
-func (f *postings) add(s *quarantine.SelectingObject) entry {
-	e := entry{selector: s}
+func (f *postings) add(s *quarantine.SelectingObject) {
+	var chosen pair
 	fewest := -1
 	for _, requirement := range s.Requirements {
 		candidate, ok := pairOf(requirement)
@@ -39,27 +33,32 @@ func (f *postings) add(s *quarantine.SelectingObject) entry {
 			continue
 		}
 		if n := len(f.byPair[candidate]); fewest < 0 || n < fewest {
-			e.pair, e.filed, fewest = candidate, true, n
+			chosen, fewest = candidate, n
 		}
 	}
-	if e.filed {
-		f.byPair[e.pair] = append(f.byPair[e.pair], s)
-	} else {
+	if fewest < 0 {
 		f.unindexed = append(f.unindexed, s)
+	} else {
+		f.byPair[chosen] = append(f.byPair[chosen], s)
 	}
-	return e
 }
 
-func (f *postings) remove(e entry) {
-	if !e.filed {
-		f.unindexed = without(f.unindexed, e.selector)
+// remove looks for the selector under each of its labels: to note the label of every selector
+// would take a tenth of the index.
+func (f *postings) remove(s *quarantine.SelectingObject) {
+	for _, requirement := range s.Requirements {
+		p, ok := pairOf(requirement)
+		if !ok || !slices.Contains(f.byPair[p], s) {
+			continue
+		}
+		if left := without(f.byPair[p], s); len(left) > 0 {
+			f.byPair[p] = left
+		} else {
+			delete(f.byPair, p)
+		}
 		return
 	}
-	if left := without(f.byPair[e.pair], e.selector); len(left) > 0 {
-		f.byPair[e.pair] = left
-	} else {
-		delete(f.byPair, e.pair)
-	}
+	f.unindexed = without(f.unindexed, s)
 }
 
 // without removes one selector and does not keep the order. The caller holds the lock.

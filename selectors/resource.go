@@ -133,22 +133,3 @@ func parseSelector(field map[string]any) (labels.Selector, error) {
 	}
 	return labels.ValidatedSelectorFromSet(set)
 }
-
-// strip drops what extract does not read.
-func (r *Resource) strip(object *unstructured.Unstructured) {
-	kept := &unstructured.Unstructured{Object: map[string]any{}}
-	kept.SetGroupVersionKind(object.GroupVersionKind())
-	kept.SetNamespace(object.GetNamespace())
-	kept.SetName(object.GetName())
-	kept.SetUID(object.GetUID())
-	kept.SetResourceVersion(object.GetResourceVersion())
-	kept.SetOwnerReferences(object.GetOwnerReferences())
-	field, found, err := unstructured.NestedFieldNoCopy(object.Object, r.Path...)
-	switch {
-	case err != nil: // The path ends early, which extract reports.
-		kept.Object[r.Path[0]] = object.Object[r.Path[0]]
-	case found:
-		_ = unstructured.SetNestedField(kept.Object, field, r.Path...) // It succeeds, as reading the field did.
-	}
-	object.Object = kept.Object
-}

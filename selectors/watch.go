@@ -153,17 +153,23 @@ func (w *Watcher) Wait(ctx context.Context) error {
 
 func (w *Watcher) complete() error { return w.each(source.Err) }
 
+// extracted is what the index keeps of an object, or why its selector could not be parsed.
+type extracted struct {
+	selecting *quarantine.SelectingObject // nil if the object selects nothing
+	err       error
+}
+
 // set stores what was extracted from an object.
-func (w *Watcher) set(kind schema.GroupKind, object metav1.Object, s *quarantine.SelectingObject, err error) {
+func (w *Watcher) set(kind schema.GroupKind, namespaceName, name string, e extracted) {
 	switch {
-	case err != nil:
-		w.index.SetUnreadable(object.GetNamespace(), kind, object.GetName(), err)
-	case s == nil:
-		w.index.Delete(object.GetNamespace(), kind, object.GetName())
+	case e.err != nil:
+		w.index.SetUnreadable(namespaceName, kind, name, e.err)
+	case e.selecting == nil:
+		w.index.Delete(namespaceName, kind, name)
 	default:
-		w.index.Set(object.GetNamespace(), s)
+		w.index.Set(namespaceName, e.selecting)
 		if w.Changed != nil {
-			w.Changed(object.GetNamespace())
+			w.Changed(namespaceName)
 		}
 	}
 }
@@ -174,18 +180,20 @@ type watched struct {
 	watcher *Watcher
 }
 
-// Strip implements [watchcache.Store].
-func (k *watched) Strip(object metav1.Object) { strip(object) }
+// Extract implements [watchcache.Store].
+func (k *watched) Extract(object metav1.Object) extracted {
+	selecting, err := Extract(object)
+	return extracted{selecting, err}
+}
 
 // Set implements [watchcache.Store].
-func (k *watched) Set(o metav1.Object) {
-	s, err := Extract(o)
-	k.watcher.set(k.kind, o, s, err)
+func (k *watched) Set(namespaceName, name string, e extracted) {
+	k.watcher.set(k.kind, namespaceName, name, e)
 }
 
 // Delete implements [watchcache.Store].
-func (k *watched) Delete(o metav1.Object) {
-	k.watcher.index.Delete(o.GetNamespace(), k.kind, o.GetName())
+func (k *watched) Delete(namespaceName, name string) {
+	k.watcher.index.Delete(namespaceName, k.kind, name)
 }
 
 // Retain implements [watchcache.Store].

@@ -1,6 +1,7 @@
 package sweeper
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -53,6 +54,9 @@ type Options struct {
 
 	// Metrics is where the metrics are registered, the manager's registry if it is nil.
 	Metrics prometheus.Registerer
+
+	// wait waits until what selects pods is known, or the context ends.
+	wait func(context.Context)
 }
 
 // Selectors knows what selects a pod.
@@ -76,7 +80,7 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 		if err != nil {
 			return nil, err
 		}
-		options.Selectors = watcher
+		options.Selectors, options.wait = watcher, func(ctx context.Context) { _ = watcher.Wait(ctx) }
 	}
 	deleted := deletions.NewTracker()
 	client, err := deletions.NewClient(mgr)
@@ -101,6 +105,7 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 }
 
 func (o *Options) setDefaults() {
+	o.wait = func(context.Context) {}
 	if o.Local == nil {
 		o.Local = clock.RealClock{}
 	}
@@ -142,7 +147,7 @@ func addControllers(mgr manager.Manager, options Options, client deletions.Clien
 			Events: publisher, Metrics: options.Metrics,
 		}),
 		startupscan.Add(mgr, startupscan.Options{
-			Elapsed: options.Elapsed, Deletions: deleted, Events: publisher, Metrics: options.Metrics,
+			Wait: options.wait, Elapsed: options.Elapsed, Deletions: deleted, Events: publisher, Metrics: options.Metrics,
 		}),
 	)
 }

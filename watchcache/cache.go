@@ -36,7 +36,7 @@ type Cache struct {
 	*cache.ListWatch
 	resource string
 	object   runtime.Object
-	store    Store
+	store    anyStore
 	clock    clock.Clock
 
 	mu sync.Mutex
@@ -56,8 +56,8 @@ type Cache struct {
 
 // New returns a cache of a resource with objects of this type. Its errors name the
 // resource.
-func New(resource string, source *cache.ListWatch, object runtime.Object, store Store) *Cache {
-	return &Cache{ListWatch: source, resource: resource, object: object, store: store, clock: clock.RealClock{},
+func New[E any](resource string, source *cache.ListWatch, object runtime.Object, store Store[E]) *Cache {
+	return &Cache{ListWatch: source, resource: resource, object: object, store: typedStore[E]{store}, clock: clock.RealClock{},
 		err: errors.New("not read yet"), changed: make(chan struct{})}
 }
 
@@ -127,10 +127,11 @@ func (c *Cache) set(err, watchErr error) {
 	c.changed = make(chan struct{})
 }
 
-// ListWithContext implements [cache.ListerWithContext].
-func (c *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
-	options.ResourceVersion = mostRecent(options.ResourceVersion)
-	list, err := c.ListWatch.ListWithContext(ctx, options)
+// ListWithContext implements [cache.ListerWithContext]. It returns the extracts of all objects
+// in their current state, whatever the options. The reflector asks for a state at least as new
+// as its own, and one of several API servers may lag behind the others for long.
+func (c *Cache) ListWithContext(ctx context.Context, _ metav1.ListOptions) (runtime.Object, error) {
+	list, err := c.list(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -139,15 +140,6 @@ func (c *Cache) ListWithContext(ctx context.Context, options metav1.ListOptions)
 		c.set(c.err, errWatchEnded) // Until the watch that follows the list is confirmed.
 	}
 	return list, err
-}
-
-// mostRecent asks for the current state. The reflector asks for a state at least as new as
-// its own, and one of several API servers may lag behind the others for long.
-func mostRecent(resourceVersion string) string {
-	if resourceVersion == "0" {
-		return resourceVersion // The first read.
-	}
-	return ""
 }
 
 // WatchWithContext implements [cache.WatcherWithContext]. A watch that begins with the
@@ -161,7 +153,7 @@ func (c *Cache) WatchWithContext(ctx context.Context, options metav1.ListOptions
 		return nil, apierrors.NewResourceExpired("the watch was interrupted for too long to be resumed")
 	}
 	if !resumed {
-		options.ResourceVersion = mostRecent(options.ResourceVersion)
+		options.ResourceVersion = "" // The current state, as in a list.
 	}
 	inner, err := c.ListWatch.WatchWithContext(ctx, options)
 	c.mu.Lock()

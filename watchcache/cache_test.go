@@ -47,10 +47,10 @@ func (a *apiServer) source() *cache.ListWatch {
 
 type noStore struct{}
 
-func (noStore) Set(metav1.Object)                        {}
-func (noStore) Delete(metav1.Object)                     {}
+func (noStore) Extract(metav1.Object) struct{}           { return struct{}{} }
+func (noStore) Set(string, string, struct{})             {}
+func (noStore) Delete(string, string)                    {}
 func (noStore) Retain(func(namespace, name string) bool) {}
-func (noStore) Strip(metav1.Object)                      {}
 
 func opens(w watch.Interface) func() (watch.Interface, error) {
 	return func() (watch.Interface, error) { return w, nil }

@@ -11,5 +11,6 @@
 // and that ends the watches. An API server that is itself behind is noticed by a [Heartbeat].
 // So a decision on known resources is never based on anything older than [MaxAge].
 //
-// The package holds no objects. Each store keeps what its reader needs and no more.
+// The package holds no objects. A store keeps an extract of each, which is made as soon as the
+// object arrives: in a stream, or in a page of a list.
 package watchcache

@@ -13,7 +13,7 @@ import (
 
 // NewMetadata returns a cache of a resource's metadata in all namespaces, of the
 // objects that match a label selector. An empty selector matches all.
-func NewMetadata(client metadata.Interface, resource schema.GroupVersionResource, selector string, store Store) *Cache {
+func NewMetadata[E any](client metadata.Interface, resource schema.GroupVersionResource, selector string, store Store[E]) *Cache {
 	objects := client.Resource(resource)
 	return New(resource.Resource, &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {

@@ -8,27 +8,29 @@ import (
 	"k8s.io/client-go/tools/cache"
 )
 
-// Store keeps the needed part of each object. Its methods are never called concurrently.
-type Store interface {
-	// Set stores an object, replacing the one with the same name.
-	Set(object metav1.Object)
+// Store keeps an extract of each object. All methods but Extract are called by one
+// goroutine.
+type Store[E any] interface {
+	// Extract returns what the store keeps of an object, and nothing that refers to the
+	// object: the extracts of all objects are in memory before the first is stored.
+	Extract(object metav1.Object) E
+
+	// Set stores the extract of an object, replacing that of the object with the same name.
+	Set(namespace, name string, extract E)
 
 	// Delete removes an object.
-	Delete(object metav1.Object)
+	Delete(namespace, name string)
 
 	// Retain removes all objects for which kept returns false.
 	Retain(kept func(namespace, name string) bool)
-
-	// Strip removes the parts of an object that Set does not read, before the object is
-	// stored anywhere.
-	Strip(object metav1.Object)
 }
 
-// Transformer implements [cache.TransformingStore].
+// Transformer implements [cache.TransformingStore], so that a list that is streamed is
+// never in memory as objects.
 func (c *Cache) Transformer() cache.TransformFunc {
 	return func(object any) (any, error) {
 		if o, ok := object.(metav1.Object); ok {
-			c.store.Strip(o)
+			return c.store.extract(o), nil
 		}
 		return object, nil
 	}
@@ -36,12 +38,23 @@ func (c *Cache) Transformer() cache.TransformFunc {
 
 // Add implements [cache.ReflectorStore].
 func (c *Cache) Add(object any) error {
-	o, ok := object.(metav1.Object)
-	if !ok {
-		return fmt.Errorf("%T is not an object", object)
+	extract, err := c.extractOf(object)
+	if err != nil {
+		return err
 	}
-	c.store.Set(o)
+	c.store.set(extract)
 	return nil
+}
+
+// extractOf returns the extract of an object, or an extract as it is.
+func (c *Cache) extractOf(object any) (extract, error) {
+	switch o := object.(type) {
+	case extract:
+		return o, nil
+	case metav1.Object:
+		return c.store.extract(o), nil
+	}
+	return nil, fmt.Errorf("%T is not an object", object)
 }
 
 // Update implements [cache.ReflectorStore].
@@ -53,22 +66,22 @@ func (c *Cache) Delete(object any) error {
 	if !ok {
 		return fmt.Errorf("%T is not an object", object)
 	}
-	c.store.Delete(o)
+	c.store.delete(o.GetNamespace(), o.GetName())
 	return nil
 }
 
 // Replace implements [cache.ReflectorStore]. The store is complete then.
 func (c *Cache) Replace(objects []any, _ string) error {
-	type place struct{ namespace, name string }
-	kept := make(map[place]bool, len(objects))
+	kept := make(map[cache.ObjectName]bool, len(objects))
 	for _, object := range objects {
-		if err := c.Add(object); err != nil {
+		extract, err := c.extractOf(object)
+		if err != nil {
 			return err
 		}
-		o, _ := object.(metav1.Object)
-		kept[place{o.GetNamespace(), o.GetName()}] = true
+		c.store.set(extract)
+		kept[extract.of()] = true
 	}
-	c.store.Retain(func(namespace, name string) bool { return kept[place{namespace, name}] })
+	c.store.retain(func(namespace, name string) bool { return kept[cache.NewObjectName(namespace, name)] })
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.endedAt = time.Time{}

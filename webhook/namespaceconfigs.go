@@ -69,41 +69,41 @@ func (n *NamespaceConfigs) NamespaceConfig(namespace string) (map[string]string,
 	return n.configs[namespace], nil
 }
 
-// Strip implements [watchcache.Store].
-func (n *NamespaceConfigs) Strip(object metav1.Object) {
-	object.SetManagedFields(nil)
-}
-
-// Set implements [watchcache.Store].
-func (n *NamespaceConfigs) Set(object metav1.Object) {
+// Extract implements [watchcache.Store].
+func (n *NamespaceConfigs) Extract(object metav1.Object) map[string]string {
 	config := map[string]string{}
 	for key, value := range object.GetAnnotations() {
 		if quarantine.IsNamespaceKey(key) {
 			config[key] = value
 		}
 	}
+	return config
+}
+
+// Set implements [watchcache.Store].
+func (n *NamespaceConfigs) Set(_, name string, config map[string]string) {
 	_, errs := n.config.ForNamespace(config)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if maps.Equal(n.configs[object.GetName()], config) {
+	if maps.Equal(n.configs[name], config) {
 		return
 	}
-	n.remove(object.GetName())
+	n.remove(name)
 	if len(config) > 0 {
-		n.configs[object.GetName()] = config
+		n.configs[name] = config
 	}
 	if err := errs.ToAggregate(); err != nil {
-		n.invalid[object.GetName()] = len(errs)
-		n.logger.Error(err, logInvalidNamespace, "namespace", object.GetName())
+		n.invalid[name] = len(errs)
+		n.logger.Error(err, logInvalidNamespace, "namespace", name)
 	}
 	n.count()
 }
 
 // Delete implements [watchcache.Store].
-func (n *NamespaceConfigs) Delete(object metav1.Object) {
+func (n *NamespaceConfigs) Delete(_, name string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.remove(object.GetName())
+	n.remove(name)
 	n.count()
 }
 

@@ -31,6 +31,7 @@ const (
 
 // scan reads all pods once. It publishes what it finds and changes nothing.
 type scan struct {
+	wait      func(context.Context)
 	live      client.Reader
 	clock     clock.Clock
 	deletions *deletions.Tracker
@@ -45,6 +46,10 @@ type findings struct {
 
 // Options are what the scan needs besides a manager.
 type Options struct {
+	// Wait waits until the replica is ready, or the context ends. Nothing depends on the
+	// scan, so it begins afterwards and doesn't delay that.
+	Wait func(context.Context)
+
 	Elapsed   clock.Clock
 	Deletions *deletions.Tracker
 	Events    events.Publisher
@@ -57,11 +62,12 @@ func Add(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	return mgr.Add(&scan{live: mgr.GetAPIReader(), clock: options.Elapsed, deletions: options.Deletions, events: options.Events, metrics: metrics})
+	return mgr.Add(&scan{wait: options.Wait, live: mgr.GetAPIReader(), clock: options.Elapsed, deletions: options.Deletions, events: options.Events, metrics: metrics})
 }
 
 // Start implements [manager.Runnable].
 func (s *scan) Start(ctx context.Context) error {
+	s.wait(ctx)
 	var found findings
 	page := ""
 	for {

@@ -66,7 +66,8 @@ func TestTheScanFindsIgnoredTriggersAndUnlabelledRecords(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, count, "nothing is known before the scan")
 
-	s := &scan{live: c, deletions: deletions.NewTracker(), events: c, metrics: metrics}
+	ready := func(context.Context) { require.Empty(t, c.events, "the scan begins when the replica is ready") }
+	s := &scan{wait: ready, live: c, deletions: deletions.NewTracker(), events: c, metrics: metrics}
 	require.NoError(t, s.Start(t.Context()))
 	require.Equal(t, []events.Event{ignoredEvent(gen.Pod()), unlabelledEvent(gen.Pod())}, c.events)
 	require.InDelta(t, 1, testutil.ToFloat64(metrics.ignored), 0)

@@ -146,34 +146,41 @@ func (t *Tracker) drop(pod *assumedPod, cause Cause) {
 	t.assumed.remove(pod.uid)
 }
 
-// Strip implements [watchcache.Store].
-func (t *Tracker) Strip(object metav1.Object) {
-	object.SetManagedFields(nil)
+// storedPod is what the tracker keeps of a quarantined pod.
+type storedPod struct {
+	uid           types.UID
+	countsFor     types.UID
+	quarantinedAt time.Time
+}
+
+// Extract implements [watchcache.Store].
+func (t *Tracker) Extract(object metav1.Object) storedPod {
+	status := quarantine.StatusOf(object.GetLabels(), object.GetAnnotations())
+	return storedPod{object.GetUID(), status.Record.CountsFor(), status.QuarantinedAt}
 }
 
 // Set implements [watchcache.Store].
-func (t *Tracker) Set(object metav1.Object) {
-	status := quarantine.StatusOf(object.GetLabels(), object.GetAnnotations())
-	name, uid := types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()}, object.GetUID()
+func (t *Tracker) Set(namespace, name string, stored storedPod) {
+	key := types.NamespacedName{Namespace: namespace, Name: name}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.uids[name] != uid {
-		t.remove(name)
+	if t.uids[key] != stored.uid {
+		t.remove(key)
 	}
-	t.uids[name] = uid
-	t.stored.add(uid, entry{name.Namespace, status.Record.CountsFor()})
-	t.assumed.uncount(uid)
+	t.uids[key] = stored.uid
+	t.stored.add(stored.uid, entry{namespace, stored.countsFor})
+	t.assumed.uncount(stored.uid)
 	// The watch may still show an earlier quarantine of a pod that was released since.
-	if pod := t.assumed.get(uid); pod != nil && !status.QuarantinedAt.Before(pod.stamp.Truncate(time.Second)) {
-		t.assumed.remove(uid)
+	if pod := t.assumed.get(stored.uid); pod != nil && !stored.quarantinedAt.Before(pod.stamp.Truncate(time.Second)) {
+		t.assumed.remove(stored.uid)
 	}
 }
 
 // Delete implements [watchcache.Store].
-func (t *Tracker) Delete(object metav1.Object) {
+func (t *Tracker) Delete(namespace, name string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.remove(types.NamespacedName{Namespace: object.GetNamespace(), Name: object.GetName()})
+	t.remove(types.NamespacedName{Namespace: namespace, Name: name})
 }
 
 // Retain implements [watchcache.Store].

@@ -50,7 +50,7 @@ func Main(name, purpose string, options Options, args []string, stdout, stderr i
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: process.LogLevel}))
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
-	setMemoryLimit()
+	setMemory()
 	if err := setPings(); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
