@@ -159,7 +159,7 @@ func (s *PodState) readySince() (time.Time, bool) {
 	}
 	for _, c := range s.Conditions {
 		if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-			return c.LastTransitionTime.Time, true
+			return c.LastTransitionTime, true
 		}
 	}
 	return time.Time{}, false

@@ -6,12 +6,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func readyAt(at time.Time) func(*Pod) {
 	return func(p *Pod) {
-		p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(at)}}
+		p.Status.Conditions = []Condition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: at}}
 	}
 }
 

@@ -1,7 +1,5 @@
 package quarantine
 
-import "slices"
-
 // advisories are reported with a quarantine but do not block it.
 type advisories struct {
 	// slices are the EndpointSlices of other controllers that name the pod.
@@ -44,26 +42,22 @@ type advisories struct {
 	invalidKeys []string
 }
 
-// advisoriesOf returns the advisories of a quarantine that stores these labels.
-func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories {
-	pod, owner := req.Old, req.Old.controllerRef()
-	served := isServed(req)
+// advisoriesOf returns the advisories of a quarantine that stores these labels. Before it,
+// the selecting objects select the pod, and after it, the remaining ones.
+func (c *Config) advisoriesOf(req Request, owner *Owner, selecting []*SelectingObject, stored map[string]string, remaining []*SelectingObject) advisories {
+	pod, served := req.Old, isServed(selecting)
 	found := advisories{
 		slices:          req.Selectors.EndpointSlices(pod.Name, pod.UID),
-		onPurpose:       onPurpose(req, stored),
+		onPurpose:       filter(remaining, (*SelectingObject).SelectsQuarantined),
 		served:          served,
 		livenessProbe:   pod.Spec.hasLivenessProbe() && !pod.Status.finished(),
 		openConnections: served && pod.Status.running(),
-		exhausted:       exhausted(req),
+		exhausted:       exhausted(pod, selecting),
 		dependents:      pod.dependents(),
 		overridden:      pod.overriddenHints(),
 		networkPolicies: compareNetworkPolicies(req, stored),
+		budgets:         filter(remaining, func(s *SelectingObject) bool { return s.Kind == KindPodDisruptionBudget }),
 		invalidKeys:     c.invalidKeys,
-	}
-	for _, s := range req.Selectors.Matching(stored) {
-		if s.Kind == KindPodDisruptionBudget {
-			found.budgets = append(found.budgets, s)
-		}
 	}
 	if owner != nil {
 		found.blockers = pod.replacementBlockers()
@@ -75,7 +69,7 @@ func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories 
 			found.redoneBy = owner
 		}
 	}
-	for _, use := range []budgetUse{c.controllerBudget(req), c.namespaceBudget(req)} {
+	for _, use := range []budgetUse{c.controllerBudget(req, owner), c.namespaceBudget(req)} {
 		if use.last() {
 			found.used = append(found.used, use)
 		}
@@ -83,19 +77,13 @@ func (c *Config) advisoriesOf(req Request, stored map[string]string) advisories 
 	return found
 }
 
-// onPurpose returns the Services that select the pod with these labels because it is
-// quarantined.
-func onPurpose(req Request, stored map[string]string) []*SelectingObject {
-	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(stored)), func(s *SelectingObject) bool { return !s.SelectsQuarantined() })
-}
-
 // exhausted returns the PodDisruptionBudgets that would not allow the eviction of a healthy
 // pod. A quarantine detaches the pod from them nevertheless.
-func exhausted(req Request) []*SelectingObject {
-	if !req.Old.Status.ready() {
+func exhausted(pod *Pod, selecting []*SelectingObject) []*SelectingObject {
+	if !pod.Status.ready() {
 		return nil
 	}
-	return slices.DeleteFunc(slices.Clone(req.Selectors.Matching(req.Old.Labels)), func(s *SelectingObject) bool { return !s.NoDisruption })
+	return filter(selecting, func(s *SelectingObject) bool { return s.NoDisruption })
 }
 
 // dependentsByLabel are labels of pods that own other objects, and the kinds of those.

@@ -38,12 +38,12 @@ func (u budgetUse) last() bool { return u.limit > 0 && u.count.total()+1 >= u.li
 
 // controllerBudget returns the use of the budget of the pod's controller. A record
 // that an older release wrote names the pod's own controller, so both are counted.
-func (c *Config) controllerBudget(req Request) budgetUse {
-	owner := budgetOwner(req)
-	if owner == nil || c.ControllerBudget == 0 {
+func (c *Config) controllerBudget(req Request, controller *Owner) budgetUse {
+	if controller == nil || c.ControllerBudget == 0 {
 		return budgetUse{}
 	}
-	return budgetUse{owner, req.Quarantined.Controlled(owner.UID, req.Old.controllerRef().UID), c.ControllerBudget}
+	owner := budgetOwner(req, controller)
+	return budgetUse{owner, req.Quarantined.Controlled(owner.UID, controller.UID), c.ControllerBudget}
 }
 
 func (c *Config) namespaceBudget(req Request) budgetUse {
@@ -53,15 +53,14 @@ func (c *Config) namespaceBudget(req Request) budgetUse {
 // budgetOwner returns the controller for whose budget the pod counts: the controller of
 // its controller, if there is one. A ReplicaSet's pods count for its Deployment, or each
 // rollout would start with an unused budget.
-func budgetOwner(req Request) *Owner {
-	owner := req.Old.controllerRef()
-	if owner == nil {
+func budgetOwner(req Request, controller *Owner) *Owner {
+	if controller == nil {
 		return nil
 	}
-	if known := lookup(req.Selectors, owner); known != nil && known.Controller != nil {
+	if known := lookup(req.Selectors, controller); known != nil && known.Controller != nil {
 		return known.Controller
 	}
-	return owner
+	return controller
 }
 
 // BudgetOwner names, in a record, the controller for whose budget a pod counts.

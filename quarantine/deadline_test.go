@@ -7,14 +7,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // endsAfter sets the pod's activeDeadlineSeconds. It has run for a minute.
 func endsAfter(seconds int64) func(*Pod) {
 	return func(p *Pod) {
 		p.Spec.ActiveDeadlineSeconds = &seconds
-		p.Status.StartTime = &metav1.Time{Time: now.Add(-time.Minute).Truncate(time.Second)}
+		p.Status.StartTime = new(now.Add(-time.Minute).Truncate(time.Second))
 	}
 }
 

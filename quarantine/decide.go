@@ -61,6 +61,23 @@ func changesRecord(req Request) bool {
 	})
 }
 
+// changedKeys returns the keys that differ, in alphabetical order.
+func changedKeys(before, after map[string]string) []string {
+	var keys []string
+	for key := range before {
+		if keyChanged(before, after, key) {
+			keys = append(keys, key)
+		}
+	}
+	for key := range after {
+		if _, had := before[key]; !had {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
 func keyChanged(before, after map[string]string, key string) bool {
 	was, had := before[key]
 	is, has := after[key]

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestDecide tests the rows of the transition table.
@@ -246,7 +245,7 @@ func TestDenialMessages(t *testing.T) {
 	}
 }
 
-func terminating(m *Metadata) { m.DeletionTimestamp = &metav1.Time{Time: now} }
+func terminating(m *Metadata) { m.DeletionTimestamp = new(now) }
 
 func create(changes ...func(*Metadata)) Request {
 	return Request{New: &pod(changes...).Metadata, User: "jane", Time: now, Selectors: incident()}

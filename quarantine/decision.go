@@ -3,7 +3,6 @@ package quarantine
 import (
 	"time"
 
-	"gomodules.xyz/jsonpatch/v2"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -53,7 +52,7 @@ type Decision struct {
 	Warnings []string
 
 	// Patch changes only metadata.
-	Patch []jsonpatch.Operation
+	Patch []Operation
 
 	// DetachedFrom names what no longer selects or controls the pod.
 	DetachedFrom []string
@@ -61,6 +60,14 @@ type Decision struct {
 	// CountsFor is the UID of the controller for whose budget the quarantined pod
 	// counts, or "".
 	CountsFor types.UID
+}
+
+// Operation is an operation of a JSON patch (RFC 6902). Its Value encodes to the value in
+// JSON.
+type Operation struct {
+	Op    string `json:"op"`
+	Path  string `json:"path"`
+	Value any    `json:"value,omitempty"`
 }
 
 // Action is what an admission does. The log, the metrics and the audit log have the same

@@ -20,8 +20,10 @@ const reinvocationWindow = time.Minute
 // so that a second decision changes nothing.
 func (c *Config) quarantine(req Request) Decision {
 	earlier := earlierCall(req)
-	labels := c.relabel(req, c.keysToRewrite(req))
-	found := c.advisoriesOf(req, labels.stored)
+	owner, selecting := req.Old.controllerRef(), req.Selectors.Matching(req.Old.Labels)
+	labels := c.relabel(req, c.keysToRewrite(req, owner, selecting))
+	remaining := req.Selectors.Matching(labels.stored)
+	found := c.advisoriesOf(req, owner, selecting, labels.stored, remaining)
 	changes := newEdit()
 	changes.replaceLabels(req.New.Labels, labels.stored)
 	changes.dropOwners = true
@@ -33,9 +35,9 @@ func (c *Config) quarantine(req Request) Decision {
 		Forced:          req.New.Annotations[ForceKey] == True || earlier.Record.Forced,
 		Extended:        extended(req, earlier),
 		Rewritten:       labels.rewritten,
-		BudgetOwner:     recordedBudgetOwner(budgetOwner(req)),
+		BudgetOwner:     recordedBudgetOwner(budgetOwner(req, owner)),
 	}
-	record.addDetachedFrom(detachedFrom(req, found.budgets)...)
+	record.addDetachedFrom(detachedFrom(owner, selecting, found.budgets)...)
 	lifetime := c.lifetime(req, record.Extended)
 	stamps := stampsFor(req, earlier, lifetime)
 	changes.setAnnotation(QuarantinedAtKey, stamps.quarantinedAt)
@@ -47,16 +49,16 @@ func (c *Config) quarantine(req Request) Decision {
 	changes.removeAnnotation(RecheckKey)
 
 	a := attempt{
-		req: req, controller: req.Old.controllerRef(), config: c, forced: record.Forced,
-		blocking:    blocking(req.Selectors.Matching(labels.stored)),
-		annotations: changes.annotationsAfter(req.New),
+		req: req, controller: owner, config: c, forced: record.Forced,
+		blocking:    blocking(remaining),
+		annotations: changes.annotations.appliedTo(req.New.Annotations),
 	}
 	if denial := a.refusal(); denial != nil {
 		return denied(denial)
 	}
 	return Decision{
 		Action:       ActionQuarantine,
-		Warnings:     c.quarantineWarnings(req, record, scheduled(req, stamps.expiresAt, lifetime), labels.overridden, found),
+		Warnings:     c.quarantineWarnings(req, owner, record, scheduled(req, stamps.expiresAt, lifetime), labels.overridden, found),
 		Patch:        changes.patch(req.New),
 		DetachedFrom: record.DetachedFrom,
 		CountsFor:    record.CountsFor(),
@@ -76,17 +78,14 @@ func earlierCall(req Request) Status {
 // keysToRewrite returns the keys with which the search starts: those that the objects
 // selecting the stored pod require, and those of the configuration. A controller whose
 // selector isolate does not know may require any label.
-func (c *Config) keysToRewrite(req Request) []string {
-	if owner := req.Old.controllerRef(); owner != nil {
+func (c *Config) keysToRewrite(req Request, owner *Owner, selecting []*SelectingObject) []string {
+	if owner != nil {
 		if known := lookup(req.Selectors, owner); known == nil || known.ManagedBy != "" {
 			return slices.Sorted(maps.Keys(req.Old.Labels))
 		}
 	}
 	keys := append([]string{InstanceLabel}, c.ExtraKeys...)
-	for _, s := range req.Selectors.Matching(req.Old.Labels) {
-		keys = append(keys, s.requiredKeys()...)
-	}
-	return keys
+	return append(keys, requiredBy(selecting)...)
 }
 
 // droppedOwners returns the stored owners, and those that this write adds.
@@ -149,11 +148,10 @@ func extended(req Request, earlier Status) string {
 
 // detachedFrom names everything that selected or controlled the pod, its controller
 // last, but not the PodDisruptionBudgets that still count it.
-func detachedFrom(req Request, budgets []*SelectingObject) []string {
-	owner := req.Old.controllerRef()
+func detachedFrom(owner *Owner, selecting, budgets []*SelectingObject) []string {
 	var list []string
-	for _, s := range req.Selectors.Matching(req.Old.Labels) {
-		if !slices.Contains(budgets, s) && (owner == nil || s.String() != owner.String()) {
+	for _, s := range selecting {
+		if !slices.Contains(budgets, s) && (owner == nil || s.Kind.Kind != owner.Kind.Kind || s.Name != owner.Name) {
 			list = append(list, s.String())
 		}
 	}

@@ -45,11 +45,11 @@ func warnNoEffect(pod *Pod, now time.Time, keys []string) string {
 	if len(keys) > 1 {
 		has = "have"
 	}
-	if !now.Before(pod.DeletionTimestamp.Time) {
+	if !now.Before(*pod.DeletionTimestamp) {
 		ends = "ended"
 	}
 	return fmt.Sprintf("This pod is already terminating: %s %s no effect. Its grace period %s at %s.",
-		enumerate(keys, 0), has, ends, stamp(pod.DeletionTimestamp.Time))
+		enumerate(keys, 0), has, ends, stamp(*pod.DeletionTimestamp))
 }
 
 // listing names as many objects of a list as fit, and counts the others, some of which may
@@ -109,8 +109,8 @@ func bounded(warnings []string) []string { return warnings[:min(len(warnings), m
 
 // truncate cuts a text to this many characters.
 func truncate(text string, most int) string {
-	if runes := []rune(text); len(runes) > most {
-		return string(runes[:most-1]) + "…"
+	if utf8.RuneCountInString(text) <= most {
+		return text
 	}
-	return text
+	return string([]rune(text)[:most-1]) + "…"
 }

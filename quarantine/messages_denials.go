@@ -153,7 +153,7 @@ func messageUnknownController(a attempt) string {
 }
 
 func messageControllerBudget(a attempt) string {
-	use := a.config.controllerBudget(a.req)
+	use := a.config.controllerBudget(a.req, a.controller)
 	return messageBudget(a, use, use.owner.String())
 }
 
@@ -186,5 +186,5 @@ func proceed(pod *Pod) string {
 
 // annotate returns the command that changes these annotations.
 func annotate(pod *Pod, annotations ...string) string {
-	return fmt.Sprintf("kubectl annotate pod -n %s %s %s", pod.Namespace, pod.Name, strings.Join(annotations, " "))
+	return "kubectl annotate pod -n " + pod.Namespace + " " + pod.Name + " " + strings.Join(annotations, " ")
 }

@@ -7,11 +7,11 @@ import (
 // The warnings of a write that quarantines a pod.
 
 // quarantineWarnings says what the quarantine does and what to do next.
-func (c *Config) quarantineWarnings(req Request, record Record, e expiry, overridden []overriddenLabel, found advisories) []string {
+func (c *Config) quarantineWarnings(req Request, owner *Owner, record Record, e expiry, overridden []overriddenLabel, found advisories) []string {
 	return bounded(slices.Concat(
 		[]string{
 			warnDetached(record),
-			c.replacementFor(req).sentence(),
+			c.replacementFor(req, owner).sentence(),
 			e.sentence(),
 			warnHowToRelease(req.Old),
 		},

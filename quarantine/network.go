@@ -15,5 +15,5 @@ func compareNetworkPolicies(req Request, stored map[string]string) networkPolici
 }
 
 func difference(objects, without []*SelectingObject) []*SelectingObject {
-	return slices.DeleteFunc(slices.Clone(objects), func(s *SelectingObject) bool { return slices.Contains(without, s) })
+	return filter(objects, func(s *SelectingObject) bool { return !slices.Contains(without, s) })
 }

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func TestRequestsWithoutEffectGetAWarning(t *testing.T) {
@@ -13,11 +12,11 @@ func TestRequestsWithoutEffectGetAWarning(t *testing.T) {
 	quarantine := update(incident(), pod(), trigger)
 	quarantined := *apply(t, quarantine.New, config.Decide(quarantine))
 	terminating := func(m Metadata) *Pod {
-		m.DeletionTimestamp = &metav1.Time{Time: now.Add(time.Hour)}
+		m.DeletionTimestamp = new(now.Add(time.Hour))
 		return &Pod{Metadata: m}
 	}
 	ended := pod().Metadata
-	ended.DeletionTimestamp = &metav1.Time{Time: now.Truncate(time.Second)}
+	ended.DeletionTimestamp = new(now.Truncate(time.Second))
 	for _, tt := range []struct {
 		name    string
 		pod     *Pod

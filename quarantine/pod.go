@@ -2,6 +2,7 @@ package quarantine
 
 import (
 	"slices"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,11 +14,9 @@ import (
 // and never encoded again, so unknown fields are not lost.
 type Metadata struct {
 	Name              string                  `json:"name"`
-	GenerateName      string                  `json:"generateName"`
 	Namespace         string                  `json:"namespace"`
 	UID               types.UID               `json:"uid"`
-	CreationTimestamp metav1.Time             `json:"creationTimestamp"`
-	DeletionTimestamp *metav1.Time            `json:"deletionTimestamp"`
+	DeletionTimestamp *time.Time              `json:"deletionTimestamp"`
 	Labels            map[string]string       `json:"labels"`
 	Annotations       map[string]string       `json:"annotations"`
 	OwnerReferences   []metav1.OwnerReference `json:"ownerReferences"`
@@ -35,12 +34,12 @@ type Pod struct {
 // Spec is the part of a pod's spec that can block a replacement or that still affects
 // the pod while it is quarantined.
 type Spec struct {
-	HostNetwork           bool             `json:"hostNetwork"`
-	InitContainers        []Container      `json:"initContainers"`
-	Containers            []Container      `json:"containers"`
-	Volumes               []Volume         `json:"volumes"`
-	Affinity              *corev1.Affinity `json:"affinity"`
-	ActiveDeadlineSeconds *int64           `json:"activeDeadlineSeconds"`
+	HostNetwork           bool        `json:"hostNetwork"`
+	InitContainers        []Container `json:"initContainers"`
+	Containers            []Container `json:"containers"`
+	Volumes               []Volume    `json:"volumes"`
+	Affinity              Affinity    `json:"affinity"`
+	ActiveDeadlineSeconds *int64      `json:"activeDeadlineSeconds"`
 }
 
 // Container is the part of a container that the rules read.
@@ -70,11 +69,31 @@ type Volume struct {
 	} `json:"persistentVolumeClaim"`
 }
 
+// Affinity is the part of a pod's affinity that the rules read.
+type Affinity struct {
+	PodAntiAffinity struct {
+		Required []AntiAffinityTerm `json:"requiredDuringSchedulingIgnoredDuringExecution"`
+	} `json:"podAntiAffinity"`
+}
+
+// AntiAffinityTerm keeps pods that the selector matches out of the topology of the pod.
+type AntiAffinityTerm struct {
+	LabelSelector *metav1.LabelSelector `json:"labelSelector"`
+	TopologyKey   string                `json:"topologyKey"`
+}
+
 // PodState is the part of a pod's status that the rules read.
 type PodState struct {
-	Phase      corev1.PodPhase       `json:"phase"`
-	Conditions []corev1.PodCondition `json:"conditions"`
-	StartTime  *metav1.Time          `json:"startTime"`
+	Phase      corev1.PodPhase `json:"phase"`
+	Conditions []Condition     `json:"conditions"`
+	StartTime  *time.Time      `json:"startTime"`
+}
+
+// Condition is the part of a pod's condition that the rules read.
+type Condition struct {
+	Type               corev1.PodConditionType `json:"type"`
+	Status             corev1.ConditionStatus  `json:"status"`
+	LastTransitionTime time.Time               `json:"lastTransitionTime"`
 }
 
 // controllerRef returns the pod's controller, or nil.

@@ -96,7 +96,7 @@ func violation(t testing.TB, config *Config, req Request) string {
 		return fmt.Sprintf("%s: %+v", decision.Action, decision.Denial)
 	}
 	for _, operation := range decision.Patch {
-		if !strings.HasPrefix(operation.Path, "/metadata/") || operation.Operation == "test" {
+		if !strings.HasPrefix(operation.Path, "/metadata/") || operation.Op == "test" {
 			return fmt.Sprintf("operation %+v", operation)
 		}
 	}

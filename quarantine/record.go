@@ -123,7 +123,7 @@ func (r Record) MarshalJSON() ([]byte, error) {
 
 // String returns the value of the annotation.
 func (r Record) String() string {
-	data, err := json.Marshal(r)
+	data, err := r.MarshalJSON()
 	if err != nil { // Only the raw fields could fail, and those were parsed.
 		panic(fmt.Sprintf("encoding a record: %v", err))
 	}

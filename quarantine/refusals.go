@@ -209,6 +209,8 @@ func (a attempt) managedBy() string {
 	return ""
 }
 
-func (a attempt) exceedsControllerBudget() bool { return a.config.controllerBudget(a.req).exceeded() }
+func (a attempt) exceedsControllerBudget() bool {
+	return a.config.controllerBudget(a.req, a.controller).exceeded()
+}
 
 func (a attempt) exceedsNamespaceBudget() bool { return a.config.namespaceBudget(a.req).exceeded() }

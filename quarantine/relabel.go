@@ -1,7 +1,6 @@
 package quarantine
 
 import (
-	"maps"
 	"slices"
 
 	"k8s.io/apimachinery/pkg/labels"
@@ -40,11 +39,14 @@ func (c *Config) relabel(req Request, keys []string) relabeling {
 	base := c.requestedLabels(req)
 	for {
 		result := c.rewriteLabels(req, base, keys)
-		conflicts := slices.DeleteFunc(slices.Collect(maps.Keys(result.changed)), func(key string) bool {
-			return !keyChanged(req.Old.Labels, base, key)
-		})
+		var conflicts []string
+		for key := range result.changed {
+			if keyChanged(req.Old.Labels, base, key) {
+				conflicts = append(conflicts, key)
+			}
+		}
 		if len(conflicts) == 0 {
-			result.stored = c.withoutRemoved(req, base, result)
+			dropRemoved(req, base, result)
 			if len(blocking(req.Selectors.Matching(result.stored))) > 0 {
 				result = c.rewriteLabels(req, storedLabels(req), keys)
 			}
@@ -63,34 +65,32 @@ func (c *Config) relabel(req Request, keys []string) relabeling {
 
 // rewriteLabels searches from these labels.
 func (c *Config) rewriteLabels(req Request, base map[string]string, keys []string) relabeling {
-	search := newRewriteSearch(c, req.Selectors, base)
+	search := rewriteSearch{config: c, selectors: req.Selectors, original: base}
 	search.run(keys)
 	changed := search.changed()
 	return relabeling{stored: search.labels, changed: changed, rewritten: newValues(changed, search.labels)}
 }
 
-// withoutRemoved returns the labels without those that this write removes and that the
-// search did not need.
-func (c *Config) withoutRemoved(req Request, base map[string]string, result relabeling) map[string]string {
-	stored := maps.Clone(result.stored)
+// dropRemoved removes the labels that this write removes and that the search did not
+// need.
+func dropRemoved(req Request, base map[string]string, result relabeling) {
 	for key := range base {
 		_, has := req.New.Labels[key]
 		_, changed := result.changed[key]
 		if !has && !changed {
-			delete(stored, key)
+			delete(result.stored, key)
 		}
 	}
-	return stored
 }
 
 // overriddenBy returns the labels that the write changes to another value than is stored.
 func (c *Config) overriddenBy(req Request, result relabeling) []overriddenLabel {
 	var overridden []overriddenLabel
-	for _, key := range slices.Sorted(maps.Keys(merged(req.Old.Labels, req.New.Labels))) {
-		asked, stored := valueOf(req.New.Labels, key), valueOf(result.stored, key)
-		if key == QuarantinedLabel || !keyChanged(req.Old.Labels, req.New.Labels, key) || equal(asked, stored) {
+	for _, key := range changedKeys(req.Old.Labels, req.New.Labels) {
+		if key == QuarantinedLabel || !keyChanged(req.New.Labels, result.stored, key) {
 			continue
 		}
+		asked, stored := valueOf(req.New.Labels, key), valueOf(result.stored, key)
 		overridden = append(overridden, overriddenLabel{key, asked, stored, selectingBy(req, key)})
 	}
 	return overridden
@@ -118,12 +118,12 @@ func selectingBy(req Request, key string) *SelectingObject {
 // in an earlier call of the same admission. A label that the write removes is included.
 func (c *Config) requestedLabels(req Request) map[string]string {
 	requested := merged(req.New.Labels, nil)
-	delete(requested, QuarantinedLabel)
-	for key, was := range storedLabels(req) {
-		if now, ok := requested[key]; !ok || now == c.rewrittenValue(was) {
+	for key, was := range req.Old.Labels {
+		if now, ok := requested[key]; !ok || (now != was && now == c.rewrittenValue(was)) {
 			requested[key] = was
 		}
 	}
+	delete(requested, QuarantinedLabel)
 	return requested
 }
 

@@ -21,7 +21,7 @@ func release(req Request, status Status) Decision {
 	changes := newEdit()
 	changes.removeLabel(QuarantinedLabel)
 	lost.Labels = restoreLabels(req, record, changes)
-	adopted := adoptionOf(req, status, record, changes.labelsAfter(req.New))
+	adopted := adoptionOf(req, status, record, changes.labels.appliedTo(req.New.Labels))
 	if status.Held && adopted.mayDelete() && req.New.Annotations[ForceKey] != True && !alreadyReleased(req) {
 		return forbidden(ReasonHeld, annotationPath(HoldKey), messageHeld(req.Old, adopted))
 	}

@@ -25,8 +25,7 @@ const (
 	startsReplacement
 )
 
-func (c *Config) replacementFor(req Request) replacement {
-	owner := req.Old.controllerRef()
+func (c *Config) replacementFor(req Request, owner *Owner) replacement {
 	if owner == nil {
 		return replacement{nil, noController}
 	}
@@ -75,11 +74,8 @@ func (p *Pod) replacementBlockers() replacementBlockers {
 // against pods with its own labels. The anti-affinity of an existing pod applies to
 // later pods too: see the scheduler's interpodaffinity plugin.
 func (p *Pod) antiAffinityTopologies() []string {
-	if p.Spec.Affinity == nil || p.Spec.Affinity.PodAntiAffinity == nil {
-		return nil
-	}
 	var keys []string
-	for _, term := range p.Spec.Affinity.PodAntiAffinity.RequiredDuringSchedulingIgnoredDuringExecution {
+	for _, term := range p.Spec.Affinity.PodAntiAffinity.Required {
 		selector, err := metav1.LabelSelectorAsSelector(term.LabelSelector)
 		if err == nil && selector.Matches(labels.Set(p.Labels)) && !slices.Contains(keys, term.TopologyKey) {
 			keys = append(keys, term.TopologyKey)
@@ -111,7 +107,7 @@ func (s *PodState) finished() bool {
 	return s.Phase == corev1.PodSucceeded || s.Phase == corev1.PodFailed
 }
 
-// isServed reports whether a Service selects the stored pod.
-func isServed(req Request) bool {
-	return slices.ContainsFunc(req.Selectors.Matching(req.Old.Labels), func(s *SelectingObject) bool { return s.Kind == KindService })
+// isServed reports whether a Service is among the objects that select the stored pod.
+func isServed(selecting []*SelectingObject) bool {
+	return slices.ContainsFunc(selecting, func(s *SelectingObject) bool { return s.Kind == KindService })
 }

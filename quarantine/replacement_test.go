@@ -13,13 +13,11 @@ import (
 func TestAdvisories(t *testing.T) {
 	const rs = "ReplicaSet/login-audit-trail-service-5d4f8"
 	owner := pod().controllerRef()
-	ready := corev1.PodCondition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
+	ready := Condition{Type: corev1.PodReady, Status: corev1.ConditionTrue}
 	apart := func(labels map[string]string) func(*Pod, namespace) {
 		return func(p *Pod, _ namespace) {
-			p.Spec.Affinity = &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-				RequiredDuringSchedulingIgnoredDuringExecution: []corev1.PodAffinityTerm{{
-					TopologyKey: "kubernetes.io/hostname", LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
-				}},
+			p.Spec.Affinity.PodAntiAffinity.Required = []AntiAffinityTerm{{
+				TopologyKey: "kubernetes.io/hostname", LabelSelector: &metav1.LabelSelector{MatchLabels: labels},
 			}}
 		}
 	}
@@ -46,11 +44,11 @@ func TestAdvisories(t *testing.T) {
 			n[0].Kind, n[1].Kind = KindPodDisruptionBudget, KindPodDisruptionBudget
 		}, "Existing connections stay open.", true},
 		{"the last available pod of a workload without a Service", func(p *Pod, n namespace) {
-			p.Status.Conditions = []corev1.PodCondition{ready}
+			p.Status.Conditions = []Condition{ready}
 			n[0].Kind, n[1].Kind, n[2].Available = KindPodDisruptionBudget, KindPodDisruptionBudget, 1
 		}, warning("This is the last available pod of %s.", owner), false},
 		{"a PodDisruptionBudget that allows no disruption", func(p *Pod, n namespace) {
-			p.Status.Conditions = []corev1.PodCondition{ready}
+			p.Status.Conditions = []Condition{ready}
 			n[1].Kind, n[1].NoDisruption = KindPodDisruptionBudget, true
 		}, "PodDisruptionBudget/metrics allows no disruption at present; a quarantine ignores it.", false},
 		{"a PodDisruptionBudget that allows no disruption, and doesn't count the pod", func(_ *Pod, n namespace) {
@@ -72,12 +70,12 @@ func TestAdvisories(t *testing.T) {
 			"Its liveness probe still restarts the container, which loses what is in memory.", false},
 		{"no liveness probe", func(*Pod, namespace) {},
 			"Its liveness probe still restarts the container, which loses what is in memory.", true},
-		{"the last available pod", func(p *Pod, n namespace) { p.Status.Conditions = []corev1.PodCondition{ready}; n[2].Available = 1 },
+		{"the last available pod", func(p *Pod, n namespace) { p.Status.Conditions = []Condition{ready}; n[2].Available = 1 },
 			warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), false},
 		{"the last pod of a workload, that has been evicted", func(p *Pod, n namespace) {
-			p.Status.Conditions, p.Status.Phase, n[2].Available = []corev1.PodCondition{ready}, corev1.PodFailed, 1
+			p.Status.Conditions, p.Status.Phase, n[2].Available = []Condition{ready}, corev1.PodFailed, 1
 		}, warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), true},
-		{"one of two available pods", func(p *Pod, _ namespace) { p.Status.Conditions = []corev1.PodCondition{ready} },
+		{"one of two available pods", func(p *Pod, _ namespace) { p.Status.Conditions = []Condition{ready} },
 			warning("This is the last available pod of %s: nothing serves until the replacement is Ready.", owner), true},
 		{"anti-affinity against its own labels", apart(map[string]string{"component": "api-springboot"}),
 			"Its replacement may not start while this pod exists: its anti-affinity excludes it from the same kubernetes.io/hostname.", false},

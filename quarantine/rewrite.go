@@ -23,40 +23,29 @@ type rewriteSearch struct {
 	selectors Selectors
 	original  map[string]string
 	labels    map[string]string
-	pinned    map[string]bool // keys that must not be rewritten
+	pinned    []string // keys that must not be rewritten, besides isolate's label
 	steps     int
-}
-
-func newRewriteSearch(config *Config, selectors Selectors, original map[string]string) *rewriteSearch {
-	current := maps.Clone(original)
-	if current == nil {
-		current = map[string]string{}
-	}
-	current[QuarantinedLabel] = QuarantinedValue
-	return &rewriteSearch{
-		config:    config,
-		selectors: selectors,
-		original:  original,
-		labels:    current,
-		pinned:    map[string]bool{QuarantinedLabel: true},
-	}
 }
 
 // run rewrites these keys, and others until no selector matches. If there are no such
 // labels, a selector still matches the result.
 func (s *rewriteSearch) run(keys []string) {
-	for _, key := range keys {
-		s.rewrite(key)
-	}
-	start := s.save()
-	if s.search(func(*SelectingObject) bool { return true }) {
+	if s.begin(keys); s.search(func(*SelectingObject) bool { return true }) {
 		return
 	}
 	// A PodDisruptionBudget that matches any labels must not keep the search from finding
 	// labels that no other selector matches.
-	s.restore(start)
-	s.steps = 0
+	s.begin(keys)
 	s.search((*SelectingObject).BlocksQuarantine)
+}
+
+// begin rewrites these keys of the original labels.
+func (s *rewriteSearch) begin(keys []string) {
+	s.labels, s.pinned, s.steps = merged(s.original, nil), nil, 0
+	s.labels[QuarantinedLabel] = QuarantinedValue
+	for _, key := range keys {
+		s.rewrite(key)
+	}
 }
 
 // changed returns the original values of the labels that are rewritten or removed.
@@ -96,10 +85,10 @@ func (s *rewriteSearch) search(inScope func(*SelectingObject) bool) bool {
 // to rewrite, and returns the objects that still match.
 func (s *rewriteSearch) fixpoint() []*SelectingObject {
 	for {
-		matching := slices.DeleteFunc(slices.Clone(s.selectors.Matching(s.labels)), (*SelectingObject).SelectsQuarantined)
+		matching := filter(s.selectors.Matching(s.labels), func(o *SelectingObject) bool { return !o.SelectsQuarantined() })
 		progress := false
 		for _, object := range matching {
-			for _, key := range object.requiredKeys() {
+			for key := range object.requiredKeys() {
 				progress = s.rewrite(key) || progress
 			}
 		}
@@ -111,7 +100,7 @@ func (s *rewriteSearch) fixpoint() []*SelectingObject {
 
 func (s *rewriteSearch) rewrite(key string) bool {
 	value, ok := s.labels[key]
-	if !ok || s.pinned[key] || value != s.original[key] {
+	if !ok || s.isPinned(key) || value != s.original[key] {
 		return false
 	}
 	s.labels[key] = s.config.rewrittenValue(value)
@@ -120,7 +109,7 @@ func (s *rewriteSearch) rewrite(key string) bool {
 
 // step makes one requirement of a matching selector false, if it can.
 func (s *rewriteSearch) step(key string, operator selection.Operator) bool {
-	if s.pinned[key] {
+	if s.isPinned(key) {
 		return false
 	}
 	switch operator {
@@ -130,22 +119,26 @@ func (s *rewriteSearch) step(key string, operator selection.Operator) bool {
 			return false
 		}
 		s.labels[key] = value
-		s.pinned[key] = true
+		s.pinned = append(s.pinned, key)
 	default:
 		delete(s.labels, key)
 	}
 	return true
 }
 
+func (s *rewriteSearch) isPinned(key string) bool {
+	return key == QuarantinedLabel || slices.Contains(s.pinned, key)
+}
+
 type searchState struct {
 	labels map[string]string
-	pinned map[string]bool
+	pinned []string
 }
 
 func (s *rewriteSearch) save() searchState {
-	return searchState{labels: maps.Clone(s.labels), pinned: maps.Clone(s.pinned)}
+	return searchState{labels: maps.Clone(s.labels), pinned: slices.Clone(s.pinned)}
 }
 
 func (s *rewriteSearch) restore(state searchState) {
-	s.labels, s.pinned = maps.Clone(state.labels), maps.Clone(state.pinned)
+	s.labels, s.pinned = maps.Clone(state.labels), slices.Clone(state.pinned)
 }

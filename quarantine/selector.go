@@ -1,7 +1,7 @@
 package quarantine
 
 import (
-	"slices"
+	"iter"
 
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -101,12 +101,23 @@ func (s *SelectingObject) BlocksQuarantine() bool {
 // Service or NetworkPolicy that requires their label. A controller that does would adopt
 // them, so it doesn't count.
 func (s *SelectingObject) SelectsQuarantined() bool {
-	return (s.Kind == KindService || s.Kind == KindNetworkPolicy) && slices.Contains(s.requiredKeys(), QuarantinedLabel)
+	return (s.Kind == KindService || s.Kind == KindNetworkPolicy) && s.requires(QuarantinedLabel)
 }
 
 // blocking returns the objects that block a quarantine.
 func blocking(objects []*SelectingObject) []*SelectingObject {
-	return slices.DeleteFunc(slices.Clone(objects), func(s *SelectingObject) bool { return !s.BlocksQuarantine() })
+	return filter(objects, (*SelectingObject).BlocksQuarantine)
+}
+
+// filter returns the objects that a condition applies to.
+func filter(objects []*SelectingObject, applies func(*SelectingObject) bool) []*SelectingObject {
+	var kept []*SelectingObject // Most often none, and then nothing is allocated.
+	for _, s := range objects {
+		if applies(s) {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // lookup returns the selecting object with the name and the UID of this owner, or nil.
@@ -125,16 +136,39 @@ func names(objects []*SelectingObject) []string {
 	return list
 }
 
-// requiredKeys returns the label keys that must exist for the selector to match: those
-// that a rewrite has to change. NotIn and DoesNotExist require no key.
-func (s *SelectingObject) requiredKeys() []string {
+// requiredKeys iterates over the label keys that must exist for the selector to match:
+// those that a rewrite has to change. NotIn and DoesNotExist require no key.
+func (s *SelectingObject) requiredKeys() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for i := range s.Requirements {
+			switch s.Requirements[i].Operator() {
+			case selection.NotIn, selection.DoesNotExist, selection.NotEquals:
+			default:
+				if !yield(s.Requirements[i].Key()) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// requiredBy returns the keys that these objects require.
+func requiredBy(objects []*SelectingObject) []string {
 	var keys []string
-	for i := range s.Requirements {
-		switch s.Requirements[i].Operator() {
-		case selection.NotIn, selection.DoesNotExist, selection.NotEquals:
-		default:
-			keys = append(keys, s.Requirements[i].Key())
+	for _, s := range objects {
+		for key := range s.requiredKeys() {
+			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// requires reports whether the selector matches only pods with this label.
+func (s *SelectingObject) requires(label string) bool {
+	for key := range s.requiredKeys() {
+		if key == label {
+			return true
+		}
+	}
+	return false
 }

@@ -93,11 +93,7 @@ func (c *Config) relabelQuarantined(req Request, selecting []*SelectingObject) r
 	if len(selecting) == 0 && len(blocking(req.Selectors.Matching(asked))) == 0 {
 		return relabeling{stored: asked}
 	}
-	var keys []string
-	for _, s := range selecting {
-		keys = append(keys, s.requiredKeys()...)
-	}
-	return c.relabel(req, keys)
+	return c.relabel(req, requiredBy(selecting))
 }
 
 // addedOwners returns the owners that the write adds, without the controllers that adopt the
@@ -157,11 +153,11 @@ func forgesRecord(req Request, changes *edit) bool {
 	if !carriesRecord(req.New.Labels, req.New.Annotations) {
 		return false
 	}
-	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.isWritten(changes.labels, req.New.Labels, QuarantinedLabel) {
+	if keyChanged(req.Old.Labels, req.New.Labels, QuarantinedLabel) && !changes.labels.isWritten(req.New.Labels, QuarantinedLabel) {
 		return true
 	}
 	return slices.ContainsFunc(recordAnnotations, func(key string) bool {
-		return keyChanged(req.Old.Annotations, req.New.Annotations, key) && !changes.isWritten(changes.annotations, req.New.Annotations, key)
+		return keyChanged(req.Old.Annotations, req.New.Annotations, key) && !changes.annotations.isWritten(req.New.Annotations, key)
 	})
 }
 

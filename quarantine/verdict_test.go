@@ -173,7 +173,7 @@ func TestTheVerdictNamesStampsInTheWrongOrder(t *testing.T) {
 func TestARecordOfAnyReleaseExpires(t *testing.T) {
 	recordedExpiry := time.Date(2026, 3, 15, 15, 9, 27, 0, time.UTC)
 	for name, pod := range recorded(t) {
-		meta := &metav1.ObjectMeta{Labels: pod.Labels, Annotations: pod.Annotations, CreationTimestamp: pod.CreationTimestamp}
+		meta := &metav1.ObjectMeta{Labels: pod.Labels, Annotations: pod.Annotations}
 		if got, _ := VerdictOf(meta, recordedExpiry.Add(-time.Second)); got != VerdictWaiting {
 			t.Errorf("%s: %s a second before it expires", name, got)
 		}

@@ -150,7 +150,7 @@ func (h *Handler) decide(ctx context.Context, req *request) (decision quarantine
 	if !r.Triggered() {
 		return h.Config.Decide(r), nil
 	}
-	decision, err = h.Budgets.Reserve(ctx, r, req.dryRun(), h.Config.Decide)
+	decision, err = h.Budgets.Reserve(ctx, r, req.DryRun, h.Config.Decide)
 	if err != nil {
 		return decision, errUnknown(unknownQuarantines, err)
 	}

@@ -234,8 +234,10 @@ func TestAnUnknownTimeIsA500(t *testing.T) {
 func TestAMalformedReviewIsA400(t *testing.T) {
 	long := strings.Repeat("u", 3<<20)
 	for body, problem := range map[string]string{
-		`{"request":`: "decoding the review: unexpected end of JSON input",
-		`{"request":{"operation":"UPDATE","object":[],"oldObject":{}}}`: "decoding the review: json: cannot unmarshal array",
+		`{"request":`: `decoding the review: jsontext: unexpected EOF within "/request"`,
+		`{"request":{"operation":"CREATE","object":{}}} {}`:                                                                       "decoding the review: jsontext: invalid character '{' after top-level value",
+		`{"request":{"operation":"UPDATE","object":[],"oldObject":{}}}`:                                                           `unmarshal JSON array into Go struct`,
+		`{"request":{"operation":"CREATE","object":` + strings.Repeat(`{"a":`, 10_001) + "1" + strings.Repeat("}", 10_001) + "}}": "exceeded max depth",
 		`{}`:                                 "decoding the review: it has no request",
 		`{"request":{"operation":"CREATE"}}`: "decoding the review: it has no object",
 		`{"request":{"operation":"UPDATE","object":{}}}`: "decoding the review: it has no oldObject",
@@ -245,11 +247,13 @@ func TestAMalformedReviewIsA400(t *testing.T) {
 			"request.userInfo.username has 3145728 bytes, more than the 1024 that it can have",
 		`{"request":{"operation":"UPDATE","object":{},"oldObject":{"metadata":{"uid":"` + long + `"}}}}`: "decoding the review: " +
 			"request.oldObject.metadata.uid has 3145728 bytes, more than the 128 that it can have",
+		`{"request":{"operation":"CREATE","object":{"metadata":{"deletionTimestamp":"` + long + `"}}}}`: `within "/request/object/metadata/deletionTimestamp": parsing time`,
 	} {
 		handler := newHandler(t)
 		recorder := post(t.Context(), handler, []byte(body))
 		require.Equal(t, http.StatusBadRequest, recorder.Code, body)
 		require.Contains(t, recorder.Body.String(), problem)
+		require.Less(t, recorder.Body.Len(), 1024)
 		require.InDelta(t, 1, testutil.ToFloat64(handler.Metrics.failures), 0)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// maxLoggedName has room for a kind and a name.
-const maxLoggedName = 2 * validation.DNS1123SubdomainMaxLength
+// maxLogged has room for a kind and a name.
+const maxLogged = 2 * validation.DNS1123SubdomainMaxLength
 
 // logDecision logs one line for each decision that does something. The admission UID
 // is the one in the API server's audit log.
@@ -26,7 +26,7 @@ func logDecision(ctx context.Context, req *request, decision quarantine.Decision
 	}
 	log.FromContext(ctx).Info(logDecided, "namespace", req.Namespace, "pod", req.Name, "user", req.UserInfo.Username,
 		"admission", req.UID, "action", decision.Action, "reason", reason(decision), "uid", uid,
-		"detachedFrom", truncated(decision.DetachedFrom), "dryRun", req.dryRun())
+		"detachedFrom", truncated(decision.DetachedFrom), "dryRun", req.DryRun)
 }
 
 // truncated shortens names to what Kubernetes' names can have. The owners of a pod can have
@@ -34,11 +34,16 @@ func logDecision(ctx context.Context, req *request, decision quarantine.Decision
 func truncated(names []string) []string {
 	short := slices.Clone(names)
 	for i, name := range short {
-		if len(name) > maxLoggedName {
-			short[i] = strings.ToValidUTF8(name[:maxLoggedName], "") + "..."
-		}
+		short[i] = truncate(name)
 	}
 	return short
+}
+
+func truncate(text string) string {
+	if len(text) <= maxLogged {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxLogged], "") + "..."
 }
 
 func logFailure(ctx context.Context, err error) {

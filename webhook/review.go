@@ -1,15 +1,14 @@
 package webhook
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
-	kjson "sigs.k8s.io/json"
 
 	"isolate.example.io/quarantine"
 )
@@ -27,7 +26,7 @@ type request struct {
 	Name      string                      `json:"name"`
 	Namespace string                      `json:"namespace"`
 	Operation admissionv1.Operation       `json:"operation"`
-	DryRun    *bool                       `json:"dryRun"`
+	DryRun    bool                        `json:"dryRun"`
 	UserInfo  struct {
 		Username string `json:"username"`
 	} `json:"userInfo"`
@@ -42,16 +41,18 @@ type request struct {
 type objectMetadata struct {
 	quarantine.Metadata
 
-	ManagedFields json.RawMessage `json:"managedFields"`
+	ManagedFields jsontext.Value `json:"managedFields"`
 }
 
-func (r *request) dryRun() bool { return ptr.Deref(r.DryRun, false) }
+// likeAPIServer accepts what the API server accepts in objects. A check for duplicate names
+// would remember all names of a forged review.
+var likeAPIServer = json.JoinOptions(jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
 
 // decode decodes the review of a CREATE or an UPDATE.
 func decode(body []byte) (*request, error) {
 	var read review
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &read); err != nil {
-		return nil, fmt.Errorf("decoding the review: %w", err)
+	if err := json.Unmarshal(body, &read, likeAPIServer); err != nil {
+		return nil, fmt.Errorf("decoding the review: %s", truncate(err.Error())) // It may quote the review.
 	}
 	switch req := read.Request; {
 	case req == nil:

@@ -20,6 +20,7 @@ var linkedModules = sets.New(
 	"github.com/evanphx/json-patch/v5",
 	"github.com/fsnotify/fsnotify",
 	"github.com/fxamacker/cbor/v2",
+	"github.com/go-json-experiment/json", // encoding/json/v2 of Go 1.27
 	"github.com/go-logr/logr",
 	"github.com/go-openapi/jsonpointer",
 	"github.com/go-openapi/jsonreference",

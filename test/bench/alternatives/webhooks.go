@@ -10,7 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"gomodules.xyz/jsonpatch/v2"
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -145,7 +144,7 @@ func (d *defaulter) Default(ctx context.Context, pod *corev1.Pod) error {
 }
 
 // change applies a JSON patch operation to a typed pod.
-func change(pod *corev1.Pod, operation jsonpatch.Operation) {
+func change(pod *corev1.Pod, operation quarantine.Operation) {
 	path := strings.Split(operation.Path, "/")
 	if path[2] == "ownerReferences" {
 		pod.OwnerReferences = nil
@@ -162,8 +161,8 @@ func change(pod *corev1.Pod, operation jsonpatch.Operation) {
 		return
 	}
 	key := strings.NewReplacer("~1", "/", "~0", "~").Replace(path[3])
-	if value, ok := operation.Value.(string); ok {
-		(*changed)[key] = value
+	if value, ok := operation.Value.(*string); ok {
+		(*changed)[key] = *value
 	} else {
 		delete(*changed, key)
 	}
