@@ -12,8 +12,8 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// FuzzReview decodes arbitrary reviews. isolate accepts what the API server's own decoder
-// accepts, and reads the same from it.
+// FuzzReview decodes arbitrary reviews. isolate accepts none that the API server's own
+// decoder refuses, and reads the same from one.
 func FuzzReview(f *testing.F) {
 	typical, err := workload.App{Namespace: "shop", Number: 1}.Review(map[string]string{quarantine.TriggerKey: quarantine.True})
 	require.NoError(f, err)
@@ -26,8 +26,11 @@ func FuzzReview(f *testing.F) {
 		var ours, theirs review
 		errOurs := json.Unmarshal([]byte(body), &ours, likeAPIServer)
 		errTheirs := kjson.UnmarshalCaseSensitivePreserveInts([]byte(body), &theirs)
-		require.Equal(t, errTheirs == nil, errOurs == nil, "%v, and the API server's decoder: %v", errOurs, errTheirs)
-		if errOurs == nil && jsontext.Value(body).IsValid() { // It has no duplicate names, which are merged differently.
+		if errOurs != nil {
+			return
+		}
+		require.NoError(t, errTheirs)
+		if jsontext.Value(body).IsValid() { // It has no duplicate names, which are merged differently.
 			require.Equal(t, theirs, ours)
 		}
 	})
