@@ -80,8 +80,9 @@ func (e *edit) removeAnnotation(key string)     { e.annotations.set(key, nil) }
 // same order, and none for a value that is already there. There are no test
 // operations: the API server applies the patch to the object that it sent.
 func (e *edit) patch(pod *Metadata) []Operation {
-	operations := e.labels.operations("/metadata/labels", pod.Labels)
-	operations = append(operations, e.annotations.operations("/metadata/annotations", pod.Annotations)...)
+	operations := make([]Operation, 0, len(e.labels)+len(e.annotations)+1)
+	operations = e.labels.appendTo(operations, "/metadata/labels", pod.Labels)
+	operations = e.annotations.appendTo(operations, "/metadata/annotations", pod.Annotations)
 	if e.dropOwners && len(pod.OwnerReferences) > 0 {
 		operations = append(operations, Operation{Op: "remove", Path: "/metadata/ownerReferences"})
 	}
@@ -94,17 +95,17 @@ func (e *edit) patch(pod *Metadata) []Operation {
 	return operations
 }
 
-// operations returns the operations that apply the changes to the labels or annotations at
+// appendTo appends the operations that apply the changes to the labels or annotations at
 // this path.
-func (c changes) operations(path string, current map[string]string) []Operation {
-	var operations []Operation
+func (c changes) appendTo(operations []Operation, path string, current map[string]string) []Operation {
+	before := len(operations)
 	for _, change := range c {
 		now, has := current[change.key]
 		switch {
 		case change.value == nil && has:
 			operations = append(operations, Operation{Op: "remove", Path: path + "/" + escapePointer(change.key)})
 		case change.value != nil && (!has || now != *change.value):
-			if len(current) == 0 && len(operations) == 0 {
+			if len(current) == 0 && len(operations) == before {
 				operations = append(operations, Operation{"add", path, map[string]string{}})
 			}
 			// An add replaces an existing member (RFC 6902, section 4.1).

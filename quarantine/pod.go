@@ -53,13 +53,12 @@ type Container struct {
 	RestartPolicy corev1.ContainerRestartPolicy `json:"restartPolicy"`
 }
 
-// longRunning returns the containers that run as long as the pod: all but the init
-// containers that end before the others start.
-func (s *Spec) longRunning() []Container {
-	sidecars := slices.DeleteFunc(slices.Clone(s.InitContainers), func(c Container) bool {
-		return c.RestartPolicy != corev1.ContainerRestartPolicyAlways
+// anyRuns reports whether a condition applies to a container that runs as long as the pod:
+// any but the init containers that end before the others start.
+func (s *Spec) anyRuns(applies func(Container) bool) bool {
+	return slices.ContainsFunc(s.Containers, applies) || slices.ContainsFunc(s.InitContainers, func(c Container) bool {
+		return c.RestartPolicy == corev1.ContainerRestartPolicyAlways && applies(c)
 	})
-	return append(sidecars, s.Containers...)
 }
 
 // Volume is the part of a volume that the rules read.

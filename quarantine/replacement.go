@@ -86,7 +86,7 @@ func (p *Pod) antiAffinityTopologies() []string {
 
 // usesHostPort reports whether a second such pod can't run on the same node.
 func (s *Spec) usesHostPort() bool {
-	return s.HostNetwork || slices.ContainsFunc(s.longRunning(), func(c Container) bool {
+	return s.HostNetwork || s.anyRuns(func(c Container) bool {
 		for _, port := range c.Ports {
 			if port.HostPort != 0 {
 				return true
@@ -98,7 +98,7 @@ func (s *Spec) usesHostPort() bool {
 
 // hasLivenessProbe reports whether the kubelet may restart a container of the pod.
 func (s *Spec) hasLivenessProbe() bool {
-	return slices.ContainsFunc(s.longRunning(), func(c Container) bool { return c.LivenessProbe != nil })
+	return s.anyRuns(func(c Container) bool { return c.LivenessProbe != nil })
 }
 
 func (s *PodState) running() bool { return s.Phase == corev1.PodRunning }
