@@ -90,6 +90,7 @@ func (a *actor) quarantine(ctx context.Context) {
 	switch a.result(err) {
 	case admitted:
 		a.requireIsolated(stored, known)
+		a.requireStamped(stored, sent)
 		a.quarantined = append(a.quarantined, &stored.ObjectMeta)
 		a.protect(stored)
 	case refused:

@@ -1,14 +1,18 @@
 package faults
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"k8s.io/client-go/kubernetes"
 
+	"isolate.example.io/test/faults/machine"
 	"isolate.example.io/test/faults/network"
 	"isolate.example.io/test/framework/audit"
 	"isolate.example.io/test/framework/controlplane"
@@ -26,10 +30,15 @@ type cluster struct {
 	// deletions is the audit log of all deletions of pods.
 	deletions audit.Log
 
+	// dir has a folder for each replica.
+	dir string
+
 	mu    sync.Mutex
 	links map[route]*network.Link
 	// elsewhere are programs that a replica reaches at another address.
 	elsewhere map[route]string
+	// ahead is how far the clocks of replicas are ahead that are started, by their program.
+	ahead map[string]time.Duration
 }
 
 // route is the direction in which a connection is opened.
@@ -39,7 +48,7 @@ type route struct{ from, to string }
 // link.
 func start(t testing.TB, controlPlane controlplane.Options, isolate installation.Options) *cluster {
 	t.Helper()
-	c := &cluster{TB: t, links: map[route]*network.Link{}, elsewhere: map[route]string{}}
+	c := &cluster{TB: t, links: map[route]*network.Link{}, elsewhere: map[route]string{}, ahead: map[string]time.Duration{}}
 	var err error
 	c.deletions, err = audit.New(t.TempDir(), `{"level": "RequestResponse", "verbs": ["delete"],
 		"resources": [{"group": "", "resources": ["pods"]}]}`)
@@ -54,7 +63,8 @@ func start(t testing.TB, controlPlane controlplane.Options, isolate installation
 	t.Cleanup(c.Stop)
 	c.admin, err = kubernetes.NewForConfig(c.Config())
 	require.NoError(t, err)
-	isolate.Dir, isolate.Programs, isolate.Link = t.TempDir(), programs, c.link
+	isolate.Dir, isolate.Programs, isolate.Link = t.TempDir(), cmp.Or(isolate.Programs, programs), c.link
+	c.dir = isolate.Dir
 	c.isolate, err = installation.Install(t.Context(), c.ControlPlane, isolate)
 	require.NoError(t, err)
 	t.Cleanup(c.isolate.Stop)
@@ -84,6 +94,13 @@ func (c *cluster) link(from, to, address string) (string, error) {
 	if old := c.links[r]; old != nil {
 		old.Close()
 	}
+	for program, ahead := range c.ahead {
+		if strings.HasPrefix(from, program) {
+			if err := machine.SetClock(filepath.Join(c.dir, from), ahead); err != nil {
+				return "", err
+			}
+		}
+	}
 	c.links[r] = link
 	return link.Address(), nil
 }
@@ -103,6 +120,19 @@ func (c *cluster) redirect(from, to, address string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.elsewhere[route{from, to}] = address
+}
+
+// setClocks sets the clocks of a program's replicas, also of those that are started later.
+func (c *cluster) setClocks(program string, ahead time.Duration) {
+	c.Helper()
+	c.mu.Lock()
+	c.ahead[program] = ahead
+	c.mu.Unlock()
+	dirs, err := filepath.Glob(filepath.Join(c.dir, program+"-*"))
+	require.NoError(c, err)
+	for _, dir := range dirs {
+		require.NoError(c, machine.SetClock(dir, ahead))
+	}
 }
 
 func (c *cluster) closeLinks() {

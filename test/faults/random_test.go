@@ -66,7 +66,8 @@ func TestRandomFaults(t *testing.T) {
 					w = nil
 				}
 			}()
-			s.run()
+			s.Logf("to repeat this scenario: go test ./test/faults -run=RandomFaults -seed=%d", seed)
+			s.run(plan(rand.New(rand.NewPCG(seed, 0))))
 		})
 	})
 	if w != nil {
@@ -75,11 +76,9 @@ func TestRandomFaults(t *testing.T) {
 	t.Log(&total)
 }
 
-// run plays the scenario.
-func (s *scenario) run() {
+// run plays the steps, and checks the invariants.
+func (s *scenario) run(steps []*step) {
 	s.Helper()
-	s.Logf("to repeat this scenario: go test ./test/faults -run=RandomFaults -seed=%d", s.seed)
-	steps := plan(rand.New(rand.NewPCG(s.seed, 0)))
 	s.prepare()
 	end := s.begin()
 	for _, step := range steps {

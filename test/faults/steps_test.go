@@ -44,7 +44,7 @@ func (p *step) play(s *scenario) {
 func plan(r *rand.Rand) []*step {
 	steps := make([]*step, 2+r.IntN(3))
 	for i := range steps {
-		steps[i] = randomStep(r, onNetwork, onNetwork, pausing, killing, others)
+		steps[i] = randomStep(r, onNetwork, onNetwork, pausing, killing, settingClocks, others)
 		if r.IntN(3) == 0 {
 			// The end of others needs an API server that answers.
 			steps[i].within = randomStep(r, onNetwork, pausing, killing)
@@ -105,12 +105,34 @@ func pausing(r *rand.Rand) fault {
 
 // killing kills a program, which the supervisor starts again.
 func killing(r *rand.Rand) fault {
-	name, which := anyProgram(r), r.IntN(replicas)
+	return killingOne(anyProgram(r), r.IntN(replicas))
+}
+
+func killingOne(name string, which int) fault {
 	return fault{name + " is killed", func(s *scenario) func() {
 		if process := s.process(name, which); process != nil {
 			process.Kill()
 		}
 		return func() {}
+	}}
+}
+
+// settingClocks sets the clocks of one program's replicas, and back: running replicas see them
+// step twice.
+func settingClocks(r *rand.Rand) fault {
+	program := []string{"webhook", "sweeper"}[r.IntN(2)]
+	ahead := []time.Duration{-24 * time.Hour, 24 * time.Hour, -time.Minute, time.Minute, -3 * time.Second, 3 * time.Second}[r.IntN(6)]
+	return settingClock(program, ahead)
+}
+
+func settingClock(program string, ahead time.Duration) fault {
+	direction := "ahead"
+	if ahead < 0 {
+		direction = "behind"
+	}
+	return fault{fmt.Sprintf("the clock of every %s is %s by %s", program, direction, ahead.Abs()), func(s *scenario) func() {
+		s.setClocks(program, ahead)
+		return func() { s.setClocks(program, 0) }
 	}}
 }
 

@@ -71,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	ctx, stop := context.WithCancel(context.Background())
 	d := &detached{TB: t, ctx: ctx}
 	w := &world{stop: stop, usage: map[process]usage{}}
-	w.cluster = start(d, controlplane.Options{Nodes: 1}, installation.Options{SweeperFlags: []string{"--lease-duration=" + lease.String()}})
+	w.cluster = start(d, controlplane.Options{Nodes: 1}, installation.Options{Programs: settable, SweeperFlags: []string{"--lease-duration=" + lease.String()}})
 	for range replicas - 1 {
 		_, err := w.isolate.StartWebhook(ctx)
 		require.NoError(t, err)

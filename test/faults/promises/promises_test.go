@@ -39,6 +39,7 @@ var promises = []struct {
 	{"Events never delay deletions", []string{"test/integration/sweeper TestDeletionsDoNotWaitForRequestsThatInformPeople"}},
 	{"The sweeper never sets a trigger", []string{"test/e2e/availability TestRolesGrantExactlyWhatIsUsed", "test/integration/sweeper TestStartupScanReportsOnce"}},
 	{"Stamps that can't be true are never acted on", []string{
+		"test/faults TestWrongClocksNeitherStampNorDelete",
 		"quarantine TestAnExpiryBeforeItWasStoredIsImplausible", "test/integration/sweeper TestPodWithExpiryBeforeItsCreationIsKept",
 	}},
 	{"the webhook never decides on a state that is older than 5 seconds", []string{

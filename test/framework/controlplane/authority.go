@@ -24,6 +24,10 @@ const (
 	// leaves a control plane running.
 	lifetime = 10 * 365 * 24 * time.Hour
 
+	// age is how long certificates have been valid, as those of a cluster that has run for a
+	// while: a program whose clock is behind can use them.
+	age = 7 * 24 * time.Hour
+
 	caFile                = "ca.crt"
 	servingCertFile       = "apiserver.crt"
 	servingKeyFile        = "apiserver.key"
@@ -132,7 +136,7 @@ func certificate(name string) *x509.Certificate {
 	return &x509.Certificate{
 		SerialNumber: big.NewInt(now.UnixNano()),
 		Subject:      pkix.Name{CommonName: name},
-		NotBefore:    now.Add(-time.Hour),
+		NotBefore:    now.Add(-age),
 		NotAfter:     now.Add(lifetime),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 	}
