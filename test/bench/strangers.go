@@ -41,14 +41,14 @@ type strangers struct {
 	opened  atomic.Int64
 }
 
-// startStrangers holds so many connections of each kind until the process is stopped.
-func (b *bench) startStrangers(c *cluster, slow, large, garbage int) (*controlplane.Process, error) {
+// startStrangers holds so many connections of each kind to a port until the process is stopped.
+func (b *bench) startStrangers(c *cluster, port, slow, large, garbage int) (*controlplane.Process, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p, err := controlplane.StartProcess(c.dir, "strangers", executable, "strangers",
-		net.JoinHostPort("127.0.0.1", strconv.Itoa(c.webhook().Port)), strconv.Itoa(slow), strconv.Itoa(large), strconv.Itoa(garbage))
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), strconv.Itoa(slow), strconv.Itoa(large), strconv.Itoa(garbage))
 	if err == nil {
 		b.cleanups = append(b.cleanups, p.Kill)
 	}
@@ -61,7 +61,8 @@ func openedBy(p *controlplane.Process) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseFloat(strings.TrimSpace(string(data)), 64)
+	lines := strings.Fields(string(data)) // One for each process so far.
+	return strconv.ParseFloat(lines[len(lines)-1], 64)
 }
 
 // strangersMain holds connections until SIGTERM, and prints how many it has opened. Its

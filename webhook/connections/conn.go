@@ -28,7 +28,7 @@ type Conn struct {
 	net.Conn
 	accepted net.Conn
 	listener *Listener
-	host     string
+	host     *host
 	// first is the first byte of the first request, until it is read.
 	first []byte
 	turn  turn
@@ -43,11 +43,7 @@ type Conn struct {
 }
 
 func newConn(l *Listener, raw net.Conn) *Conn {
-	host, _, err := net.SplitHostPort(raw.RemoteAddr().String())
-	if err != nil {
-		host = raw.RemoteAddr().String()
-	}
-	c := &Conn{accepted: raw, listener: l, host: host}
+	c := &Conn{accepted: raw, listener: l}
 	c.arrived.Store(int64(time.Since(l.began)))
 	c.Conn = &observed{Conn: raw, conn: c}
 	if l.config != nil {

@@ -37,6 +37,7 @@ type Listener struct {
 
 	mu    sync.Mutex
 	conns map[*Conn]struct{}
+	hosts map[string]*host
 	// shed counts connections closed beyond a limit.
 	shed int
 }
@@ -51,7 +52,7 @@ func Listen(address string, config *tls.Config, limits Limits, opened, closed fu
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		tcp: tcp, config: config, limits: limits, opened: opened, closed: closed,
-		turns: newTurns(), began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{},
+		turns: newTurns(), began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{}, hosts: map[string]*host{},
 	}
 	go l.accept()
 	return l, nil
@@ -98,7 +99,7 @@ func (l *Listener) accept() {
 			continue
 		}
 		c := newConn(l, raw)
-		if victim := l.add(c); victim != nil {
+		if victim := l.add(c, hostName(raw)); victim != nil {
 			victim.abort()
 		}
 		go l.prepare(c)
@@ -121,10 +122,32 @@ func (l *Listener) prepare(c *Conn) {
 	}
 }
 
-// add registers a connection. It returns the one to close instead, if any.
-func (l *Listener) add(c *Conn) *Conn {
+// host is a remote host with connections.
+type host struct {
+	name  string
+	conns int
+	// counted is for one search for a victim.
+	counted int
+}
+
+func hostName(c net.Conn) string {
+	name, _, err := net.SplitHostPort(c.RemoteAddr().String())
+	if err != nil {
+		return c.RemoteAddr().String()
+	}
+	return name
+}
+
+// add registers a connection of a host. It returns the one to close instead, if any.
+func (l *Listener) add(c *Conn, name string) *Conn {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	c.host = l.hosts[name]
+	if c.host == nil {
+		c.host = &host{name: name}
+		l.hosts[name] = c.host
+	}
+	c.host.conns++
 	l.conns[c] = struct{}{}
 	l.opened()
 	victim := l.victim(l.limits.Pending, func(c *Conn) bool { return c.state == pending })
@@ -141,10 +164,16 @@ func (l *Listener) add(c *Conn) *Conn {
 // remote host that has most of them, the one from which nothing has arrived for the
 // longest time. A connection with a review under way is never closed.
 func (l *Listener) victim(limit int, counts func(*Conn) bool) *Conn {
-	hosts, total := map[string]int{}, 0
+	if len(l.conns) <= limit {
+		return nil
+	}
+	for _, h := range l.hosts {
+		h.counted = 0
+	}
+	total := 0
 	for c := range l.conns {
 		if counts(c) {
-			hosts[c.host]++
+			c.host.counted++
 			total++
 		}
 	}
@@ -156,8 +185,8 @@ func (l *Listener) victim(limit int, counts func(*Conn) bool) *Conn {
 		if !counts(c) || c.state == busy {
 			continue
 		}
-		if victim == nil || hosts[c.host] > hosts[victim.host] ||
-			hosts[c.host] == hosts[victim.host] && c.arrived.Load() < victim.arrived.Load() {
+		if victim == nil || c.host.counted > victim.host.counted ||
+			c.host.counted == victim.host.counted && c.arrived.Load() < victim.arrived.Load() {
 			victim = c
 		}
 	}
@@ -167,8 +196,12 @@ func (l *Listener) victim(limit int, counts func(*Conn) bool) *Conn {
 func (l *Listener) remove(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, ok := l.conns[c]; ok {
-		delete(l.conns, c)
-		l.closed()
+	if _, ok := l.conns[c]; !ok {
+		return
 	}
+	delete(l.conns, c)
+	if c.host.conns--; c.host.conns == 0 {
+		delete(l.hosts, c.host.name)
+	}
+	l.closed()
 }

@@ -157,17 +157,23 @@ func TestAConnectionWithAReviewUnderWayIsNotClosed(t *testing.T) {
 }
 
 func TestAConnectionOfTheHostWithTheMostIsClosed(t *testing.T) {
-	l := &Listener{conns: map[*Conn]struct{}{}, limits: Limits{Total: 3, Pending: 3}, opened: func() {}}
+	l := &Listener{conns: map[*Conn]struct{}{}, hosts: map[string]*host{}, limits: Limits{Total: 3, Pending: 3}, opened: func() {}, closed: func() {}}
 	add := func(host string, arrived int64) (c, victim *Conn) {
-		c = &Conn{listener: l, host: host}
+		c = &Conn{listener: l}
 		c.arrived.Store(arrived)
-		return c, l.add(c)
+		return c, l.add(c, host)
 	}
 	add("api server", 1)
 	first, _ := add("stranger", 2)
 	add("stranger", 3)
 	_, victim := add("other", 4)
 	require.Same(t, first, victim)
+	l.remove(first)
+	require.Len(t, l.hosts, 3)
+	for c := range l.conns {
+		l.remove(c)
+	}
+	require.Empty(t, l.hosts)
 }
 
 func TestAnUnfinishedHandshakeAndAnUnusedConnectionTimeOut(t *testing.T) {

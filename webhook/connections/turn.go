@@ -6,14 +6,14 @@ import (
 	"runtime"
 )
 
-// minTurns is for machines with one CPU: one slow handshake should not delay all others.
-const minTurns = 2
-
 // turns bound the handshakes that compute at a time. A handshake takes most of the CPU of a
 // connection, and hundreds at a time would delay every review on other connections.
 type turns chan struct{}
 
-func newTurns() turns { return make(turns, max(minTurns, runtime.GOMAXPROCS(0))) }
+// newTurns leaves half of the CPUs to reviews. One turn is enough for a machine with one or
+// two CPUs: a handshake computes for less than a millisecond, and has no turn while it waits
+// for its peer.
+func newTurns() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/2)) }
 
 // turn is that of one connection. Only the goroutine that makes the handshake uses it.
 type turn struct {
