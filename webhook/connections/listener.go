@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -52,7 +53,7 @@ func Listen(address string, config *tls.Config, limits Limits, opened, closed fu
 	ctx, stop := context.WithCancel(context.Background())
 	l := &Listener{
 		tcp: tcp, config: config, limits: limits, opened: opened, closed: closed,
-		turns: newTurns(), began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{}, hosts: map[string]*host{},
+		turns: newTurns(runtime.GOMAXPROCS(0)), began: time.Now(), ready: make(chan *Conn), ctx: ctx, stop: stop, conns: map[*Conn]struct{}{}, hosts: map[string]*host{},
 	}
 	go l.accept()
 	return l, nil

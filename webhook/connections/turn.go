@@ -3,7 +3,6 @@ package connections
 import (
 	"context"
 	"crypto/tls"
-	"runtime"
 )
 
 // turns bound the handshakes that compute at a time. A handshake takes most of the CPU of a
@@ -13,7 +12,7 @@ type turns chan struct{}
 // newTurns leaves half of the CPUs to reviews. One turn is enough for a machine with one or
 // two CPUs: a handshake computes for less than a millisecond, and has no turn while it waits
 // for its peer.
-func newTurns() turns { return make(turns, max(1, runtime.GOMAXPROCS(0)/2)) }
+func newTurns(cpus int) turns { return make(turns, max(1, cpus/2)) }
 
 // turn is that of one connection. Only the goroutine that makes the handshake uses it.
 type turn struct {

@@ -10,7 +10,7 @@ import (
 
 func TestAHandshakeWaitsForItsTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		all := newTurns()
+		all := newTurns(4)
 		taken := make([]turn, cap(all))
 		for i := range taken {
 			taken[i].handshaking = true
@@ -29,9 +29,15 @@ func TestAHandshakeWaitsForItsTurn(t *testing.T) {
 	})
 }
 
+func TestHandshakesLeaveHalfOfTheCPUsToReviews(t *testing.T) {
+	for cpus, most := range map[int]int{1: 1, 2: 1, 3: 1, 4: 2, 8: 4} {
+		require.Equal(t, most, cap(newTurns(cpus)), "%d CPUs", cpus)
+	}
+}
+
 func TestAHandshakeHasNoTurnWhileItWaitsForThePeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l := &Listener{turns: newTurns()}
+		l := &Listener{turns: newTurns(4)}
 		server, client := net.Pipe()
 		defer server.Close()
 		defer client.Close()
