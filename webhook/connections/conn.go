@@ -35,6 +35,8 @@ type Conn struct {
 
 	// arrived is when something last arrived, in nanoseconds since the listener began.
 	arrived atomic.Int64
+	// queued reports whether it waits for its turn in the handshake.
+	queued atomic.Bool
 
 	// These are guarded by the listener's mutex. completed reports whether a review was
 	// completed.
@@ -63,11 +65,22 @@ type observed struct {
 func (o *observed) Read(p []byte) (int, error) {
 	o.conn.turn.end(o.conn.listener.turns)
 	n, err := o.Conn.Read(p)
+	o.conn.queued.Store(true)
 	o.conn.turn.take(o.conn.listener.turns)
+	o.conn.queued.Store(false)
 	if n > 0 {
 		o.conn.arrived.Store(int64(time.Since(o.conn.listener.began)))
 	}
 	return n, err
+}
+
+// quieter reports whether to close the connection rather than another one of its host. One that
+// waits for its turn is not silent: without this, the next in the queue would be closed first.
+func (c *Conn) quieter(than *Conn) bool {
+	if queued := c.queued.Load(); queued != than.queued.Load() {
+		return !queued
+	}
+	return c.arrived.Load() < than.arrived.Load()
 }
 
 func (c *Conn) prepare(ctx context.Context, limits Limits) error {

@@ -187,7 +187,7 @@ func (l *Listener) victim(limit int, counts func(*Conn) bool) *Conn {
 			continue
 		}
 		if victim == nil || c.host.counted > victim.host.counted ||
-			c.host.counted == victim.host.counted && c.arrived.Load() < victim.arrived.Load() {
+			c.host.counted == victim.host.counted && c.quieter(victim) {
 			victim = c
 		}
 	}

@@ -176,6 +176,16 @@ func TestAConnectionOfTheHostWithTheMostIsClosed(t *testing.T) {
 	require.Empty(t, l.hosts)
 }
 
+func TestAConnectionThatWaitsForItsTurnIsNotSilent(t *testing.T) {
+	queued, silent := &Conn{}, &Conn{}
+	queued.queued.Store(true)
+	silent.arrived.Store(1)
+	require.True(t, silent.quieter(queued))
+	require.False(t, queued.quieter(silent))
+	queued.queued.Store(false)
+	require.True(t, queued.quieter(silent))
+}
+
 func TestAnUnfinishedHandshakeAndAnUnusedConnectionTimeOut(t *testing.T) {
 	for name, limits := range map[string]Limits{
 		"handshake":  {Total: 9, Pending: 9, Handshake: time.Millisecond, FirstByte: time.Minute},
