@@ -1,7 +1,6 @@
 package sweeper
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -55,8 +54,8 @@ type Options struct {
 	// Metrics is where the metrics are registered, the manager's registry if it is nil.
 	Metrics prometheus.Registerer
 
-	// wait waits until what selects pods is known, or the context ends.
-	wait func(context.Context)
+	// known waits until what selects pods is known. It is nil if Selectors is set.
+	known startupscan.Source
 }
 
 // Selectors knows what selects a pod.
@@ -80,7 +79,7 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 		if err != nil {
 			return nil, err
 		}
-		options.Selectors, options.wait = watcher, func(ctx context.Context) { _ = watcher.Wait(ctx) }
+		options.Selectors, options.known = watcher, watcher
 	}
 	deleted := deletions.NewTracker()
 	client, err := deletions.NewClient(mgr)
@@ -105,7 +104,6 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 }
 
 func (o *Options) setDefaults() {
-	o.wait = func(context.Context) {}
 	if o.Local == nil {
 		o.Local = clock.RealClock{}
 	}
@@ -147,7 +145,7 @@ func addControllers(mgr manager.Manager, options Options, client deletions.Clien
 			Events: publisher, Metrics: options.Metrics,
 		}),
 		startupscan.Add(mgr, startupscan.Options{
-			Wait: options.wait, Elapsed: options.Elapsed, Deletions: deleted, Events: publisher, Metrics: options.Metrics,
+			After: options.known, Elapsed: options.Elapsed, Deletions: deleted, Events: publisher, Metrics: options.Metrics,
 		}),
 	)
 }

@@ -31,7 +31,7 @@ const (
 
 // scan reads all pods once. It publishes what it finds and changes nothing.
 type scan struct {
-	wait      func(context.Context)
+	after     Source
 	live      client.Reader
 	clock     clock.Clock
 	deletions *deletions.Tracker
@@ -44,11 +44,17 @@ type findings struct {
 	ignored, unlabelled int
 }
 
+// Source is read from the API server when a replica starts.
+type Source interface {
+	// Wait waits until the source is known, or the context ends.
+	Wait(ctx context.Context) error
+}
+
 // Options are what the scan needs besides a manager.
 type Options struct {
-	// Wait waits until the replica is ready, or the context ends. Nothing depends on the
-	// scan, so it begins afterwards and doesn't delay that.
-	Wait func(context.Context)
+	// After, unless nil, is what a replica needs to be ready. Nothing depends on the scan, so
+	// it begins afterwards and does not delay that.
+	After Source
 
 	Elapsed   clock.Clock
 	Deletions *deletions.Tracker
@@ -62,12 +68,14 @@ func Add(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	return mgr.Add(&scan{wait: options.Wait, live: mgr.GetAPIReader(), clock: options.Elapsed, deletions: options.Deletions, events: options.Events, metrics: metrics})
+	return mgr.Add(&scan{after: options.After, live: mgr.GetAPIReader(), clock: options.Elapsed, deletions: options.Deletions, events: options.Events, metrics: metrics})
 }
 
 // Start implements [manager.Runnable].
 func (s *scan) Start(ctx context.Context) error {
-	s.wait(ctx)
+	if s.after != nil {
+		_ = s.after.Wait(ctx) // It fails only if the context ends, and then so does the first request.
+	}
 	var found findings
 	page := ""
 	for {

@@ -2,6 +2,7 @@ package startupscan
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 
@@ -18,9 +19,12 @@ import (
 	"isolate.example.io/sweeper/internal/gen"
 )
 
+var errNotReady = errors.New("the scan began before the replica was ready")
+
 // cluster has pods, in pages of one. The first request for the second page is too late.
 type cluster struct {
 	client.Reader
+	ready   bool
 	pods    []metav1.PartialObjectMetadata
 	expired bool
 	events  []events.Event
@@ -29,6 +33,9 @@ type cluster struct {
 func (c *cluster) List(_ context.Context, into client.ObjectList, options ...client.ListOption) error {
 	var request client.ListOptions
 	request.ApplyOptions(options)
+	if !c.ready {
+		return errNotReady
+	}
 	page := len(request.Continue)
 	if page == 1 && !c.expired {
 		c.expired = true
@@ -41,6 +48,12 @@ func (c *cluster) List(_ context.Context, into client.ObjectList, options ...cli
 	if page+1 < len(c.pods) {
 		pods.Continue = strings.Repeat("x", page+1)
 	}
+	return nil
+}
+
+// Wait implements [Source].
+func (c *cluster) Wait(context.Context) error {
+	c.ready = true
 	return nil
 }
 
@@ -66,8 +79,7 @@ func TestTheScanFindsIgnoredTriggersAndUnlabelledRecords(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, count, "nothing is known before the scan")
 
-	ready := func(context.Context) { require.Empty(t, c.events, "the scan begins when the replica is ready") }
-	s := &scan{wait: ready, live: c, deletions: deletions.NewTracker(), events: c, metrics: metrics}
+	s := &scan{after: c, live: c, deletions: deletions.NewTracker(), events: c, metrics: metrics}
 	require.NoError(t, s.Start(t.Context()))
 	require.Equal(t, []events.Event{ignoredEvent(gen.Pod()), unlabelledEvent(gen.Pod())}, c.events)
 	require.InDelta(t, 1, testutil.ToFloat64(metrics.ignored), 0)
