@@ -50,12 +50,13 @@ func TestUpgradeAndDowngradeUnderLoad(t *testing.T) {
 	c.stop(before)
 	c.answers(stream)
 	c.gone(expiring)
-	c.release(recorded)
-	c.release(plain)
 
+	// Before a release, after which the ReplicaSet may delete any of its pods.
 	after, expiringAfter := pods[4], pods[5]
 	c.quarantine(after)
 	c.quarantine(expiringAfter, quarantine.TTLKey+"=20s")
+	c.release(recorded)
+	c.release(plain)
 	c.deleteAdded()
 	c.apply(before)
 	c.answers(stream)
