@@ -14,7 +14,7 @@ import (
 	"strconv"
 	"time"
 
-	"isolate.example.io/test/framework/controlplane"
+	"isolate.example.io/test/framework/installation"
 )
 
 // shift is a file of package time that has shiftedNow.
@@ -35,36 +35,20 @@ func SetClock(dir string, ahead time.Duration) error {
 	return os.Rename(temporary, filepath.Join(dir, clockFile))
 }
 
-// Build builds the webhook and the sweeper, and returns their folder. It reports progress to
-// the writer: the first build compiles the whole standard library.
-func Build(ctx context.Context, progress io.Writer) (string, error) {
-	root, err := controlplane.Root()
+// Build builds isolate's programs, and returns their folder. It reports progress to the writer:
+// the first build compiles the whole standard library.
+func Build(ctx context.Context, progress io.Writer) (programs string, err error) {
+	dir, err := os.MkdirTemp("", "isolate-clocks-")
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".build", "clocks")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", err
-	}
-	unlock, err := controlplane.Lock(dir + ".lock")
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	overlay, err := writeOverlay(ctx, dir)
 	if err != nil {
 		return "", fmt.Errorf("changing time.Now: %w", err)
 	}
-	start := time.Now()
-	fmt.Fprintln(progress, "building webhook and sweeper with a clock that can be set")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-overlay="+overlay, "-o", dir, "./cmd/webhook", "./cmd/sweeper")
-	cmd.Dir = root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building with a clock that can be set: %w\n%s", err, out)
-	}
-	fmt.Fprintf(progress, "built webhook and sweeper with a clock that can be set: %s\n", time.Since(start).Round(100*time.Millisecond))
-	return dir, nil
+	fmt.Fprintln(progress, "for clocks that can be set:")
+	return installation.BuildInto(ctx, progress, "clocks", "-overlay="+overlay)
 }
 
 var errNowChanged = errors.New("time.Now of this Go release does not call runtimeNow as expected: adapt this package")

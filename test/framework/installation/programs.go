@@ -25,22 +25,29 @@ func BuildAll(ctx context.Context, progress io.Writer) (binaries, programs strin
 // Build builds isolate's programs and returns their folder. It reports progress to
 // the writer.
 func Build(ctx context.Context, progress io.Writer) (string, error) {
+	return BuildInto(ctx, progress, "bin")
+}
+
+// BuildInto is [Build] with another name for the folder in .build, and with additional flags
+// for go build.
+func BuildInto(ctx context.Context, progress io.Writer, folder string, flags ...string) (string, error) {
 	root, err := controlplane.Root()
 	if err != nil {
 		return "", err
 	}
-	dir := filepath.Join(root, ".build", "bin")
+	dir := filepath.Join(root, ".build", folder)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := controlplane.Lock(filepath.Join(root, ".build", "bin.lock"))
+	unlock, err := controlplane.Lock(dir + ".lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
 	start := time.Now()
 	fmt.Fprintln(progress, "building webhook, sweeper and alert-receiver")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", dir, "./cmd/webhook", "./cmd/sweeper", "./cmd/alert-receiver")
+	arguments := append([]string{"build", "-trimpath", "-o", dir}, flags...)
+	cmd := exec.CommandContext(ctx, "go", append(arguments, "./cmd/webhook", "./cmd/sweeper", "./cmd/alert-receiver")...)
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
