@@ -49,27 +49,12 @@ func (b *bench) attack() error {
 	if err != nil {
 		return err
 	}
-	slow, large, garbage := b.size(5000, 50), b.size(200, 5), b.size(1000, 20)
-	attack := func(port int) (answers, float64, error) {
-		strangers, err := b.startStrangers(c, port, slow, large, garbage)
-		if err != nil {
-			return answers{}, 0, err
-		}
-		cpu := load.MeasureCPU()
-		attacked, err := b.paced(c, names, time.Duration(b.size(120, 4))*time.Second)
-		fmt.Println(cpu.Report())
-		strangers.Stop()
-		if err != nil {
-			return answers{}, 0, err
-		}
-		opened, err := openedBy(strangers)
-		return attacked, opened, err
-	}
-	elsewhere, _, err := attack(other.Port)
+	who := crowd{slow: b.size(5000, 50), large: b.size(200, 5), garbage: b.size(1000, 20)}
+	elsewhere, _, err := b.attacked(c, names, other.Port, who)
 	if err != nil {
 		return err
 	}
-	attacked, opened, err := attack(c.webhook().Port)
+	attacked, opened, err := b.attacked(c, names, c.webhook().Port, who)
 	if err != nil {
 		return err
 	}
@@ -77,20 +62,43 @@ func (b *bench) attack() error {
 	if err != nil {
 		return err
 	}
-	what := fmt.Sprintf("%d slow, %d large and %d garbage connections: ", slow, large, garbage)
-	quiet := slices.Concat(before.took, after.took)
-	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(0.99)},
-		Control: "the same without them", ControlValue: figures.Sample{quiet.Quantile(0.99)}, Unit: figures.Milliseconds, Goal: figures.AtMost(1.5)})
-	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(0.99)},
-		Control: "the same with the strangers at another replica", ControlValue: figures.Sample{elsewhere.took.Quantile(0.99)}, Unit: figures.Milliseconds})
-	b.add(figures.Figure{What: what + "the median", Value: figures.Sample{attacked.took.Median()},
-		Control: "the same without them", ControlValue: figures.Sample{quiet.Median()}, Unit: figures.Milliseconds})
-	b.add(figures.Figure{What: what + fmt.Sprintf("quarantines without an answer, of %d", len(attacked.took)+attacked.failed),
-		Value: figures.Sample{float64(attacked.failed)}, Goal: figures.ValueAtMost(0, figures.Count)})
+	what := fmt.Sprintf("%d slow, %d large and %d garbage connections: ", who.slow, who.large, who.garbage)
+	b.addAttack(what, attacked, elsewhere.took, slices.Concat(before.took, after.took))
 	b.add(figures.Figure{What: what + "the webhook's resident memory at most", Value: figures.Sample{peak(c.webhook().PID())},
 		Unit: figures.Bytes, Goal: figures.ValueAtMost(128<<20, figures.Bytes)})
 	b.add(figures.Figure{What: what + "connections opened in all", Value: figures.Sample{opened}})
 	return nil
+}
+
+// attacked quarantines pods while strangers hold connections to a port. It also returns how
+// many connections they have opened.
+func (b *bench) attacked(c *cluster, pods []string, port int, who crowd) (answers, float64, error) {
+	strangers, err := b.startStrangers(c, port, who)
+	if err != nil {
+		return answers{}, 0, err
+	}
+	cpu := load.MeasureCPU()
+	all, err := b.paced(c, pods, time.Duration(b.size(120, 4))*time.Second)
+	fmt.Println(cpu.Report())
+	strangers.Stop()
+	if err != nil {
+		return answers{}, 0, err
+	}
+	opened, err := openedBy(strangers)
+	return all, opened, err
+}
+
+// addAttack compares an attack with one at another replica, and with none.
+func (b *bench) addAttack(what string, attacked answers, elsewhere, quiet figures.Sample) {
+	const late = 0.99
+	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(late)},
+		Control: "the same without them", ControlValue: figures.Sample{quiet.Quantile(late)}, Unit: figures.Milliseconds, Goal: figures.AtMost(1.5)})
+	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(late)},
+		Control: "the same with the strangers at another replica", ControlValue: figures.Sample{elsewhere.Quantile(late)}, Unit: figures.Milliseconds})
+	b.add(figures.Figure{What: what + "the median", Value: figures.Sample{attacked.took.Median()},
+		Control: "the same without them", ControlValue: figures.Sample{quiet.Median()}, Unit: figures.Milliseconds})
+	b.add(figures.Figure{What: what + fmt.Sprintf("quarantines without an answer, of %d", len(attacked.took)+attacked.failed),
+		Value: figures.Sample{float64(attacked.failed)}, Goal: figures.ValueAtMost(0, figures.Count)})
 }
 
 // answers are the durations of the quarantines that were answered, in milliseconds.

@@ -41,14 +41,17 @@ type strangers struct {
 	opened  atomic.Int64
 }
 
-// startStrangers holds so many connections of each kind to a port until the process is stopped.
-func (b *bench) startStrangers(c *cluster, port, slow, large, garbage int) (*controlplane.Process, error) {
+// crowd is how many strangers of each kind there are.
+type crowd struct{ slow, large, garbage int }
+
+// startStrangers makes a crowd hold connections to a port until the process is stopped.
+func (b *bench) startStrangers(c *cluster, port int, who crowd) (*controlplane.Process, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	p, err := controlplane.StartProcess(c.dir, "strangers", executable, "strangers",
-		net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), strconv.Itoa(slow), strconv.Itoa(large), strconv.Itoa(garbage))
+		net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), strconv.Itoa(who.slow), strconv.Itoa(who.large), strconv.Itoa(who.garbage))
 	if err == nil {
 		b.cleanups = append(b.cleanups, p.Kill)
 	}
