@@ -9,9 +9,11 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"isolate.example.io/quarantine"
@@ -193,6 +195,8 @@ func TestAnExtractDoesNotReferToItsObject(t *testing.T) {
 		all := withSelector(byApp)
 		all["Service"] = &corev1.Service{Spec: corev1.ServiceSpec{Selector: web}}
 		all["ReplicationController"] = &corev1.ReplicationController{Spec: corev1.ReplicationControllerSpec{Selector: web}}
+		all["CloneSet"] = cloneSet(map[string]any{"app": "web"})
+		all["EndpointSlice"] = slice("leader", podRef("db-0", "1"))
 		all["NetworkPolicy"] = &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{PodSelector: *byApp}}
 		return all
 	}
@@ -204,10 +208,18 @@ func TestAnExtractDoesNotReferToItsObject(t *testing.T) {
 	}
 }
 
-// extractOf returns the extract of an object that it makes large.
-func extractOf(t *testing.T, object metav1.Object, size int) *quarantine.SelectingObject {
+// extractOf returns what is kept of an object that it makes large.
+func extractOf(t *testing.T, object metav1.Object, size int) any {
 	t.Helper()
 	object.SetAnnotations(map[string]string{"large": strings.Repeat("x", size)})
+	switch object.(type) {
+	case *unstructured.Unstructured:
+		extract := (&custom{Resource: cloneSets}).Extract(object)
+		require.NoError(t, extract.err)
+		return extract
+	case *discoveryv1.EndpointSlice:
+		return newEndpointSlices().Extract(object)
+	}
 	extract, err := Extract(object)
 	require.NoError(t, err)
 	return extract

@@ -1,6 +1,7 @@
 package command
 
 import (
+	"runtime/debug"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,4 +15,19 @@ func TestMemoryLimitIsNineTenthsOfTheContainers(t *testing.T) {
 		_, ok = memoryLimit(none)
 		require.False(t, ok, none)
 	}
+}
+
+func TestTheGarbageCollectorSavesMemoryUnlessAnOperatorSaysOtherwise(t *testing.T) {
+	const other = 80
+	percent, limit := debug.SetGCPercent(other), debug.SetMemoryLimit(-1)
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		debug.SetMemoryLimit(limit)
+	})
+	t.Setenv("GOGC", "80")
+	setMemory()
+	require.Equal(t, other, debug.SetGCPercent(other))
+	t.Setenv("GOGC", "")
+	setMemory()
+	require.Equal(t, gcPercent, debug.SetGCPercent(other))
 }
