@@ -74,7 +74,7 @@ func Add(mgr manager.Manager, options Options) error {
 // Start implements [manager.Runnable].
 func (s *scan) Start(ctx context.Context) error {
 	if s.after != nil {
-		_ = s.after.Wait(ctx) // It fails only if the context ends, and then so does the first request.
+		_ = s.after.Wait(ctx) // After an error, the scan begins as well: it does not need the source.
 	}
 	var found findings
 	page := ""
