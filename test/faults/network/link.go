@@ -137,6 +137,7 @@ func (l *Link) connect(client net.Conn) {
 	stop := context.AfterFunc(ctx, c.close)
 	defer stop()
 	if !c.wait(ctx, 0) {
+		c.reset()
 		return
 	}
 	server, err := (&net.Dialer{}).DialContext(ctx, "tcp", l.Target)
