@@ -73,6 +73,9 @@ func NewServer(options ServerOptions) (*manager.Server, error) {
 		// The API server speaks HTTP/1.1 to a Service, and HTTP/2 only on loopback. With
 		// one protocol, tests and measurements show the same behavior as a cluster.
 		NextProtos: []string{"http/1.1"},
+		// The API server resumes no session: client-go gives its clients no
+		// ClientSessionCache. Without tickets, strangers cost less.
+		SessionTicketsDisabled: true,
 	}
 	if options.ClientCAs != nil {
 		config.ClientAuth, config.ClientCAs = tls.RequireAndVerifyClientCert, options.ClientCAs

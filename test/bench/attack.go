@@ -50,11 +50,15 @@ func (b *bench) attack() error {
 		return err
 	}
 	who := crowd{slow: b.size(5000, 50), large: b.size(200, 5), garbage: b.size(1000, 20)}
-	elsewhere, _, err := b.attacked(c, names, other.Port, who)
+	elsewhere, _, err := b.attacked(c, names, other.Port, who, anotherHost)
 	if err != nil {
 		return err
 	}
-	attacked, opened, err := b.attacked(c, names, c.webhook().Port, who)
+	attacked, opened, err := b.attacked(c, names, c.webhook().Port, who, anotherHost)
+	if err != nil {
+		return err
+	}
+	fromOwnHost, _, err := b.attacked(c, names, c.webhook().Port, who, apiServerHost)
 	if err != nil {
 		return err
 	}
@@ -64,16 +68,17 @@ func (b *bench) attack() error {
 	}
 	what := fmt.Sprintf("%d slow, %d large and %d garbage connections: ", who.slow, who.large, who.garbage)
 	b.addAttack(what, attacked, elsewhere.took, slices.Concat(before.took, after.took))
+	b.addFromOwnHost(what, fromOwnHost, attacked.took)
 	b.add(figures.Figure{What: what + "the webhook's resident memory at most", Value: figures.Sample{peak(c.webhook().PID())},
 		Unit: figures.Bytes, Goal: figures.ValueAtMost(128<<20, figures.Bytes)})
 	b.add(figures.Figure{What: what + "connections opened in all", Value: figures.Sample{opened}})
 	return nil
 }
 
-// attacked quarantines pods while strangers hold connections to a port. It also returns how
-// many connections they have opened.
-func (b *bench) attacked(c *cluster, pods []string, port int, who crowd) (answers, float64, error) {
-	strangers, err := b.startStrangers(c, port, who)
+// attacked quarantines pods while strangers on a host hold connections to a port. It also
+// returns how many connections they have opened.
+func (b *bench) attacked(c *cluster, pods []string, port int, who crowd, host string) (answers, float64, error) {
+	strangers, err := b.startStrangers(c, port, who, host)
 	if err != nil {
 		return answers{}, 0, err
 	}
@@ -97,14 +102,27 @@ func (b *bench) addAttack(what string, attacked answers, elsewhere, quiet figure
 		Control: "the same with the strangers at another replica", ControlValue: figures.Sample{elsewhere.Quantile(late)}, Unit: figures.Milliseconds})
 	b.add(figures.Figure{What: what + "the median", Value: figures.Sample{attacked.took.Median()},
 		Control: "the same without them", ControlValue: figures.Sample{quiet.Median()}, Unit: figures.Milliseconds})
-	b.add(figures.Figure{What: what + fmt.Sprintf("quarantines without an answer, of %d", len(attacked.took)+attacked.failed),
-		Value: figures.Sample{float64(attacked.failed)}, Goal: figures.ValueAtMost(0, figures.Count)})
+	b.add(attacked.unanswered(what))
+}
+
+// addFromOwnHost compares an attack from the API server's address with one from another.
+func (b *bench) addFromOwnHost(what string, fromOwnHost answers, fromAnother figures.Sample) {
+	what = "from the API server's address, " + what
+	const late = 0.99
+	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{fromOwnHost.took.Quantile(late)},
+		Control: "from another address", ControlValue: figures.Sample{fromAnother.Quantile(late)}, Unit: figures.Milliseconds})
+	b.add(fromOwnHost.unanswered(what))
 }
 
 // answers are the durations of the quarantines that were answered, in milliseconds.
 type answers struct {
 	took   figures.Sample
 	failed int
+}
+
+func (a answers) unanswered(what string) figures.Figure {
+	return figures.Figure{What: what + fmt.Sprintf("quarantines without an answer, of %d", len(a.took)+a.failed),
+		Value: figures.Sample{float64(a.failed)}, Goal: figures.ValueAtMost(0, figures.Count)}
 }
 
 // paced quarantines pods in dry runs, one after the other, for a time. It does not wait for

@@ -37,20 +37,29 @@ const (
 // strangers hold connections to the webhook's port. They are a process of their own: the
 // bench's forwards the API server's connections and measures.
 type strangers struct {
+	from    net.Addr
 	address string
 	opened  atomic.Int64
 }
 
+// Loopback addresses from which strangers connect. The webhook takes them for hosts.
+const (
+	apiServerHost = "127.0.0.1"
+	anotherHost   = "127.0.0.2"
+)
+
 // crowd is how many strangers of each kind there are.
 type crowd struct{ slow, large, garbage int }
 
-// startStrangers makes a crowd hold connections to a port until the process is stopped.
-func (b *bench) startStrangers(c *cluster, port int, who crowd) (*controlplane.Process, error) {
+// startStrangers makes a crowd on a host hold connections to a port until the process is
+// stopped. On a cluster, strangers have CPUs of their own. Here they have a low priority, so
+// that they take less from those whom they attack.
+func (b *bench) startStrangers(c *cluster, port int, who crowd, host string) (*controlplane.Process, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := controlplane.StartProcess(c.dir, "strangers", executable, "strangers",
+	p, err := controlplane.StartProcess(c.dir, "strangers", "nice", "-n19", executable, "strangers", host,
 		net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), strconv.Itoa(who.slow), strconv.Itoa(who.large), strconv.Itoa(who.garbage))
 	if err == nil {
 		b.cleanups = append(b.cleanups, p.Kill)
@@ -69,14 +78,15 @@ func openedBy(p *controlplane.Process) (float64, error) {
 }
 
 // strangersMain holds connections until SIGTERM, and prints how many it has opened. Its
-// arguments are the address, and the numbers of slow, large and garbage connections.
+// arguments are the IP address to connect from, the address to connect to, and the numbers of
+// slow, large and garbage connections.
 func strangersMain(args []string) error {
-	if len(args) != 4 {
-		return fmt.Errorf("strangers take an address and three numbers, not %q", args)
+	if len(args) != 5 {
+		return fmt.Errorf("strangers take two addresses and three numbers, not %q", args)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s := &strangers{address: args[0]}
+	s := &strangers{from: &net.TCPAddr{IP: net.ParseIP(args[0])}, address: args[1]}
 	large := append([]byte(head(largeReview)), bytes.Repeat([]byte{' '}, largeReview)...)
 	var running sync.WaitGroup
 	for i, say := range []func(context.Context, net.Conn){
@@ -84,7 +94,7 @@ func strangersMain(args []string) error {
 		func(_ context.Context, c net.Conn) { talk(c, large) },
 		func(_ context.Context, c net.Conn) { talk(c, []byte(head(7)+"garbage")) },
 	} {
-		n, err := strconv.Atoi(args[i+1])
+		n, err := strconv.Atoi(args[i+2])
 		if err != nil {
 			return err
 		}
@@ -107,7 +117,7 @@ func (s *strangers) hold(ctx context.Context, talk func(context.Context, net.Con
 }
 
 func (s *strangers) connect(ctx context.Context, talk func(context.Context, net.Conn)) {
-	dialer := tls.Dialer{Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}}
+	dialer := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: s.from}, Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}}
 	c, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
 		return

@@ -29,6 +29,9 @@ type Conn struct {
 	accepted net.Conn
 	listener *Listener
 	host     *host
+	// ctx ends when the connection is closed.
+	ctx   context.Context
+	ended context.CancelFunc
 	// first is the first byte of the first request, until it is read.
 	first []byte
 	turn  turn
@@ -46,6 +49,7 @@ type Conn struct {
 
 func newConn(l *Listener, raw net.Conn) *Conn {
 	c := &Conn{accepted: raw, listener: l}
+	c.ctx, c.ended = context.WithCancel(l.ctx)
 	c.arrived.Store(int64(time.Since(l.began)))
 	c.Conn = &observed{Conn: raw, conn: c}
 	if l.config != nil {
@@ -63,13 +67,13 @@ type observed struct {
 
 // Read implements [net.Conn].
 func (o *observed) Read(p []byte) (int, error) {
-	o.conn.turn.end(o.conn.listener.turns)
+	o.conn.endTurn()
 	n, err := o.Conn.Read(p)
-	o.conn.queued.Store(true)
-	o.conn.turn.take(o.conn.listener.turns)
-	o.conn.queued.Store(false)
 	if n > 0 {
 		o.conn.arrived.Store(int64(time.Since(o.conn.listener.began)))
+	}
+	if err == nil {
+		err = o.conn.takeTurn()
 	}
 	return n, err
 }
@@ -110,6 +114,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 
 // Close implements [net.Conn].
 func (c *Conn) Close() error {
+	c.ended()
 	c.listener.remove(c)
 	return c.Conn.Close()
 }
@@ -117,6 +122,7 @@ func (c *Conn) Close() error {
 // abort closes the connection without a TLS alert, which would block if the peer does not
 // read.
 func (c *Conn) abort() {
+	c.ended()
 	c.listener.remove(c)
 	_ = c.accepted.Close()
 }

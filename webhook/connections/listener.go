@@ -30,7 +30,7 @@ type Listener struct {
 	// opened and closed are called for each connection.
 	opened, closed func()
 
-	turns turns
+	turns *turns
 	began time.Time
 	ready chan *Conn
 	ctx   context.Context
@@ -111,7 +111,7 @@ func (l *Listener) accept() {
 // to Accept.
 func (l *Listener) prepare(c *Conn) {
 	stop := context.AfterFunc(l.ctx, c.abort)
-	if err := c.prepare(l.ctx, l.limits); err != nil {
+	if err := c.prepare(c.ctx, l.limits); err != nil {
 		stop()
 		c.abort()
 		return
@@ -129,6 +129,10 @@ type host struct {
 	conns int
 	// counted is for one search for a victim.
 	counted int
+
+	// waiting are its connections that wait for a turn, the next one first. It is guarded by
+	// the mutex of the turns.
+	waiting []chan struct{}
 }
 
 func hostName(c net.Conn) string {
