@@ -28,8 +28,9 @@ var (
 )
 
 // ahead is how long before their expiry pods are created, and afterwards how long after
-// their release they are deleted.
-const ahead = 10 * time.Second
+// their release they are deleted. Pods expire at whole seconds, so the test prepares and
+// removes them between two of these moments.
+const ahead = 10*time.Second + 500*time.Millisecond
 
 // expiries are the pods that expire on the slow API server.
 type expiries struct {
@@ -104,7 +105,7 @@ func TestDeletionsOnASlowAPIServerAreOnTime(t *testing.T) {
 	gone := watchDeletions(t, e.namespace)
 
 	cpu := load.MeasureCPU()
-	n, first := int(*duration/time.Second), seconds(int(ahead/time.Second))
+	n, first := int(*duration/time.Second), seconds(int(ahead/time.Second)+1)
 	group, ctx := errgroup.WithContext(t.Context())
 	for s := range n {
 		group.Go(func() error { return e.second(ctx, s, first.Add(time.Duration(s)*time.Second)) })
