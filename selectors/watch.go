@@ -16,7 +16,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/cache"
 
@@ -30,39 +29,42 @@ type Watcher struct {
 	// appears or changes. It must not block.
 	Changed func(namespace string)
 
-	index  *Index
-	kinds  []*watchcache.Cache
-	custom []*custom
+	clients clients
+	index   *Index
+	kinds   []*watchcache.Cache
+	custom  []*custom
 
 	// heartbeat is nil in tests without an API server.
 	heartbeat *watchcache.Heartbeat
 }
 
 // NewWatcher returns a watcher of the kinds that select pods.
-func NewWatcher(client kubernetes.Interface) *Watcher {
-	w := &Watcher{index: NewIndex(), heartbeat: watchcache.NewHeartbeat(readMostRecent(client))}
-	core, apps, batch, policy := client.CoreV1().RESTClient(), client.AppsV1().RESTClient(),
-		client.BatchV1().RESTClient(), client.PolicyV1().RESTClient()
-	w.add(core, "services", quarantine.KindService, &corev1.Service{})
-	w.add(core, "replicationcontrollers", quarantine.KindReplicationController, &corev1.ReplicationController{})
-	w.add(apps, "replicasets", quarantine.KindReplicaSet, &appsv1.ReplicaSet{})
-	w.add(apps, "statefulsets", quarantine.KindStatefulSet, &appsv1.StatefulSet{})
-	w.add(apps, "daemonsets", quarantine.KindDaemonSet, &appsv1.DaemonSet{})
-	w.add(batch, "jobs", quarantine.KindJob, &batchv1.Job{})
-	w.add(policy, "poddisruptionbudgets", quarantine.KindPodDisruptionBudget, &policyv1.PodDisruptionBudget{})
-	return w
+func NewWatcher(config *rest.Config, client *http.Client) (*Watcher, error) {
+	all, err := newClients(config, client)
+	if err != nil {
+		return nil, err
+	}
+	w := &Watcher{clients: all, index: NewIndex(), heartbeat: watchcache.NewHeartbeat(readMostRecent(all[corev1.GroupName]))}
+	w.add("services", quarantine.KindService, &corev1.Service{})
+	w.add("replicationcontrollers", quarantine.KindReplicationController, &corev1.ReplicationController{})
+	w.add("replicasets", quarantine.KindReplicaSet, &appsv1.ReplicaSet{})
+	w.add("statefulsets", quarantine.KindStatefulSet, &appsv1.StatefulSet{})
+	w.add("daemonsets", quarantine.KindDaemonSet, &appsv1.DaemonSet{})
+	w.add("jobs", quarantine.KindJob, &batchv1.Job{})
+	w.add("poddisruptionbudgets", quarantine.KindPodDisruptionBudget, &policyv1.PodDisruptionBudget{})
+	return w, nil
 }
 
 // WithNetworkPolicies adds the NetworkPolicies. It must be called before Start.
-func (w *Watcher) WithNetworkPolicies(client kubernetes.Interface) *Watcher {
-	w.add(client.NetworkingV1().RESTClient(), "networkpolicies", quarantine.KindNetworkPolicy, &networkingv1.NetworkPolicy{})
+func (w *Watcher) WithNetworkPolicies() *Watcher {
+	w.add("networkpolicies", quarantine.KindNetworkPolicy, &networkingv1.NetworkPolicy{})
 	return w
 }
 
 // WithEndpointSlices adds the EndpointSlices that no selector fills. It must be called
 // before Start.
-func (w *Watcher) WithEndpointSlices(client kubernetes.Interface) *Watcher {
-	source := cache.NewFilteredListWatchFromClient(client.DiscoveryV1().RESTClient(), "endpointslices", metav1.NamespaceAll,
+func (w *Watcher) WithEndpointSlices() *Watcher {
+	source := cache.NewFilteredListWatchFromClient(w.clients[discoveryv1.GroupName], "endpointslices", metav1.NamespaceAll,
 		func(options *metav1.ListOptions) { options.LabelSelector = othersEndpointSlices })
 	w.kinds = append(w.kinds, watchcache.New("endpointslices", source, &discoveryv1.EndpointSlice{}, w.index.slices))
 	return w
@@ -78,17 +80,17 @@ func (w *Watcher) WithResources(client dynamic.Interface, resources []Resource) 
 
 // readMostRecent returns a function that reads the most recent state of the kind that matters
 // most, and of that as little as possible.
-func readMostRecent(client kubernetes.Interface) func(context.Context) error {
-	services := client.CoreV1().Services(metav1.NamespaceDefault)
-	one := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector(metav1.ObjectNameField, "kubernetes").String()}
+func readMostRecent(core rest.Interface) func(context.Context) error {
+	services := cache.NewListWatchFromClient(core, "services", metav1.NamespaceDefault,
+		fields.OneTermEqualSelector(metav1.ObjectNameField, "kubernetes"))
 	return func(ctx context.Context) error {
-		_, err := services.List(ctx, one)
+		_, err := services.ListWithContext(ctx, metav1.ListOptions{})
 		return err
 	}
 }
 
-func (w *Watcher) add(client rest.Interface, resource string, kind schema.GroupKind, object runtime.Object) {
-	source := cache.NewListWatchFromClient(client, resource, metav1.NamespaceAll, fields.Everything())
+func (w *Watcher) add(resource string, kind schema.GroupKind, object runtime.Object) {
+	source := cache.NewListWatchFromClient(w.clients[kind.Group], resource, metav1.NamespaceAll, fields.Everything())
 	w.kinds = append(w.kinds, watchcache.New(resource, source, object, &watched{kind: kind, watcher: w}))
 }
 

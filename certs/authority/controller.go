@@ -27,8 +27,8 @@ const (
 	skewTolerance = backdate
 )
 
-// reconciler manages the webhook's certificate. It reads the three objects, takes the
-// next step, and reads them again: the stored objects show whether a step failed, or
+// reconciler manages the webhook's certificate. It reads the stored objects, takes the
+// next step, and reads them again: they show whether a step failed, or
 // another replica took it.
 type reconciler struct {
 	client    kubernetes.Interface

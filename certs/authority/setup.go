@@ -93,7 +93,7 @@ func Setup(mgr manager.Manager, options Options) error {
 		})
 }
 
-// singleton is the only request: the three objects are reconciled together.
+// singleton is the only request: the Secrets and the configurations are reconciled together.
 var singleton = reconcile.Request{NamespacedName: types.NamespacedName{Name: "certificates"}}
 
 func mapToSingleton(context.Context, client.Object) []reconcile.Request {

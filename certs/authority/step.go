@@ -36,7 +36,7 @@ const (
 	// ActionWriteBundle replaces the bundle in the CA's Secret by Bundle.
 	ActionWriteBundle Action = "WriteBundle"
 
-	// ActionInject copies the bundle to the webhook configuration.
+	// ActionInject copies the bundle to the webhook configurations.
 	ActionInject Action = "Inject"
 
 	// ActionAnnotate records the progress of the rotation, TrustedSince and ServedSince.

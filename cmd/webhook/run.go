@@ -10,7 +10,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
@@ -72,13 +71,13 @@ func registerProcessMetrics(registry prometheus.Registerer) error {
 
 // newWatcher returns a watcher of everything that selects pods.
 func (o *options) newWatcher(mgr manager.Manager) (*selectors.Watcher, error) {
-	client, err := kubernetes.NewForConfigAndClient(command.Protobuf(mgr.GetConfig()), mgr.GetHTTPClient())
+	watcher, err := selectors.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
-		return nil, fmt.Errorf("creating a client: %w", err)
+		return nil, err
 	}
 	objects, err := dynamic.NewForConfigAndClient(dynamic.ConfigFor(mgr.GetConfig()), mgr.GetHTTPClient())
 	if err != nil {
 		return nil, fmt.Errorf("creating a client for custom resources: %w", err)
 	}
-	return selectors.NewWatcher(client).WithNetworkPolicies(client).WithEndpointSlices(client).WithResources(objects, o.selecting.Resources), nil
+	return watcher.WithNetworkPolicies().WithEndpointSlices().WithResources(objects, o.selecting.Resources), nil
 }

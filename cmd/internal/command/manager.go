@@ -17,6 +17,9 @@ func (p *Process) NewManager(options manager.Options, wrappers ...transport.Wrap
 	if err != nil {
 		return nil, fmt.Errorf("finding the API server: %w", err)
 	}
+	// As in kube-controller-manager and kube-scheduler: to compress large lists takes the API
+	// server more time than to send them.
+	cfg.DisableCompression = true
 	for _, wrap := range wrappers {
 		cfg.Wrap(wrap)
 	}

@@ -13,7 +13,6 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
@@ -101,11 +100,11 @@ type defaulter struct {
 }
 
 func addDefaulter(mgr manager.Manager, o options) error {
-	client, err := kubernetes.NewForConfig(mgr.GetConfig())
+	watcher, err := selectors.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
 	if err != nil {
 		return err
 	}
-	d := &defaulter{rules: quarantine.DefaultConfig(), watcher: selectors.NewWatcher(client)}
+	d := &defaulter{rules: quarantine.DefaultConfig(), watcher: watcher}
 	if err := mgr.Add(d.watcher); err != nil {
 		return err
 	}

@@ -65,7 +65,7 @@ func Run(ctx context.Context, built Built, files ...*os.File) (code int, err err
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// The kernel sends that signal when the thread ends that started the child.
+	// The kernel sends that signal when the thread that started the child ends.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Start()

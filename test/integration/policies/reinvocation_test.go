@@ -15,8 +15,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
@@ -70,9 +70,16 @@ func (s *apiServer) startIsolate(t *testing.T, watcher *selectors.Watcher) *fake
 
 func newWatcher(t *testing.T, s *apiServer) *selectors.Watcher {
 	t.Helper()
-	c, err := kubernetes.NewForConfig(s.env.Config)
+	return watcherFor(t, s.env.Config).WithNetworkPolicies().WithEndpointSlices()
+}
+
+func watcherFor(t *testing.T, config *rest.Config) *selectors.Watcher {
+	t.Helper()
+	client, err := rest.HTTPClientFor(config)
 	must(t, err)
-	return selectors.NewWatcher(c).WithNetworkPolicies(c).WithEndpointSlices(c)
+	watcher, err := selectors.NewWatcher(config, client)
+	must(t, err)
+	return watcher
 }
 
 // watch runs the watcher until the test ends.
@@ -208,9 +215,7 @@ func TestForbiddenKindIsReported(t *testing.T) {
 	s.addUser(t, "reader", "get", append(reading, rbacv1.PolicyRule{APIGroups: []string{""}, Resources: []string{"pods"}, Verbs: []string{"get"}})...)
 	user, err := s.env.AddUser(envtest.User{Name: "reader"}, nil)
 	must(t, err)
-	c, err := kubernetes.NewForConfig(user.Config())
-	must(t, err)
-	watcher := selectors.NewWatcher(c)
+	watcher := watcherFor(t, user.Config())
 	watch(t, watcher)
 
 	eventually(t, "the error names the kind", func(context.Context) (bool, error) {

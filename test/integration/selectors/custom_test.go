@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -112,11 +111,9 @@ func startWith(t *testing.T, config *rest.Config, values ...string) *selectors.W
 	t.Helper()
 	resources, errs := selectors.ParseResources(values)
 	require.Empty(t, errs)
-	built, err := kubernetes.NewForConfig(config)
-	require.NoError(t, err)
 	objects, err := dynamic.NewForConfig(config)
 	require.NoError(t, err)
-	return watch(t, selectors.NewWatcher(built).WithNetworkPolicies(built).WithEndpointSlices(built).WithResources(objects, resources))
+	return watch(t, newWatcher(t, config).WithResources(objects, resources))
 }
 
 func TestACustomResourceThatIsNotServedYetIsWaitedFor(t *testing.T) {

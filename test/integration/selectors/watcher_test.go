@@ -10,7 +10,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,9 +39,11 @@ func newNamespace(t *testing.T) string {
 
 func newWatcher(t *testing.T, config *rest.Config) *selectors.Watcher {
 	t.Helper()
-	client, err := kubernetes.NewForConfig(config)
+	client, err := rest.HTTPClientFor(config)
 	require.NoError(t, err)
-	return selectors.NewWatcher(client).WithNetworkPolicies(client).WithEndpointSlices(client)
+	watcher, err := selectors.NewWatcher(config, client)
+	require.NoError(t, err)
+	return watcher.WithNetworkPolicies().WithEndpointSlices()
 }
 
 // start has a new watcher watch until the test ends.

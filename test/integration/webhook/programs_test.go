@@ -18,7 +18,6 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -98,10 +97,9 @@ func startWebhook(t *testing.T, p *program) {
 	example.Close()
 	p.certificate = example.TLS.Certificates[0]
 	mgr, serverTime := p.manager(t, manager.Options{HealthProbeBindAddress: health})
-	client, err := kubernetes.NewForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	watcher, err := selectors.NewWatcher(mgr.GetConfig(), mgr.GetHTTPClient())
 	require.NoError(t, err)
-	watcher := selectors.NewWatcher(client).WithNetworkPolicies(client).WithEndpointSlices(client)
-	require.NoError(t, mgr.Add(watcher))
+	require.NoError(t, mgr.Add(watcher.WithNetworkPolicies().WithEndpointSlices()))
 	require.NoError(t, webhook.Setup(mgr, webhook.Options{
 		Config: quarantine.DefaultConfig(), Selectors: watcher, Address: address,
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &p.certificate, nil },
