@@ -34,7 +34,8 @@ const (
 	controllerUnknown                         // isolate does not know this kind of controller
 )
 
-// mayDelete reports whether the controller may delete the released pod.
+// mayDelete reports whether the controller may delete the released pod. It may if others go
+// before: one of them may become Ready before the controller decides.
 func (a adoption) mayDelete() bool {
 	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero}, a.effect)
 }

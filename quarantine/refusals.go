@@ -94,7 +94,7 @@ var otherRefusals = []Refusal{
 		Reason:      ReasonHeld,
 		Refused:     "releasing a held pod that its controller would or might delete",
 		Why:         "the evidence would be lost",
-		Later:       "when the hold is removed",
+		Later:       "once the hold was withdrawn in an earlier write, after which an expired pod is deleted",
 		ForcePasses: true,
 	},
 	{

@@ -99,3 +99,26 @@ func withoutController() func(*Metadata) {
 		m.OwnerReferences = others
 	}
 }
+
+func TestReleaseOfHeldPodThatWouldBeDeletedNeedsForce(t *testing.T) {
+	config := DefaultConfig()
+	held := quarantined(t, annotation(HoldKey, "true"))
+	decision := config.Decide(update(incident(), held, without(TriggerKey)))
+	const want = "pod login-audit-trail-service-5d4f8-x2x is held, but once it is released, " +
+		"ReplicaSet/login-audit-trail-service-5d4f8 has one pod too many and deletes this one. Nothing was changed. To release it anyway: " +
+		"kubectl annotate pod -n ah login-audit-trail-service-5d4f8-x2x isolate.example.io/quarantine- isolate.example.io/force=true"
+	if decision.Denial == nil || decision.Denial.Reason != ReasonHeld || decision.Denial.Message != want {
+		t.Fatalf("%+v", decision.Denial)
+	}
+	forced := update(incident(), held, without(TriggerKey), annotation(ForceKey, "true"))
+	released := clone(apply(t, forced.New, config.Decide(forced)))
+	again := forced
+	again.New = released
+	if diff := cmp.Diff(released, clone(apply(t, released, config.Decide(again)))); diff != "" {
+		t.Errorf("releasing again changes something:\n%s", diff)
+	}
+	gone := config.Decide(update(incident()[:2], held, without(TriggerKey)))
+	if gone.Action != ActionRelease {
+		t.Errorf("denied although no controller would delete it: %+v", gone.Denial)
+	}
+}

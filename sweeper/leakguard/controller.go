@@ -159,8 +159,8 @@ func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetada
 	return nil
 }
 
-// selecting returns the names of the objects that select the pod, without
-// PodDisruptionBudgets, which only count it.
+// selecting returns the names of the objects that select the pod and would block its
+// quarantine.
 func (c *controller) selecting(pod *metav1.PartialObjectMetadata) ([]string, error) {
 	selectors, err := c.selectors.Namespace(pod.Namespace)
 	if err != nil {
