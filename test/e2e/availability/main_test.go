@@ -77,8 +77,8 @@ func (c *cluster) tryKubectl(args ...string) (string, error) {
 // quarantine quarantines a pod with kubectl and updates pod to what is stored.
 func (c *cluster) quarantine(pod *corev1.Pod, annotations ...string) {
 	c.Helper()
-	c.kubectl(append([]string{"annotate", "pod", "--namespace=" + pod.Namespace, pod.Name, quarantine.TriggerKey + "=true"}, annotations...)...)
-	stored, err := c.admin.CoreV1().Pods(pod.Namespace).Get(c.Context(), pod.Name, metav1.GetOptions{})
+	screen := c.kubectl(append([]string{"annotate", "pod", "--output=json", "--namespace=" + pod.Namespace, pod.Name, quarantine.TriggerKey + "=true"}, annotations...)...)
+	stored, _, err := kubectl.StoredPod(screen)
 	require.NoError(c, err)
 	*pod = *stored
 }

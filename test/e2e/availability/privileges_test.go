@@ -71,18 +71,21 @@ func (c *cluster) everythingHappens() {
 	c.kubectl("run", "ignored", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.TriggerKey+"=true")
 	c.kubectl("run", "damaged", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.RecordKey+"={}")
 	c.install(installation.Options{SweeperFlags: []string{"--replacement-timeout=10s", "--lease-duration=3s", "--propagation-delay=1s"}})
-	c.kubectl("create", "deployment", "web", "--namespace=shop", "--image=web:1", "--replicas=4")
-	pods := c.running("shop", "app=web", 4)
+	for name, replicas := range map[string]string{"web": "3", "short": "1"} {
+		c.kubectl("create", "deployment", name, "--namespace=shop", "--image=web:1", "--replicas="+replicas)
+	}
+	pods, short := c.running("shop", "app=web", 3), c.running("shop", "app=short", 1)
 
 	c.quarantine(pods[0], quarantine.TTLKey+"=1s")
 	c.quarantine(pods[1])
-	c.kubectl("annotate", "pod", "--namespace=shop", pods[1].Name, quarantine.TriggerKey+"-")
 	c.quarantine(pods[2])
+	// From here on, the ReplicaSet may delete any of its pods.
+	c.kubectl("annotate", "pod", "--namespace=shop", pods[1].Name, quarantine.TriggerKey+"-")
 	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
 	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "app="+pods[2].Labels["app"])
 	c.waitEvents("shop", "Quarantined", "ExpiresSoon", "Expired", "Released", "Leaked", "Ignored", "BadRecord")
 	c.kubectl("create", "quota", "full", "--namespace=shop", "--hard=pods=1")
-	c.quarantine(pods[3])
+	c.quarantine(short[0])
 	c.waitEvents("shop", "ReplacementMissing")
 
 	c.loseBundle()

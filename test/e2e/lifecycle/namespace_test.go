@@ -3,7 +3,6 @@ package lifecycle
 import (
 	"encoding/json"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -137,10 +136,8 @@ func (n *namespace) annotated(pod string, annotations ...string) (*corev1.Pod, s
 	n.Helper()
 	screen, err := n.kubectl(nil, append([]string{"annotate", "pod", pod, "--output=json"}, annotations...)...)
 	require.NoError(n, err, screen)
-	warnings, object, ok := strings.Cut(screen, "{")
-	require.True(n, ok, screen)
-	stored := &corev1.Pod{}
-	require.NoError(n, json.Unmarshal([]byte("{"+object), stored))
+	stored, warnings, err := kubectl.StoredPod(screen)
+	require.NoError(n, err)
 	return stored, warnings
 }
 

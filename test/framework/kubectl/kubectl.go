@@ -2,11 +2,15 @@ package kubectl
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"isolate.example.io/test/framework/controlplane"
 )
@@ -28,6 +32,18 @@ func Try(ctx context.Context, c *controlplane.ControlPlane, env []string, args .
 	cmd.Env = append(os.Environ(), env...)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
+}
+
+// StoredPod returns the pod that a write with --output=json has stored, and the warnings that
+// kubectl printed before. To read the pod afterwards may be too late: a controller or the
+// sweeper may have deleted it.
+func StoredPod(screen string) (pod *corev1.Pod, warnings string, err error) {
+	warnings, object, _ := strings.Cut(screen, "{")
+	pod = &corev1.Pod{}
+	if err := json.Unmarshal([]byte("{"+object), pod); err != nil {
+		return nil, warnings, fmt.Errorf("reading the pod in what kubectl printed: %w: %s", err, screen)
+	}
+	return pod, warnings, nil
 }
 
 // Shell returns a command line for a shell in the repository's root, with the
