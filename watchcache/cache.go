@@ -23,8 +23,8 @@ const (
 	maxInterruption = 2 * time.Second
 
 	// Tolerance is how long a resource may be unknown before [Cache.Ready] reports it,
-	// and how long a reader should wait for it. The API server ends each watch every few
-	// minutes.
+	// and how long a reader should wait for it. The reflector asks the API server to end each
+	// watch after 5 to 10 minutes.
 	Tolerance = time.Second
 )
 
@@ -85,8 +85,7 @@ func (c *Cache) wrapped() error {
 	return nil
 }
 
-// Ready returns Err, except for a short time after the watch has ended: the API server ends
-// each watch every few minutes.
+// Ready returns Err, except for a short time after the watch has ended.
 func (c *Cache) Ready() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

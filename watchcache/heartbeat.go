@@ -21,8 +21,8 @@ const (
 	heartbeatPeriod  = 2 * time.Second
 	heartbeatTimeout = 2 * time.Second
 
-	// settlePeriod is after how long a read counts. What the watches have delivered before
-	// its answer is in the mirrors by then.
+	// settlePeriod is the wait after a read has succeeded, for what the watches delivered
+	// before its response to reach the mirrors.
 	settlePeriod = 100 * time.Millisecond
 )
 
@@ -35,8 +35,8 @@ var (
 //
 // An API server that has lost etcd, or that lags behind the other ones, keeps its watches
 // open and silent, and answers pings. So a heartbeat reads the most recent state every two
-// seconds: such a read goes to etcd, or waits until the watch cache has caught up with it
-// (k8s.io/apiserver/pkg/storage/cacher). What the watches have reported by then was current
+// seconds: such a read goes to etcd, or waits until the API server's own watch cache has caught up
+// with it (k8s.io/apiserver/pkg/storage/cacher). What the watches have reported by then was current
 // when the read was sent.
 //
 // The read must use the connection of the watches: another one may lead to another API

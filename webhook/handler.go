@@ -70,8 +70,7 @@ type Handler struct {
 	// Clock measures how long a decision takes.
 	Clock clock.PassiveClock
 
-	// Sources are waited for while they are unknown, for at most [watchcache.Tolerance]: the
-	// API server ends each watch every few minutes.
+	// Sources are waited for while they are unknown, for at most [watchcache.Tolerance].
 	Sources []Source
 
 	bodies *bodies
@@ -126,7 +125,8 @@ func (h *Handler) review(ctx context.Context, req *request, validates bool) *adm
 	return respond(req, decision)
 }
 
-// wait waits for the sources. If one is still unknown then, decide returns the error.
+// wait waits for the sources. One that is still unknown then is an error of decide or verify, if
+// they need it.
 func (h *Handler) wait(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, watchcache.Tolerance)
 	defer cancel()
@@ -157,8 +157,8 @@ func (h *Handler) decide(ctx context.Context, req *request) (decision quarantine
 	return decision, nil
 }
 
-// reject responds to a request that is not a review, and closes the connection: the API
-// server sends only reviews.
+// reject responds to a request whose body was not read or is not a review, and closes the
+// connection.
 func (h *Handler) reject(w http.ResponseWriter, r *http.Request, err error) {
 	h.failed(r.Context(), err)
 	code := http.StatusBadRequest

@@ -16,10 +16,10 @@ import (
 	admissionv1 "k8s.io/api/admission/v1"
 )
 
-// handshakers is how many strangers make TLS handshakes all the time.
+// handshakers is how many untrusted clients make TLS handshakes all the time.
 const handshakers = 300
 
-// A review arrives on an established connection while strangers make handshakes.
+// A review arrives on an established connection while untrusted clients make handshakes.
 func BenchmarkReviewDuringHandshakes(b *testing.B) {
 	l := startLoaded(b)
 	review, err := json.Marshal(admissionv1.AdmissionReview{Request: update(trigger)})
@@ -36,9 +36,9 @@ func BenchmarkReviewDuringHandshakes(b *testing.B) {
 	}
 	send() // Opens the connection.
 	var stop atomic.Bool
-	var strangers sync.WaitGroup
+	var untrusted sync.WaitGroup
 	for range handshakers {
-		strangers.Go(func() {
+		untrusted.Go(func() {
 			for !stop.Load() {
 				if c := l.dial(); c != nil {
 					_ = c.Close()
@@ -53,7 +53,7 @@ func BenchmarkReviewDuringHandshakes(b *testing.B) {
 		took = append(took, time.Since(start))
 	}
 	stop.Store(true)
-	strangers.Wait()
+	untrusted.Wait()
 	client.CloseIdleConnections()
 	l.stop()
 	slices.Sort(took)

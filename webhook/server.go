@@ -74,7 +74,7 @@ func NewServer(options ServerOptions) (*manager.Server, error) {
 		// one protocol, tests and measurements show the same behavior as a cluster.
 		NextProtos: []string{"http/1.1"},
 		// The API server resumes no session: client-go gives its clients no
-		// ClientSessionCache. Without tickets, strangers cost less.
+		// ClientSessionCache. Without tickets, untrusted clients cost less.
 		SessionTicketsDisabled: true,
 	}
 	if options.ClientCAs != nil {

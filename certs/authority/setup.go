@@ -46,8 +46,8 @@ type Options struct {
 	// Namespace is where the Secrets are.
 	Namespace string
 
-	// Clock is this machine's clock. Ahead returns how far the API server's clock was
-	// certainly ahead of it at the last response, negative if behind.
+	// Clock is this machine's clock. Ahead returns how far the API server's clock was ahead of
+	// it at least at the last response, negative if behind.
 	Clock clock.PassiveClock
 	Ahead func() time.Duration
 

@@ -73,16 +73,16 @@ type Step struct {
 	Blocker string
 }
 
-// Next returns the next step towards a valid serving certificate of a trusted CA.
-// It derives everything from the stored objects, so a rotation can be interrupted
-// anywhere, for any time, and another replica can continue it.
+// Next returns the next step towards a valid serving certificate that a trusted CA has issued.
+// It derives everything from the stored objects, so a rotation can stop at any step, for
+// however long, and another replica can continue it.
 //
-// A rotation of the CA loses no admission, because:
-//  1. The new CA is trusted before it issues anything: the bundle has it and the old
-//     CA for Propagation, in which every API server loads the bundle.
+// No admission fails during a rotation of the CA, because:
+//  1. The new CA is trusted before it issues anything: the bundle has it and the old CA for
+//     the time Propagation, so that every API server has loaded the bundle.
 //  2. Only then does the new CA issue a serving certificate.
-//  3. The old CA stays trusted for Propagation after that, in which every replica
-//     loads the new certificate.
+//  3. The old CA stays in the bundle for the same time after that, so that every replica has
+//     loaded the new certificate.
 //
 // If no replica can be serving a trusted certificate, there is nothing to wait for.
 func Next(s State, now time.Time, config Config) Step {
@@ -134,7 +134,9 @@ func unlisted(s State, ca *storedCA, serving *Pair, now time.Time) []*x509.Certi
 	return unlisted
 }
 
-// trust injects the bundle into the webhook configurations, and records the time.
+// trust returns the step by which API servers come to trust the bundle: it is injected into the
+// webhook configurations, and then the time is recorded. It returns nil if both are done, or no
+// configuration calls the webhook.
 func trust(s State, ca *storedCA, serving *Pair, now time.Time) *Step {
 	if !s.called() {
 		return nil // No configuration calls the webhook.
@@ -152,7 +154,8 @@ func trust(s State, ca *storedCA, serving *Pair, now time.Time) *Step {
 	return nil
 }
 
-// issueWhenTrusted issues a serving certificate once that loses no admission.
+// issueWhenTrusted returns the step that issues a serving certificate, or the one to take before,
+// so that no admission fails.
 func issueWhenTrusted(s State, ca *storedCA, serving *Pair, cause Cause, now time.Time, config Config) Step {
 	trusted := ca.trustedSince.Add(config.Propagation)
 	useless := serving != nil && !valid(serving.Cert, now)
@@ -165,7 +168,8 @@ func issueWhenTrusted(s State, ca *storedCA, serving *Pair, cause Cause, now tim
 	return Step{Action: ActionIssue, Cause: cause}
 }
 
-// finish completes a rotation, and waits for the next one.
+// finish returns the next step once the serving certificate is up to date: to remove the old
+// CAs, or to wait for the next renewal.
 func finish(ca *storedCA, serving *Pair, now time.Time, config Config) Step {
 	if ca.hasOthers() {
 		if ca.servedSince.IsZero() {

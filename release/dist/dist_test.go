@@ -196,12 +196,12 @@ func requireTamperingNoticed(t *testing.T, c checkout) {
 
 	// An attacker who changes a file can change its sum, too.
 	for file, problem := range map[string]string{
-		"install.yaml":                         "install.yaml is not what this commit gives: it differs from what the archives and the commit give",
-		"isolate-1.2.3.tgz":                    "isolate-1.2.3.tgz is not what this commit gives: it differs from the chart of this commit with the release's image",
-		"release-notes.md":                     "release-notes.md is not what this commit gives: it differs from what the archives and the commit give",
+		"install.yaml":                         "install.yaml is not what this commit builds: it differs from what the archives and the commit give",
+		"isolate-1.2.3.tgz":                    "isolate-1.2.3.tgz is not what this commit builds: it differs from the chart of this commit with the release's image",
+		"release-notes.md":                     "release-notes.md is not what this commit builds: it differs from what the archives and the commit give",
 		"isolate-pod.yaml":                     "isolate-pod.yaml does not have the address and the sum of kubectl-isolate-linux-" + runtime.GOARCH + ".tar.gz:",
 		"isolate-image.tar":                    "reading isolate-image.tar: ",
-		sbomFile(imageArchive(runtime.GOARCH)): "isolate-image-" + runtime.GOARCH + ".spdx.json is not what this commit gives: ",
+		sbomFile(imageArchive(runtime.GOARCH)): "isolate-image-" + runtime.GOARCH + ".spdx.json is not what this commit builds: ",
 	} {
 		path := filepath.Join("dist", file)
 		original := c.read(path)

@@ -40,14 +40,14 @@ func TestACheckoutThatIsNotReady(t *testing.T) {
 	}
 	c.write("notes.txt", "")
 	for _, command := range []string{"tag", "build", "verify"} {
-		require.EqualError(t, c.run(command), "the checkout has changes that are not committed, and a release is made from commits only. "+
+		require.EqualError(t, c.run(command), "the checkout has uncommitted changes, and a release is made from a commit. "+
 			"Commit or remove these files:\n?? notes.txt")
 	}
 	c.commit()
 	changelog := c.read("CHANGELOG.md")
 	for problem, changed := range map[string]string{
-		`CHANGELOG.md has no section "## [1.2.3] - YYYY-MM-DD". Rename the section "## [Unreleased]" to it, with the day of the release, and add an empty one above it`: strings.Replace(changelog, "[1.2.3]", "[1.2.2]", 1),
-		"the section [1.2.3] of CHANGELOG.md is empty: write what users see of this release":                                                                            "## [1.2.3] - 2026-01-02\n\n## [1.2.2] - 2026-01-01\n",
+		`CHANGELOG.md has no section "## [1.2.3] - YYYY-MM-DD". Rename the section "## [Unreleased]" to it, with the date of the release, and add an empty "## [Unreleased]" above it`: strings.Replace(changelog, "[1.2.3]", "[1.2.2]", 1),
+		"the section [1.2.3] of CHANGELOG.md is empty: describe what changes for users":                                                                                                "## [1.2.3] - 2026-01-02\n\n## [1.2.2] - 2026-01-01\n",
 	} {
 		c.write("CHANGELOG.md", changed)
 		c.commit()

@@ -19,16 +19,16 @@ func errImage(image string) error {
 }
 
 func errDirty(files string) error {
-	return fmt.Errorf("the checkout has changes that are not committed, and a release is made from commits only. Commit or remove these files:\n%s", files)
+	return fmt.Errorf("the checkout has uncommitted changes, and a release is made from a commit. Commit or remove these files:\n%s", files)
 }
 
 func errChangelog(number string) error {
-	return fmt.Errorf("CHANGELOG.md has no section %q. Rename the section \"## [Unreleased]\" to it, with the day of the release, and add an empty one above it",
+	return fmt.Errorf("CHANGELOG.md has no section %q. Rename the section \"## [Unreleased]\" to it, with the date of the release, and add an empty \"## [Unreleased]\" above it",
 		"## ["+number+"] - YYYY-MM-DD")
 }
 
 func errEmptyChangelog(number string) error {
-	return fmt.Errorf("the section [%s] of CHANGELOG.md is empty: write what users see of this release", number)
+	return fmt.Errorf("the section [%s] of CHANGELOG.md is empty: describe what changes for users", number)
 }
 
 func errTagExists(tag string) error {
@@ -57,7 +57,7 @@ func errSum(file string) error {
 }
 
 func errDiffers(file, from string) error {
-	return fmt.Errorf("%s is not what this commit gives: it differs from %s", file, from)
+	return fmt.Errorf("%s is not what this commit builds: it differs from %s", file, from)
 }
 
 var errNoIndex = errors.New("isolate-image.tar has no index of images")

@@ -20,7 +20,7 @@ import (
 // pace is the time between two quarantines, whether the one before was answered or not.
 const pace = 50 * time.Millisecond
 
-// attack measures quarantines while strangers hold connections to the webhook's port: slow
+// attack measures quarantines while untrusted clients hold connections to the webhook's port: slow
 // ones, ones with large bodies, and ones with garbage.
 func (b *bench) attack() error {
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
@@ -34,7 +34,7 @@ func (b *bench) attack() error {
 			return err
 		}
 	}
-	// The strangers, the webhook and the API server share this machine. What the strangers cost
+	// The untrusted clients, the webhook and the API server share this machine. What the untrusted clients cost
 	// the machine is measured by attacking another replica, which the API server does not call.
 	other, err := c.isolate.StartWebhook(b.ctx)
 	if err != nil {
@@ -75,21 +75,21 @@ func (b *bench) attack() error {
 	return nil
 }
 
-// attacked quarantines pods while strangers on a host hold connections to a port. It also
+// attacked quarantines pods while untrusted clients on a host hold connections to a port. It also
 // returns how many connections they have opened.
 func (b *bench) attacked(c *cluster, pods []string, port int, who crowd, host string) (answers, float64, error) {
-	strangers, err := b.startStrangers(c, port, who, host)
+	untrusted, err := b.startUntrusted(c, port, who, host)
 	if err != nil {
 		return answers{}, 0, err
 	}
 	cpu := load.MeasureCPU()
 	all, err := b.paced(c, pods, time.Duration(b.size(120, 4))*time.Second)
 	fmt.Println(cpu.Report())
-	strangers.Stop()
+	untrusted.Stop()
 	if err != nil {
 		return answers{}, 0, err
 	}
-	opened, err := openedBy(strangers)
+	opened, err := openedBy(untrusted)
 	return all, opened, err
 }
 
@@ -99,7 +99,7 @@ func (b *bench) addAttack(what string, attacked answers, elsewhere, quiet figure
 	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(late)},
 		Control: "the same without them", ControlValue: figures.Sample{quiet.Quantile(late)}, Unit: figures.Milliseconds, Goal: figures.AtMost(1.5)})
 	b.add(figures.Figure{What: what + "99 % of the quarantines are answered within", Value: figures.Sample{attacked.took.Quantile(late)},
-		Control: "the same with the strangers at another replica", ControlValue: figures.Sample{elsewhere.Quantile(late)}, Unit: figures.Milliseconds})
+		Control: "the same with the untrusted clients at another replica", ControlValue: figures.Sample{elsewhere.Quantile(late)}, Unit: figures.Milliseconds})
 	b.add(figures.Figure{What: what + "the median", Value: figures.Sample{attacked.took.Median()},
 		Control: "the same without them", ControlValue: figures.Sample{quiet.Median()}, Unit: figures.Milliseconds})
 	b.add(attacked.unanswered(what))

@@ -31,8 +31,8 @@ func main() {
 		switch os.Args[1] {
 		case alternative:
 			run = func() error { return alternatives.Main(os.Args[2:]) }
-		case "strangers":
-			run = func() error { return strangersMain(os.Args[2:]) }
+		case "untrusted":
+			run = func() error { return untrustedMain(os.Args[2:]) }
 		}
 	}
 	if err := run(); err != nil && !errors.Is(err, pflag.ErrHelp) {

@@ -51,7 +51,7 @@ func (b *bench) together() error {
 	}
 	b.add(figures.Figure{What: fmt.Sprintf("%d pods that expire in the same second", n), Value: own,
 		Control: fmt.Sprintf("a bare client, %d workers (the best number)", best), ControlValue: control,
-		Unit: figures.PerSecond, Goal: figures.AtLeast(0.9)})
+		Unit: figures.PerSecond, Goal: figures.AtLeast(0.95)})
 	b.add(figures.Figure{What: "requests about pods a deletion", Value: requests, Control: "the bare client",
 		ControlValue: figures.Sample{1}, Goal: figures.ValueAtMost(1, figures.Count)})
 	return nil

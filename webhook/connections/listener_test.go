@@ -164,8 +164,8 @@ func TestAConnectionOfTheHostWithTheMostIsClosed(t *testing.T) {
 		return c, l.add(c, host)
 	}
 	add("api server", 1)
-	first, _ := add("stranger", 2)
-	add("stranger", 3)
+	first, _ := add("untrusted", 2)
+	add("untrusted", 3)
 	_, victim := add("other", 4)
 	require.Same(t, first, victim)
 	l.remove(first)

@@ -50,15 +50,15 @@ func (q *queue) next() {
 func TestHostsTakeTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q := newQueue(t)
-		apiServer, stranger := &host{name: "API server"}, &host{name: "stranger"}
-		for _, h := range []*host{stranger, stranger, stranger, apiServer, apiServer} {
+		apiServer, untrusted := &host{name: "API server"}, &host{name: "untrusted"}
+		for _, h := range []*host{untrusted, untrusted, untrusted, apiServer, apiServer} {
 			q.wait(t.Context(), h)
 		}
 		require.Empty(t, q.order)
 		for range 5 {
 			q.next()
 		}
-		require.Equal(t, []string{"stranger", "API server", "stranger", "API server", "stranger"}, q.order)
+		require.Equal(t, []string{"untrusted", "API server", "untrusted", "API server", "untrusted"}, q.order)
 		q.next()
 		require.Equal(t, 1, q.left())
 	})

@@ -23,7 +23,7 @@ func (s Sample) Quantile(q float64) float64 {
 	return sorted[below] + (place-float64(below))*(sorted[below+1]-sorted[below])
 }
 
-// Median returns the median.
+// Median returns the 0.5-quantile.
 func (s Sample) Median() float64 { return s.Quantile(0.5) }
 
 // Over returns the ratio to another sample of the same run, round by round if both have
@@ -40,7 +40,7 @@ func (s Sample) Over(control Sample) Sample {
 	return ratios
 }
 
-// Minus returns the difference to another sample of the same rounds.
+// Minus returns the difference to another sample, which must have as many rounds.
 func (s Sample) Minus(other Sample) Sample {
 	differences := make(Sample, len(s))
 	for i := range s {

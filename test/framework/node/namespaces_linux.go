@@ -14,7 +14,7 @@ import (
 // environment is the variable that carries the settings into the namespaces.
 const environment = "ISOLATE_NODE"
 
-// settings are what [Run] passes on to the program in the namespaces.
+// settings are what [Run] passes to the program in the Linux namespaces.
 type settings struct {
 	// Dir is the folder for everything that the cluster writes.
 	Dir   string
@@ -37,8 +37,8 @@ func read() (s settings, err error) {
 	return s, nil
 }
 
-// Run runs this program once more, with the same arguments, in namespaces of its own,
-// and returns its exit code when everything in them has ended. If the context is done,
+// Run runs this program once more, with the same arguments, in Linux namespaces of its own
+// (network, mounts, processes), and returns its exit code when everything in them has ended. If the context is done,
 // it ends everything. The program there has the files from descriptor 3 on; Run closes
 // them here.
 func Run(ctx context.Context, built Built, files ...*os.File) (code int, err error) {
@@ -65,7 +65,7 @@ func Run(ctx context.Context, built Built, files ...*os.File) (code int, err err
 		Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 		Pdeathsig:  syscall.SIGKILL,
 	}
-	// The kernel sends that signal when the thread that started the child ends.
+	// The kernel sends that signal when the thread that started the child ends, so keep it.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err = cmd.Start()
@@ -91,8 +91,8 @@ func Run(ctx context.Context, built Built, files ...*os.File) (code int, err err
 // folders where the node's programs write whatever their flags say, and a network device
 // with the node's address.
 func prepare(ctx context.Context) error {
-	// Mounts that containerd makes must reach the kubelet's containers, and none of
-	// this the machine's own namespace.
+	// Mounts that containerd makes must propagate to the kubelet's containers, and none of
+	// them to the machine's own namespace.
 	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
 		return fmt.Errorf("detaching the mounts: %w", err)
 	}

@@ -30,13 +30,13 @@ import (
 // budget is the budget of a namespace, as shipped.
 const budget = 50
 
-// stranger sends reviews to a webhook without an API server.
-type stranger struct {
+// forger sends reviews to a webhook without an API server.
+type forger struct {
 	client *http.Client
 	url    string
 }
 
-func newStranger(t *testing.T, p *program) *stranger {
+func newForger(t *testing.T, p *program) *forger {
 	t.Helper()
 	trusted := x509.NewCertPool()
 	certificate, err := x509.ParseCertificate(p.certificate.Certificate[0])
@@ -44,11 +44,11 @@ func newStranger(t *testing.T, p *program) *stranger {
 	trusted.AddCert(certificate)
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS13}}}
 	t.Cleanup(client.CloseIdleConnections)
-	return &stranger{client, p.url + webhook.Path}
+	return &forger{client, p.url + webhook.Path}
 }
 
 // forge sends a review of the quarantine of a pod, and reports whether it was admitted.
-func (s *stranger) forge(ctx context.Context, pod *corev1.Pod) (admitted bool, err error) {
+func (s *forger) forge(ctx context.Context, pod *corev1.Pod) (admitted bool, err error) {
 	triggered := pod.DeepCopy()
 	gen.Annotation(quarantine.TriggerKey, quarantine.True)(triggered)
 	body, err := json.Marshal(admissionv1.AdmissionReview{Request: &admissionv1.AdmissionRequest{
@@ -86,7 +86,7 @@ func TestForgedReviewsUseUpNoBudget(t *testing.T) {
 	p := newProgram()
 	startReadyWebhook(t, p)
 	pod := create(t, namespace, "web")
-	s := newStranger(t, p)
+	s := newForger(t, p)
 	for i := range budget {
 		admitted, err := s.forge(t.Context(), invented(namespace, i))
 		require.NoError(t, err)
@@ -101,12 +101,12 @@ func TestAForgedFloodUsesUpNoBudget(t *testing.T) {
 	namespace := newNamespace(t)
 	p := newProgram()
 	startReadyWebhook(t, p)
-	s := newStranger(t, p)
+	s := newForger(t, p)
 	ctx, stop := context.WithCancel(t.Context())
 	var forged atomic.Int64
-	var strangers sync.WaitGroup
+	var forgers sync.WaitGroup
 	for range 4 {
-		strangers.Go(func() {
+		forgers.Go(func() {
 			for ctx.Err() == nil {
 				if _, err := s.forge(ctx, invented(namespace, int(forged.Add(1)))); err != nil && ctx.Err() == nil {
 					t.Errorf("sending a forged review: %v", err)
@@ -120,7 +120,7 @@ func TestAForgedFloodUsesUpNoBudget(t *testing.T) {
 		quarantineFor(t, create(t, namespace, "web-"+strconv.Itoa(i)), "1h")
 	}
 	stop()
-	strangers.Wait()
+	forgers.Wait()
 	t.Logf("%d forged reviews, %d quarantines", forged.Load(), budget)
 }
 

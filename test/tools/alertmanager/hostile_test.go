@@ -128,7 +128,7 @@ func (e *endless) Read(p []byte) (int, error) {
 	return copy(p, e.text), nil
 }
 
-// Strangers open many connections, and send nothing, half a request or an endless one.
+// Untrusted clients open many connections, and send nothing, half a request or an endless one.
 // Alertmanager's request is answered meanwhile.
 func TestManyConnectionsDoNotKeepAlertmanagerOut(t *testing.T) {
 	t.Parallel()

@@ -24,7 +24,7 @@ import (
 	"isolate.example.io/quarantine"
 )
 
-// Values of the column STATE for pods that have just left the quarantine.
+// Values of the column STATE for pods that are no longer quarantined.
 const (
 	stateReleased pods.State = "Released"
 	stateDeleted  pods.State = "Deleted"
@@ -170,7 +170,7 @@ func (o *listOptions) follow(ctx context.Context, printer printers.ResourcePrint
 			return err
 		}
 	}
-	return nil // Interrupted, as every watch is in the end.
+	return nil // The context was canceled.
 }
 
 func (o *listOptions) printEvent(ctx context.Context, printer printers.ResourcePrinter, event watch.Event, out io.Writer) error {
@@ -187,10 +187,10 @@ func (o *listOptions) printEvent(ctx context.Context, printer printers.ResourceP
 	}
 	view := o.cluster.Views().Of(ctx, pod)
 	if event.Type == watch.Deleted {
-		// For this watch, a pod that loses the label is deleted.
+		// This watch selects by label, so it reports a released pod as deleted too.
 		view.State = stateDeleted
-		now, err := o.cluster.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
-		if err == nil && now.UID == pod.UID && now.DeletionTimestamp == nil {
+		live, err := o.cluster.Client.CoreV1().Pods(pod.Namespace).Get(ctx, pod.Name, metav1.GetOptions{})
+		if err == nil && live.UID == pod.UID && live.DeletionTimestamp == nil {
 			view.State = stateReleased
 		}
 	}

@@ -25,8 +25,8 @@ const (
 	// largeReview is the largest body that the webhook reads.
 	largeReview = 7 << 20
 
-	// reopenAfter is how long a stranger waits before it replaces a connection that was
-	// closed. Without a pause, handshakes would take all CPU of a machine that strangers,
+	// reopenAfter is how long an untrusted client waits before it replaces a connection that was
+	// closed. Without a pause, handshakes would take all CPU of a machine that untrusted clients,
 	// webhook and API server share.
 	reopenAfter = 10 * time.Second
 
@@ -34,32 +34,32 @@ const (
 	trickle = time.Second
 )
 
-// strangers hold connections to the webhook's port. They are a process of their own: the
+// untrusted are clients that hold connections to the webhook's port. They are a process of their own: the
 // bench's forwards the API server's connections and measures.
-type strangers struct {
+type untrusted struct {
 	from    net.Addr
 	address string
 	opened  atomic.Int64
 }
 
-// Loopback addresses from which strangers connect. The webhook takes them for hosts.
+// Loopback addresses from which untrusted clients connect. The webhook takes them for hosts.
 const (
 	apiServerHost = "127.0.0.1"
 	anotherHost   = "127.0.0.2"
 )
 
-// crowd is how many strangers of each kind there are.
+// crowd is how many untrusted clients of each kind there are.
 type crowd struct{ slow, large, garbage int }
 
-// startStrangers makes a crowd on a host hold connections to a port until the process is
-// stopped. On a cluster, strangers have CPUs of their own. Here they have a low priority, so
+// startUntrusted makes a crowd on a host hold connections to a port until the process is
+// stopped. On a cluster, untrusted clients have CPUs of their own. Here they have a low priority, so
 // that they take less from those whom they attack.
-func (b *bench) startStrangers(c *cluster, port int, who crowd, host string) (*controlplane.Process, error) {
+func (b *bench) startUntrusted(c *cluster, port int, who crowd, host string) (*controlplane.Process, error) {
 	executable, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	p, err := controlplane.StartProcess(c.dir, "strangers", "nice", "-n19", executable, "strangers", host,
+	p, err := controlplane.StartProcess(c.dir, "untrusted", "nice", "-n19", executable, "untrusted", host,
 		net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), strconv.Itoa(who.slow), strconv.Itoa(who.large), strconv.Itoa(who.garbage))
 	if err == nil {
 		b.cleanups = append(b.cleanups, p.Kill)
@@ -67,7 +67,7 @@ func (b *bench) startStrangers(c *cluster, port int, who crowd, host string) (*c
 	return p, err
 }
 
-// openedBy returns how many connections stopped strangers had opened.
+// openedBy returns how many connections stopped untrusted clients had opened.
 func openedBy(p *controlplane.Process) (float64, error) {
 	data, err := os.ReadFile(p.Log)
 	if err != nil {
@@ -77,16 +77,16 @@ func openedBy(p *controlplane.Process) (float64, error) {
 	return strconv.ParseFloat(lines[len(lines)-1], 64)
 }
 
-// strangersMain holds connections until SIGTERM, and prints how many it has opened. Its
+// untrustedMain holds connections until SIGTERM, and prints how many it has opened. Its
 // arguments are the IP address to connect from, the address to connect to, and the numbers of
 // slow, large and garbage connections.
-func strangersMain(args []string) error {
+func untrustedMain(args []string) error {
 	if len(args) != 5 {
-		return fmt.Errorf("strangers take two addresses and three numbers, not %q", args)
+		return fmt.Errorf("untrusted clients take two addresses and three numbers, not %q", args)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
-	s := &strangers{from: &net.TCPAddr{IP: net.ParseIP(args[0])}, address: args[1]}
+	s := &untrusted{from: &net.TCPAddr{IP: net.ParseIP(args[0])}, address: args[1]}
 	large := append([]byte(head(largeReview)), bytes.Repeat([]byte{' '}, largeReview)...)
 	var running sync.WaitGroup
 	for i, say := range []func(context.Context, net.Conn){
@@ -108,7 +108,7 @@ func strangersMain(args []string) error {
 }
 
 // hold keeps a connection, and replaces it when it is closed.
-func (s *strangers) hold(ctx context.Context, talk func(context.Context, net.Conn)) {
+func (s *untrusted) hold(ctx context.Context, talk func(context.Context, net.Conn)) {
 	pauseFor(ctx, rand.N(reopenAfter)) // Not all at once.
 	for ctx.Err() == nil {
 		s.connect(ctx, talk)
@@ -116,7 +116,7 @@ func (s *strangers) hold(ctx context.Context, talk func(context.Context, net.Con
 	}
 }
 
-func (s *strangers) connect(ctx context.Context, talk func(context.Context, net.Conn)) {
+func (s *untrusted) connect(ctx context.Context, talk func(context.Context, net.Conn)) {
 	dialer := tls.Dialer{NetDialer: &net.Dialer{LocalAddr: s.from}, Config: &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS13}}
 	c, err := dialer.DialContext(ctx, "tcp", s.address)
 	if err != nil {
