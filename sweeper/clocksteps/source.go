@@ -38,6 +38,9 @@ type Source struct {
 	once   sync.Once
 	mu     sync.Mutex
 	queues []workqueue.TypedRateLimitingInterface[reconcile.Request]
+	// seen is how far the local clock and the earlier of both had been set at the last
+	// comparison.
+	seen [2]time.Duration
 }
 
 // New returns a source that enqueues the objects that list returns.
@@ -78,6 +81,27 @@ func (s *Source) run(ctx context.Context) {
 	}
 }
 
+// Sleep returns how long a controller may sleep that has judged an object at this time and
+// would sleep for wait. If the clock was set since the last comparison, that is no longer than
+// until the next one: set right before that, the clock would show no step, and an object that
+// was judged while it was a day behind would sleep for a day.
+func (s *Source) Sleep(now time.Time, wait time.Duration) time.Duration {
+	offset := s.offset(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, seen := range s.seen {
+		if (offset - seen).Abs() <= clocks.Tolerance {
+			return wait
+		}
+	}
+	return min(wait, stepInterval)
+}
+
+// offset returns how far a clock that shows this time was set since the beginning.
+func (s *Source) offset(now time.Time) time.Duration {
+	return now.Sub(s.base) - s.elapsed.Since(s.start)
+}
+
 // check enqueues all objects if the clocks were set since it last did so. Small steps add
 // up.
 func (s *Source) check(ctx context.Context) error {
@@ -85,7 +109,11 @@ func (s *Source) check(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the API server's time: %w", err)
 	}
-	step := now.Sub(s.base) - s.elapsed.Since(s.start) - s.handled
+	reached := s.offset(now)
+	s.mu.Lock()
+	s.seen = [...]time.Duration{s.offset(s.local.Now()), reached}
+	s.mu.Unlock()
+	step := reached - s.handled
 	if step.Abs() <= clocks.Tolerance {
 		return nil
 	}

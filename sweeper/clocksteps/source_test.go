@@ -89,6 +89,33 @@ func TestCorrectingALocalClockThatWasBehindEnqueuesAllObjects(t *testing.T) {
 	require.True(t, enqueues(t, w, func(w *world) { w.local.SetTime(w.server) }))
 }
 
+// A clock that is set right before the next comparison leaves no step to notice.
+func TestAnObjectThatWasJudgedByAClockThatIsSetSleepsNoLongerThanUntilTheNextComparison(t *testing.T) {
+	const day = 24 * time.Hour
+	w := newWorld(t)
+	s := New(w.clocks, w.local, w.elapsed, func(context.Context) ([]types.NamespacedName, error) { return nil, nil })
+	sleep := func(wait time.Duration) time.Duration { return s.Sleep(w.local.Now(), wait) }
+	require.Equal(t, day, sleep(day))
+	w.pass(time.Minute)
+	require.Equal(t, day, sleep(day))
+	w.local.SetTime(w.local.Now().Add(-day))
+	require.Equal(t, stepInterval, sleep(day))
+	require.Equal(t, time.Second, sleep(time.Second))
+	require.NoError(t, s.check(t.Context())) // It enqueues all objects, and will again when the clock is set back.
+	require.Equal(t, day, sleep(day))
+	w.local.SetTime(w.local.Now().Add(day))
+	require.Equal(t, stepInterval, sleep(day))
+	require.NoError(t, s.check(t.Context()))
+	require.Equal(t, day, sleep(day))
+
+	w.server = w.server.Add(-time.Hour) // It stays behind.
+	require.Equal(t, stepInterval, s.Sleep(w.server, day))
+	w.pass(stepInterval)
+	require.NoError(t, s.check(t.Context()))
+	require.Equal(t, day, s.Sleep(w.server, day))
+	require.Equal(t, day, sleep(day))
+}
+
 // enqueues reports whether the tick after the clocks were set enqueues the objects, in
 // every controller, and the tick after that does not.
 func enqueues(t *testing.T, w *world, set func(*world)) bool {

@@ -13,10 +13,10 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"isolate.example.io/clocks"
 	"isolate.example.io/quarantine"
+	"isolate.example.io/sweeper/clocksteps"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/quarantinedpods"
@@ -56,6 +56,7 @@ type controller struct {
 	pods      corev1client.PodsGetter
 	local     clock.PassiveClock
 	clocks    *clocks.Clocks
+	steps     *clocksteps.Source
 	deletions *deletions.Tracker
 	events    events.Publisher
 	metrics   *metrics
@@ -72,7 +73,7 @@ type Options struct {
 
 	Local     clock.PassiveClock
 	Clocks    *clocks.Clocks
-	Steps     source.Source
+	Steps     *clocksteps.Source
 	Deletions *deletions.Tracker
 	Events    events.Publisher
 	Metrics   prometheus.Registerer
@@ -91,7 +92,7 @@ func newController(cache client.Reader, options Options) (*controller, error) {
 	metrics, err := newMetrics(options.Metrics)
 	return &controller{
 		cache: cache, live: options.Client.Live, pods: options.Client.Pods,
-		local: options.Local, clocks: options.Clocks,
+		local: options.Local, clocks: options.Clocks, steps: options.Steps,
 		deletions: options.Deletions, events: options.Events, metrics: metrics,
 	}, err
 }
@@ -135,11 +136,11 @@ func (c *controller) check(ctx context.Context, pod *metav1.PartialObjectMetadat
 			return &status, 0, nil
 		}
 		c.decisions.write(ctx, pod, status, logServerLate)
-		return nil, status.ExpiresAt.Sub(now), nil
+		return nil, c.steps.Sleep(now, status.ExpiresAt.Sub(now)), nil
 	}
 	c.decisions.verdict(ctx, pod, verdict, status)
 	if verdict == quarantine.VerdictWaiting {
-		return nil, status.ExpiresAt.Sub(now), nil
+		return nil, c.steps.Sleep(now, status.ExpiresAt.Sub(now)), nil
 	}
 	return nil, 0, nil
 }
