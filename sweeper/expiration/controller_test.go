@@ -55,6 +55,18 @@ func TestReconcile(t *testing.T) {
 	}
 }
 
+// Its clock may be right again before the clocks are compared.
+func TestAPodThatIsCheckedByAClockThatWasSetIsCheckedAgainSoon(t *testing.T) {
+	c := newCluster(gen.Pod())
+	c.local.SetTime(gen.Noon.Add(-time.Hour))
+	c.server = gen.Noon.Add(-time.Hour)
+	controller := c.newController(t)
+	c.local.SetTime(gen.Noon.Add(-25 * time.Hour))
+	result, err := controller.Reconcile(t.Context(), gen.Request)
+	require.NoError(t, err)
+	require.Equal(t, reconcile.Result{RequeueAfter: 10 * time.Second}, result)
+}
+
 func TestNothingIsDeletedWithoutTheServersTime(t *testing.T) {
 	c := newCluster(gen.Pod())
 	c.noDate = true
