@@ -3,6 +3,7 @@ package clocksteps
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,20 +82,30 @@ func (s *Source) run(ctx context.Context) {
 	}
 }
 
-// Sleep returns how long a controller may sleep that has judged an object at this time and
-// would sleep for wait. If the clock was set since the last comparison, that is no longer than
-// until the next one: set right before that, the clock would show no step, and an object that
-// was judged while it was a day behind would sleep for a day.
-func (s *Source) Sleep(now time.Time, wait time.Duration) time.Duration {
-	offset := s.offset(now)
+// Reconciler returns a reconciler that calls next. If a clock was set since the last
+// comparison, the object is reconciled again no later than at the next one: set back right
+// before that, the clock would show no step, and an object that was judged while it was a day
+// behind would sleep for a day.
+func (s *Source) Reconciler(next reconcile.Reconciler) reconcile.Reconciler {
+	return reconcile.Func(func(ctx context.Context, request reconcile.Request) (reconcile.Result, error) {
+		before := s.local.Now()
+		result, err := next.Reconcile(ctx, request)
+		if result.RequeueAfter > stepInterval && s.wasSet(before, s.local.Now(), s.clocks.Now()) {
+			result.RequeueAfter = stepInterval
+		}
+		return result, err
+	})
+}
+
+// wasSet reports whether a clock that showed one of these times was set since the last
+// comparison.
+func (s *Source) wasSet(times ...time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, seen := range s.seen {
-		if (offset - seen).Abs() <= clocks.Tolerance {
-			return wait
-		}
-	}
-	return min(wait, stepInterval)
+	return slices.ContainsFunc(times, func(now time.Time) bool {
+		offset := s.offset(now)
+		return !slices.ContainsFunc(s.seen[:], func(seen time.Duration) bool { return (offset - seen).Abs() <= clocks.Tolerance })
+	})
 }
 
 // offset returns how far a clock that shows this time was set since the beginning.

@@ -27,6 +27,7 @@ type world struct {
 	local   *clocktesting.FakePassiveClock
 	server  time.Time
 	clocks  *clocks.Clocks
+	ask     func(context.Context) error
 }
 
 func newWorld(t *testing.T) *world {
@@ -34,14 +35,15 @@ func newWorld(t *testing.T) *world {
 	w := &world{elapsed: clocktesting.NewFakeClock(time.Unix(0, 0)), local: clocktesting.NewFakePassiveClock(noon), server: noon}
 	serverTime := clocks.NewServerTime(w.elapsed)
 	transport := serverTime.Wrap(w)
-	var err error
-	w.clocks, err = clocks.New(w.local, serverTime, func(ctx context.Context) error {
+	w.ask = func(ctx context.Context) error {
 		response, err := transport.RoundTrip(httptest.NewRequestWithContext(ctx, http.MethodGet, "/version", nil))
 		if err != nil {
 			return err
 		}
 		return response.Body.Close()
-	}, prometheus.NewRegistry())
+	}
+	var err error
+	w.clocks, err = clocks.New(w.local, serverTime, w.ask, prometheus.NewRegistry())
 	require.NoError(t, err)
 	return w
 }
@@ -90,30 +92,46 @@ func TestCorrectingALocalClockThatWasBehindEnqueuesAllObjects(t *testing.T) {
 }
 
 // A clock that is set right before the next comparison leaves no step to notice.
-func TestAnObjectThatWasJudgedByAClockThatIsSetSleepsNoLongerThanUntilTheNextComparison(t *testing.T) {
+func TestAnObjectThatIsJudgedByAClockThatWasSetIsJudgedAgainAtTheNextComparison(t *testing.T) {
 	const day = 24 * time.Hour
 	w := newWorld(t)
 	s := New(w.clocks, w.local, w.elapsed, func(context.Context) ([]types.NamespacedName, error) { return nil, nil })
-	sleep := func(wait time.Duration) time.Duration { return s.Sleep(w.local.Now(), wait) }
-	require.Equal(t, day, sleep(day))
+	after := func(wait time.Duration, set func()) time.Duration {
+		result, err := s.Reconciler(reconcile.Func(func(context.Context, reconcile.Request) (reconcile.Result, error) {
+			set()
+			return reconcile.Result{RequeueAfter: wait}, nil
+		})).Reconcile(t.Context(), reconcile.Request{})
+		require.NoError(t, err)
+		return result.RequeueAfter
+	}
+	nothing := func() {}
+	setLocal := func(ahead time.Duration) func() { return func() { w.local.SetTime(w.local.Now().Add(ahead)) } }
+	compare := func() {
+		w.pass(stepInterval)
+		require.NoError(t, s.check(t.Context()))
+	}
+	require.Equal(t, day, after(day, nothing))
 	w.pass(time.Minute)
-	require.Equal(t, day, sleep(day))
-	w.local.SetTime(w.local.Now().Add(-day))
-	require.Equal(t, stepInterval, sleep(day))
-	require.Equal(t, time.Second, sleep(time.Second))
-	require.NoError(t, s.check(t.Context())) // It enqueues all objects, and will again when the clock is set back.
-	require.Equal(t, day, sleep(day))
-	w.local.SetTime(w.local.Now().Add(day))
-	require.Equal(t, stepInterval, sleep(day))
-	require.NoError(t, s.check(t.Context()))
-	require.Equal(t, day, sleep(day))
+	require.Equal(t, day, after(day, nothing))
 
-	w.server = w.server.Add(-time.Hour) // It stays behind.
-	require.Equal(t, stepInterval, s.Sleep(w.server, day))
-	w.pass(stepInterval)
-	require.NoError(t, s.check(t.Context()))
-	require.Equal(t, day, s.Sleep(w.server, day))
-	require.Equal(t, day, sleep(day))
+	require.Equal(t, stepInterval, after(day, setLocal(-day)), "after the pod was judged")
+	require.Equal(t, stepInterval, after(day, nothing))
+	require.Equal(t, time.Second, after(time.Second, nothing))
+	require.Zero(t, after(0, nothing))
+	compare() // It enqueues all objects, and will again when the clock is set back.
+	require.Equal(t, day, after(day, nothing))
+	require.Equal(t, stepInterval, after(day, setLocal(day)))
+	require.Equal(t, stepInterval, after(day, nothing))
+	compare()
+	require.Equal(t, day, after(day, nothing))
+	require.Equal(t, stepInterval, after(day, setLocal(-day)), "before the pod was judged")
+	setLocal(day)()
+
+	w.server = w.server.Add(-time.Hour)
+	ask := func() { require.NoError(t, w.ask(t.Context())) }
+	require.Equal(t, stepInterval, after(day, ask))
+	compare()
+	require.Equal(t, day, after(day, ask))
 }
 
 // enqueues reports whether the tick after the clocks were set enqueues the objects, in

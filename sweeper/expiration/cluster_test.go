@@ -18,7 +18,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"isolate.example.io/clocks"
-	"isolate.example.io/sweeper/clocksteps"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/internal/gen"
@@ -121,7 +120,6 @@ func (c *cluster) newController(t *testing.T) *controller {
 	require.NoError(t, err)
 	controller, err := newController(c, Options{
 		Client: deletions.Client{Pods: c, Live: c}, Local: c.local, Clocks: both,
-		Steps:     clocksteps.New(both, c.local, clocktesting.NewFakeClock(gen.Noon), nil),
 		Deletions: deletions.NewTracker(), Events: c, Metrics: registry,
 	})
 	require.NoError(t, err)

@@ -56,7 +56,6 @@ type controller struct {
 	pods      corev1client.PodsGetter
 	local     clock.PassiveClock
 	clocks    *clocks.Clocks
-	steps     *clocksteps.Source
 	deletions *deletions.Tracker
 	events    events.Publisher
 	metrics   *metrics
@@ -85,14 +84,14 @@ func Add(mgr manager.Manager, options Options) error {
 	if err != nil {
 		return err
 	}
-	return quarantinedpods.AddController(mgr, "expiration", options.Workers, c, c.decisions.forget, options.Steps)
+	return quarantinedpods.AddController(mgr, "expiration", options.Workers, options.Steps.Reconciler(c), c.decisions.forget, options.Steps)
 }
 
 func newController(cache client.Reader, options Options) (*controller, error) {
 	metrics, err := newMetrics(options.Metrics)
 	return &controller{
 		cache: cache, live: options.Client.Live, pods: options.Client.Pods,
-		local: options.Local, clocks: options.Clocks, steps: options.Steps,
+		local: options.Local, clocks: options.Clocks,
 		deletions: options.Deletions, events: options.Events, metrics: metrics,
 	}, err
 }
@@ -136,11 +135,11 @@ func (c *controller) check(ctx context.Context, pod *metav1.PartialObjectMetadat
 			return &status, 0, nil
 		}
 		c.decisions.write(ctx, pod, status, logServerLate)
-		return nil, c.steps.Sleep(now, status.ExpiresAt.Sub(now)), nil
+		return nil, status.ExpiresAt.Sub(now), nil
 	}
 	c.decisions.verdict(ctx, pod, verdict, status)
 	if verdict == quarantine.VerdictWaiting {
-		return nil, c.steps.Sleep(now, status.ExpiresAt.Sub(now)), nil
+		return nil, status.ExpiresAt.Sub(now), nil
 	}
 	return nil, 0, nil
 }

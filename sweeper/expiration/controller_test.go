@@ -28,7 +28,7 @@ func TestReconcile(t *testing.T) {
 		{"it sleeps for exactly the time that is left", gen.Pod(), -90 * time.Minute, -90 * time.Minute, 0, 90 * time.Minute, []string{logWaiting}},
 		{"it sleeps for a fraction of a second", gen.Pod(), -time.Millisecond, 0, 0, time.Millisecond, []string{logWaiting}},
 		{"it deletes on the second", gen.Pod(), 0, 0, 1, 0, []string{logDeleted}},
-		{"a local clock an hour ahead deletes nothing early, and is soon compared", gen.Pod(), 0, -time.Hour, 0, 10 * time.Second, []string{skewed, logServerLate}},
+		{"a local clock an hour ahead deletes nothing early", gen.Pod(), 0, -time.Hour, 0, time.Hour, []string{skewed, logServerLate}},
 		{"a local clock an hour behind deletes nothing early", gen.Pod(), -time.Hour, 0, 0, time.Hour, []string{logWaiting}},
 		{"a pod that has expired by both clocks is deleted although they differ", gen.Pod(), 2 * time.Hour, time.Hour, 1, 0, []string{skewed, logDeleted}},
 		{"a held pod needs no timer", gen.Pod(gen.Held()), time.Hour, time.Hour, 0, 0, []string{logHeld}},
@@ -53,18 +53,6 @@ func TestReconcile(t *testing.T) {
 			require.Equal(t, test.log, *lines, "the same decision is not logged again")
 		})
 	}
-}
-
-// Its clock may be right again before the clocks are compared.
-func TestAPodThatIsCheckedByAClockThatWasSetIsCheckedAgainSoon(t *testing.T) {
-	c := newCluster(gen.Pod())
-	c.local.SetTime(gen.Noon.Add(-time.Hour))
-	c.server = gen.Noon.Add(-time.Hour)
-	controller := c.newController(t)
-	c.local.SetTime(gen.Noon.Add(-25 * time.Hour))
-	result, err := controller.Reconcile(t.Context(), gen.Request)
-	require.NoError(t, err)
-	require.Equal(t, reconcile.Result{RequeueAfter: 10 * time.Second}, result)
 }
 
 func TestNothingIsDeletedWithoutTheServersTime(t *testing.T) {

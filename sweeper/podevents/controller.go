@@ -13,9 +13,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/sweeper/clocksteps"
 	"isolate.example.io/sweeper/deletions"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/quarantinedpods"
@@ -57,7 +57,7 @@ type Options struct {
 	Selectors Selectors
 	Clock     clock.PassiveClock
 	Elapsed   clock.Clock
-	Steps     source.Source
+	Steps     *clocksteps.Source
 	Deletions *deletions.Tracker
 	Events    events.Publisher
 	Metrics   prometheus.Registerer
@@ -72,7 +72,7 @@ func Add(mgr manager.Manager, options Options) error {
 	c := &controller{cache: mgr.GetCache(), selectors: options.Selectors, clock: options.Clock, events: options.Events}
 	return errors.Join(
 		mgr.Add(releases),
-		quarantinedpods.AddController(mgr, "podevents", 1, c, releases.gone, options.Steps),
+		quarantinedpods.AddController(mgr, "podevents", 1, options.Steps.Reconciler(c), releases.gone, options.Steps),
 	)
 }
 

@@ -14,9 +14,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
-	"sigs.k8s.io/controller-runtime/pkg/source"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/sweeper/clocksteps"
 	"isolate.example.io/sweeper/events"
 	"isolate.example.io/sweeper/quarantinedpods"
 )
@@ -86,7 +86,7 @@ type Options struct {
 
 	Selectors Selectors
 	Clock     clock.PassiveClock
-	Steps     source.Source
+	Steps     *clocksteps.Source
 	Events    events.Publisher
 	Metrics   prometheus.Registerer
 }
@@ -100,7 +100,7 @@ func Add(mgr manager.Manager, options Options) error {
 	c := &controller{cache: mgr.GetCache(), live: mgr.GetAPIReader(), selectors: options.Selectors,
 		clock: options.Clock, events: options.Events, timeout: options.Timeout, metrics: metrics,
 		progress: map[types.NamespacedName]progress{}}
-	return quarantinedpods.AddController(mgr, "replacement", 1, c,
+	return quarantinedpods.AddController(mgr, "replacement", 1, options.Steps.Reconciler(c),
 		func(pod *metav1.PartialObjectMetadata) { c.forget(client.ObjectKeyFromObject(pod)) }, options.Steps)
 }
 

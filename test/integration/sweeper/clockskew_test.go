@@ -6,8 +6,10 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/labels"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 
+	"isolate.example.io/quarantine"
 	"isolate.example.io/test/gen"
 )
 
@@ -87,4 +89,27 @@ func TestLocalClockStepsWhilePodWaits(t *testing.T) {
 			require.Empty(t, sweeper.network.codes("web"))
 		})
 	}
+}
+
+// Nothing compares the clocks while the local clock is behind. Every controller judged a pod by
+// it and would sleep for as long.
+func TestAPodThatWasJudgedByAWrongClockIsSoonJudgedAgain(t *testing.T) {
+	const ofReplicaSet = `{"ownerReferences":[{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"web","uid":"set-1","controller":true}]}`
+	selector, err := labels.ParseToRequirements("app=web")
+	require.NoError(t, err)
+	namespace := newNamespace(t)
+	sweeper := start(t, namespace)
+	sweeper.selectors.Set(namespace, &quarantine.SelectingObject{
+		Kind: quarantine.KindReplicaSet, Name: "web", UID: "set-1", Requirements: selector, Desired: 1,
+	})
+	sweeper.local.Set(-long)
+	expired := create(t, namespace, "expired", gen.Expires(time.Now().Add(-time.Second)))
+	expiring := create(t, namespace, "expiring", quarantinedFor(2*long), gen.Expires(time.Now().Add(2*time.Minute)))
+	unreplaced := create(t, namespace, "unreplaced", gen.Annotation(quarantine.RecordKey, ofReplicaSet), quarantinedFor(5*time.Minute), gen.Expires(time.Now().Add(long)))
+	waitReconciled(t, namespace)
+	waitEvents(t, unreplaced, "Quarantined")
+	sweeper.local.Set(0)
+	waitGone(t, expired)
+	waitEvents(t, expiring, "ExpiresSoon")
+	waitEvents(t, unreplaced, "Quarantined", "ReplacementMissing")
 }

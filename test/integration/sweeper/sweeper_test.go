@@ -32,6 +32,8 @@ type running struct {
 	ticker  *faketime.Ticker
 	metrics *prometheus.Registry
 
+	selectors *selectors.Index
+
 	withoutWait bool
 
 	elected <-chan struct{}
@@ -48,7 +50,10 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 		local:   &faketime.Clock{},
 		ticker:  &faketime.Ticker{Ticks: make(chan time.Time)},
 		metrics: prometheus.NewRegistry(),
-		ended:   make(chan struct{}),
+
+		selectors: selectors.NewIndex(),
+
+		ended: make(chan struct{}),
 	}
 	options := manager.Options{
 		Cache:      quarantinedpods.CacheOptions(),
@@ -70,7 +75,7 @@ func start(t *testing.T, namespace string, prepare ...func(*running, *manager.Op
 		Workers:            options.Controller.MaxConcurrentReconciles,
 		ReplacementTimeout: time.Minute,
 		ServerTime:         serverTime,
-		Selectors:          selectors.NewIndex(),
+		Selectors:          r.selectors,
 		Local:              r.local,
 		Elapsed:            r.ticker,
 		Metrics:            r.metrics,
