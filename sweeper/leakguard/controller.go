@@ -31,6 +31,9 @@ const (
 	// webhookLag is how long the webhook's index may lag behind this one. After that an
 	// event reports the leak.
 	webhookLag = 5 * time.Second
+
+	// maxRecheckWait is the longest time between two rechecks that the webhook did not see.
+	maxRecheckWait = 30 * time.Second
 )
 
 // Selectors knows what selects a pod.
@@ -112,7 +115,24 @@ func (c *controller) Reconcile(ctx context.Context, request reconcile.Request) (
 		c.metrics.detached(request.NamespacedName)
 		return reconcile.Result{}, nil
 	}
-	return reconcile.Result{}, c.detach(ctx, pod, selecting)
+	now := c.clock.Now()
+	since := c.metrics.leaks(request.NamespacedName, now)
+	if wait := untilRecheck(pod, since, now); wait > 0 {
+		return reconcile.Result{RequeueAfter: wait}, nil
+	}
+	return reconcile.Result{}, c.detach(ctx, pod, selecting, since)
+}
+
+// untilRecheck returns how long to wait until the next recheck of a pod that has leaked since
+// a time: longer and longer. A recheck that is still on the pod was not seen by the webhook,
+// whose configuration somebody has deleted, for example. It changed the pod, so the pod is
+// reconciled at once, whatever the backoff, and without a wait that would never end.
+func untilRecheck(pod *metav1.PartialObjectMetadata, since, now time.Time) time.Duration {
+	at, err := time.Parse(time.RFC3339Nano, pod.Annotations[quarantine.RecheckKey])
+	if err != nil || at.After(now) {
+		return 0
+	}
+	return min(max(at.Sub(since), webhookLag), maxRecheckWait) - now.Sub(at)
 }
 
 // forget is called for a pod that is no longer quarantined.
@@ -123,9 +143,8 @@ func (c *controller) forget(name types.NamespacedName) {
 
 // detach makes the webhook detach the pod from what selects it. It returns an error if
 // something still selects the pod then, so that it is retried.
-func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetadata, selecting []string) error {
+func (c *controller) detach(ctx context.Context, pod *metav1.PartialObjectMetadata, selecting []string, since time.Time) error {
 	name := client.ObjectKeyFromObject(pod)
-	since := c.metrics.leaks(name, c.clock.Now())
 	err := c.recheck(ctx, pod)
 	if apierrors.IsNotFound(err) {
 		c.metrics.detached(name)

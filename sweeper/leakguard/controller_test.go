@@ -3,6 +3,7 @@ package leakguard
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -77,6 +78,31 @@ func TestALeakIsRetriedAndReportedAfterTheLagOfTheWebhook(t *testing.T) {
 	require.Error(t, err)
 	require.Equal(t, []events.Event{leakingEvent(gen.Pod(), "Service/web")}, c.events)
 	require.InDelta(t, 1, testutil.ToFloat64(guard.metrics.total), 0, "it is one leak")
+}
+
+func TestARecheckThatTheWebhookDidNotSeeIsRepeatedLessAndLessOften(t *testing.T) {
+	c := &cluster{patched: gen.Pod(quarantinedAndLabelled)}
+	guard := newController(t, c)
+	for _, step := range []struct {
+		rule        string
+		recheck, at time.Duration // after the leak began
+		wait        time.Duration
+	}{
+		{"the first", 0, 0, 5 * time.Second},
+		{"it has had its time", 0, 5 * time.Second, 0},
+		{"the second", 5 * time.Second, 6 * time.Second, 4 * time.Second},
+		{"the leak is older", 20 * time.Second, 21 * time.Second, 19 * time.Second},
+		{"the leak is old", time.Hour, time.Hour, 30 * time.Second},
+		{"the clock went back", time.Hour, time.Minute, 0},
+	} {
+		t.Run(step.rule, func(t *testing.T) {
+			c.cached = gen.Pod(quarantinedAndLabelled, gen.Annotation(quarantine.RecheckKey, gen.Noon.Add(step.recheck).Format(time.RFC3339Nano)))
+			guard.clock.(*clocktesting.FakePassiveClock).SetTime(gen.Noon.Add(step.at))
+			result, err := guard.Reconcile(t.Context(), gen.Request)
+			require.Equal(t, reconcile.Result{RequeueAfter: step.wait}, result)
+			require.Equal(t, step.wait == 0, err != nil, "it is sent, and the pod is still selected")
+		})
+	}
 }
 
 func TestSelectingAReleasedPodIsNoLeak(t *testing.T) {
