@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
@@ -95,7 +94,6 @@ func Setup(mgr manager.Manager, options Options) (events.Publisher, error) {
 		return nil, err
 	}
 	return recorder, errors.Join(
-		mgr.AddHealthzCheck("ping", healthz.Ping),
 		mgr.Add(recorder),
 		quarantinedpods.AddReadyzCheck(mgr),
 		quarantinedpods.RegisterMetrics(mgr.GetCache(), mgr.Elected(), both, options.Metrics),

@@ -2,16 +2,14 @@ package main
 
 import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
-	"isolate.example.io/cmd/internal/command"
 	"isolate.example.io/sweeper/quarantinedpods"
 )
 
 // leaseName is the lease that the leader holds. Only the leader deletes.
 const leaseName = "isolate-sweeper"
 
-func managerOptions(o *options, process *command.Process) manager.Options {
+func (o *options) managerOptions() manager.Options {
 	// client-go's proportions: a lease of 15 seconds is renewed every 2, within 10.
 	renew, retry := o.leaseDuration*2/3, o.leaseDuration*2/15
 	return manager.Options{
@@ -23,7 +21,5 @@ func managerOptions(o *options, process *command.Process) manager.Options {
 		LeaseDuration:                 &o.leaseDuration,
 		RenewDeadline:                 &renew,
 		RetryPeriod:                   &retry,
-		HealthProbeBindAddress:        process.HealthAddress,
-		Metrics:                       server.Options{BindAddress: process.MetricsAddress},
 	}
 }

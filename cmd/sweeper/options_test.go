@@ -29,14 +29,12 @@ func TestFlagsAreOptional(t *testing.T) {
 		leaseDuration:           15 * time.Second,
 		certificates:            certificates,
 	}, o)
-
-	manager := managerOptions(o, process)
-	require.Equal(t, ":8081", manager.HealthProbeBindAddress)
-	require.Equal(t, ":8080", manager.Metrics.BindAddress)
+	require.Equal(t, ":8081", process.HealthAddress)
+	require.Equal(t, ":8080", process.MetricsAddress)
 }
 
 func TestTheLeaseHasClientGosProportions(t *testing.T) {
-	manager := managerOptions(&options{leaseDuration: 15 * time.Second}, &command.Process{})
+	manager := (&options{leaseDuration: 15 * time.Second}).managerOptions()
 	require.Equal(t, 15*time.Second, *manager.LeaseDuration)
 	require.Equal(t, 10*time.Second, *manager.RenewDeadline)
 	require.Equal(t, 2*time.Second, *manager.RetryPeriod)

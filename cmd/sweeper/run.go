@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/controller-runtime/pkg/client/config"
-	"sigs.k8s.io/controller-runtime/pkg/manager"
 
 	"isolate.example.io/clocks"
 	"isolate.example.io/cmd/internal/command"
@@ -16,15 +14,10 @@ import (
 // Run runs the sweeper until the context ends or the lease is lost. It implements
 // [command.Options].
 func (o *options) Run(ctx context.Context, process *command.Process) error {
-	cfg, err := config.GetConfig()
-	if err != nil {
-		return fmt.Errorf("finding the API server: %w", err)
-	}
 	serverTime := clocks.NewServerTime(clock.RealClock{})
-	cfg.Wrap(serverTime.Wrap)
-	mgr, err := manager.New(cfg, managerOptions(o, process))
+	mgr, err := process.NewManager(o.managerOptions(), serverTime.Wrap)
 	if err != nil {
-		return fmt.Errorf("preparing to run: %w", err)
+		return err
 	}
 	events, err := sweeper.Setup(mgr, sweeper.Options{
 		Workers: o.workers, ReplacementTimeout: o.replacementTimeout, SelectingResources: o.selecting.Resources, ServerTime: serverTime,
