@@ -6,7 +6,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// Refusal is a row of the table of refusals, which docs/reference.md repeats.
+// Refusal is a row of the table of refusals, which docs/reference.md and docs/tools.md repeat.
 type Refusal struct {
 	Reason Reason
 
