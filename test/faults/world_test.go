@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"isolate.example.io/test/faults/network"
 	"isolate.example.io/test/framework/controlplane"
@@ -78,20 +79,17 @@ func newWorld(t *testing.T) *world {
 		_, err = w.isolate.StartSweeper(ctx)
 		require.NoError(t, err)
 	}
-	w.supervisor.Go(func() { w.supervise(ctx) })
+	w.supervise(ctx)
 	return w
 }
 
-// supervise restarts what has ended until the context ends.
+// supervise restarts what has ended until the context ends. A replica of isolate is started when
+// it is ready, for which it needs the API server, so nothing else waits for that.
 func (w *world) supervise(ctx context.Context) {
-	ticker := time.NewTicker(200 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
+	repeat := func(f func()) {
+		w.supervisor.Go(func() { wait.UntilWithContext(ctx, func(context.Context) { f() }, 200*time.Millisecond) })
+	}
+	repeat(func() {
 		for _, program := range []string{"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok"} {
 			select {
 			case <-w.Process(program).Done():
@@ -99,13 +97,17 @@ func (w *world) supervise(ctx context.Context) {
 			default:
 			}
 		}
+	})
+	repeat(func() {
 		if len(w.replicas("webhook")) < replicas {
 			_, _ = w.isolate.StartWebhook(ctx)
 		}
+	})
+	repeat(func() {
 		if len(w.replicas("sweeper")) < replicas {
 			_, _ = w.isolate.StartSweeper(ctx)
 		}
-	}
+	})
 }
 
 // close stops everything.
