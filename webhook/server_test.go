@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -43,10 +44,32 @@ func TestTheGracePeriodIsLongerThanTheDrain(t *testing.T) {
 }
 
 func TestAClientWithoutACertificateIsRefusedIfCAsAreConfigured(t *testing.T) {
+	client, url := startServer(t, x509.NewCertPool())
+	_, err := send(t, client, url)
+	require.ErrorContains(t, err, "certificate required")
+}
+
+// Tickets would cost CPU for each connection of an untrusted client.
+func TestNoSessionIsResumed(t *testing.T) {
+	client, url := startServer(t, nil)
+	transport := client.Transport.(*http.Transport)
+	transport.DisableKeepAlives = true
+	transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+	for range 2 {
+		resumed, err := send(t, client, url)
+		require.NoError(t, err)
+		require.False(t, resumed)
+	}
+}
+
+// startServer runs a server until the test ends, and returns a client that trusts it and the
+// address of its reviews.
+func startServer(t *testing.T, clientCAs *x509.CertPool) (client *http.Client, url string) {
+	t.Helper()
 	example := httptest.NewTLSServer(nil)
-	defer example.Close()
+	t.Cleanup(example.Close)
 	server, err := NewServer(ServerOptions{
-		Address: "127.0.0.1:0", ClientCAs: x509.NewCertPool(), Reviews: http.NotFoundHandler(), Drain: NewDrain(time.Second, clock.RealClock{}),
+		Address: "127.0.0.1:0", ClientCAs: clientCAs, Reviews: http.NotFoundHandler(), Drain: NewDrain(time.Second, clock.RealClock{}),
 		GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &example.TLS.Certificates[0], nil },
 	})
 	require.NoError(t, err)
@@ -57,11 +80,19 @@ func TestAClientWithoutACertificateIsRefusedIfCAsAreConfigured(t *testing.T) {
 		end()
 		require.NoError(t, <-ended)
 	})
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+server.Listener.Addr().String()+Path, http.NoBody)
+	return example.Client(), "https://" + server.Listener.Addr().String() + Path
+}
+
+// send sends an empty request, reads the whole response, and returns whether the connection
+// resumed a session.
+func send(t *testing.T, client *http.Client, url string) (resumed bool, err error) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, http.NoBody)
 	require.NoError(t, err)
-	response, err := example.Client().Do(request)
-	if err == nil {
-		response.Body.Close()
+	response, err := client.Do(request)
+	if err != nil {
+		return false, err
 	}
-	require.ErrorContains(t, err, "certificate required")
+	_, err = io.Copy(io.Discard, response.Body)
+	return response.TLS.DidResume, errors.Join(err, response.Body.Close())
 }
