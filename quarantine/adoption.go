@@ -35,9 +35,10 @@ const (
 )
 
 // mayDelete reports whether the controller may delete the released pod. It may if others go
-// before: one of them may become Ready before the controller decides.
+// before: one of them may become Ready before the controller decides. And a controller that
+// isolate does not know may do anything.
 func (a adoption) mayDelete() bool {
-	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero}, a.effect)
+	return slices.Contains([]adoptionEffect{mayDeletePod, deletesUnreadyFirst, deletesPod, scaledToZero, controllerUnknown}, a.effect)
 }
 
 // certain reports whether a controller adopts the released pod, as far as isolate knows.

@@ -70,6 +70,8 @@ func (a adoption) deletion() string {
 		return fmt.Sprintf("%s, which is scaled to zero, deletes it", a.controller)
 	case mayDeletePod, deletesUnreadyFirst:
 		return fmt.Sprintf("%s has one pod too many and may delete this one", a.controller)
+	case controllerUnknown:
+		return fmt.Sprintf("%s, which isolate does not know, may adopt and delete it", a.controller)
 	default:
 		return fmt.Sprintf("%s has one pod too many and deletes this one", a.controller)
 	}

@@ -122,3 +122,21 @@ func TestReleaseOfHeldPodThatWouldBeDeletedNeedsForce(t *testing.T) {
 		t.Errorf("denied although no controller would delete it: %+v", gone.Denial)
 	}
 }
+
+func TestReleaseOfHeldPodOfAnUnknownControllerNeedsForce(t *testing.T) {
+	config := DefaultConfig()
+	objects := incident()[:1]
+	of := pod(controller("apps.kruise.io/v1alpha1", "CloneSet", "shop"))
+	req := update(objects, of, annotation(TriggerKey, True), annotation(HoldKey, True), annotation(ForceKey, True))
+	held := &Pod{Metadata: *apply(t, req.New, config.Decide(req))}
+	denial := config.Decide(update(objects, held, without(TriggerKey))).Denial
+	want := "pod " + of.Name + " is held, but once it is released, CloneSet/shop, which isolate does not know, " +
+		"may adopt and delete it. Nothing was changed. To release it anyway: " +
+		"kubectl annotate pod -n " + of.Namespace + " " + of.Name + " isolate.example.io/quarantine- isolate.example.io/force=true"
+	if denial == nil || denial.Reason != ReasonHeld || denial.Message != want {
+		t.Fatalf("%+v, want %s", denial, want)
+	}
+	if forced := config.Decide(update(objects, held, without(TriggerKey), annotation(ForceKey, True))); forced.Action != ActionRelease {
+		t.Errorf("with force: %+v", forced.Denial)
+	}
+}
