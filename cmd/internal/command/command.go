@@ -50,13 +50,14 @@ func Main(name, purpose string, options Options, args []string, stdout, stderr i
 	logger := logr.FromSlogHandler(slog.NewJSONHandler(stderr, &slog.HandlerOptions{Level: process.LogLevel}))
 	log.SetLogger(logger)
 	klog.SetLogger(logger)
-	setMemory()
+	ctx := signals.SetupSignalHandler()
+	setMemory(ctx)
 	if err := setPings(); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
 	}
 	logger.Info("Starting", "version", Version())
-	if err := options.Run(signals.SetupSignalHandler(), process); err != nil {
+	if err := options.Run(ctx, process); err != nil {
 		fmt.Fprintln(stderr, err)
 		return exitFailed
 	}
