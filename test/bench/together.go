@@ -10,13 +10,17 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 	corev1client "k8s.io/client-go/kubernetes/typed/core/v1"
+	"k8s.io/client-go/metadata"
+	"k8s.io/client-go/metadata/metadatainformer"
 
+	"isolate.example.io/quarantine"
 	"isolate.example.io/test/bench/figures"
 	"isolate.example.io/test/framework/installation"
 )
 
 // together measures how fast the sweeper deletes pods that expire in the same second,
-// compared to a client that only deletes.
+// compared to a client that only deletes, and to one that also watches their metadata, as a
+// controller must.
 func (b *bench) together() error {
 	c, err := b.startSweepable()
 	if err != nil {
@@ -31,34 +35,48 @@ func (b *bench) together() error {
 		return err
 	}
 	n := b.size(5000, 100)
-	var own, control, requests figures.Sample
-	for round := range b.size(4, 1) {
-		for i := range 2 {
-			if (i+round)%2 == 0 {
-				rate, asked, err := b.sweep(c, n)
-				if err != nil {
-					return err
-				}
-				own, requests = append(own, rate), append(requests, asked/float64(n))
-				continue
-			}
+	var own, blind, watching, requests figures.Sample
+	measures := []func() error{
+		func() error {
+			rate, asked, err := b.sweep(c, n)
+			own, requests = append(own, rate), append(requests, asked/float64(n))
+			return err
+		},
+		func() error {
 			rate, err := b.deleteBare(c, bare, n, best)
+			blind = append(blind, rate)
+			return err
+		},
+		func() error {
+			stop, err := b.watchMetadata(bare)
 			if err != nil {
 				return err
 			}
-			control = append(control, rate)
+			defer stop()
+			rate, err := b.deleteBare(c, bare, n, best)
+			watching = append(watching, rate)
+			return err
+		},
+	}
+	for round := range b.size(6, 1) {
+		for i := range measures {
+			if err := measures[(i+round)%len(measures)](); err != nil {
+				return err
+			}
 		}
 	}
-	b.add(figures.Figure{What: fmt.Sprintf("%d pods that expire in the same second", n), Value: own,
-		Control: fmt.Sprintf("a bare client, %d workers (the best number)", best), ControlValue: control,
-		Unit: figures.PerSecond, Goal: figures.AtLeast(0.95)})
+	what := fmt.Sprintf("%d pods that expire in the same second", n)
+	b.add(figures.Figure{What: what, Value: own, Control: fmt.Sprintf("a bare client, %d workers (the best number)", best),
+		ControlValue: blind, Unit: figures.PerSecond, Goal: figures.AtLeast(0.95)})
+	b.add(figures.Figure{What: what, Value: own, Control: "the same client that also watches the pods' metadata",
+		ControlValue: watching, Unit: figures.PerSecond})
 	b.add(figures.Figure{What: "requests about pods a deletion", Value: requests, Control: "the bare client",
 		ControlValue: figures.Sample{1}, Goal: figures.ValueAtMost(1, figures.Count)})
 	return nil
 }
 
 // bestWorkers returns the number of workers with which a bare client deletes fastest.
-func (b *bench) bestWorkers(c *cluster, bare corev1client.PodInterface) (int, error) {
+func (b *bench) bestWorkers(c *cluster, bare bareClient) (int, error) {
 	best, bestRate := 0, 0.0
 	for _, workers := range []int{8, 16, 32, 64, 128} {
 		rate, err := b.deleteBare(c, bare, b.size(1500, 50), workers)
@@ -81,25 +99,40 @@ func (b *bench) expiring(c *cluster, n int, at time.Time) ([]*corev1.Pod, error)
 	return pods, b.createPods(c, pods)
 }
 
-// bareClient returns a client that only deletes. It uses the sweeper's ServiceAccount,
-// because an administrator's requests cost less authorization, and the cheapest encoding.
-func (c *cluster) bareClient(ctx context.Context) (corev1client.PodInterface, error) {
+// bareClient only deletes. It uses the sweeper's ServiceAccount, because an administrator's
+// requests cost less authorization, and the cheapest encoding.
+type bareClient struct {
+	pods     corev1client.PodInterface
+	metadata metadata.Interface
+}
+
+func (c *cluster) bareClient(ctx context.Context) (bareClient, error) {
 	config, err := c.ServiceAccountConfig(ctx, installation.Namespace, "isolate-sweeper")
 	if err != nil {
-		return nil, err
+		return bareClient{}, err
 	}
 	config.QPS = -1
 	config.ContentType = runtime.ContentTypeProtobuf
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
-		return nil, err
+		return bareClient{}, err
 	}
-	return client.CoreV1().Pods(namespace), nil
+	forMetadata, err := metadata.NewForConfig(metadata.ConfigFor(config))
+	return bareClient{client.CoreV1().Pods(namespace), forMetadata}, err
+}
+
+// watchMetadata keeps the metadata of the quarantined pods in memory until it is stopped.
+func (b *bench) watchMetadata(bare bareClient) (stop func(), err error) {
+	ctx, cancel := context.WithCancel(b.ctx)
+	informer := metadatainformer.NewFilteredMetadataInformer(bare.metadata, corev1.SchemeGroupVersion.WithResource("pods"), namespace, 0, nil,
+		func(options *metav1.ListOptions) { options.LabelSelector = quarantine.QuarantinedLabel }).Informer()
+	go informer.RunWithContext(ctx)
+	return cancel, b.until("the pods' metadata is watched", func(context.Context) bool { return informer.HasSynced() })
 }
 
 // deleteBare returns how many pods per second the bare client deletes. The same watch
 // counts the deletions as for the sweeper.
-func (b *bench) deleteBare(c *cluster, bare corev1client.PodInterface, n, workers int) (rate float64, err error) {
+func (b *bench) deleteBare(c *cluster, bare bareClient, n, workers int) (rate float64, err error) {
 	gone, err := b.watchDeletions(c, n)
 	if err != nil {
 		return 0, err
@@ -111,7 +144,7 @@ func (b *bench) deleteBare(c *cluster, bare corev1client.PodInterface, n, worker
 	}
 	start := time.Now()
 	err = many(b.ctx, workers, n, func(ctx context.Context, i int) error {
-		return bare.Delete(ctx, pods[i].Name, metav1.DeleteOptions{})
+		return bare.pods.Delete(ctx, pods[i].Name, metav1.DeleteOptions{})
 	})
 	if err != nil {
 		return 0, err

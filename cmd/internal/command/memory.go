@@ -66,7 +66,7 @@ func adaptGC(ctx context.Context) {
 
 // percentFor returns the percentage for so many bytes in use.
 func percentFor(live uint64) int {
-	return max(gcPercent, int(100*minGarbage/max(live, smallestHeap)))
+	return max(gcPercent, int(100*minGarbage/max(float64(live), smallestHeap)))
 }
 
 // memoryLimit parses the content of a cgroup's file: bytes, or "max" for no limit.
