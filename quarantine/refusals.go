@@ -92,7 +92,7 @@ var quarantineRefusals = []quarantineRefusal{
 var otherRefusals = []Refusal{
 	{
 		Reason:      ReasonHeld,
-		Refused:     "releasing a held pod that its controller would or might delete",
+		Refused:     "releasing a held pod that its controller would or might delete, as any controller might that isolate does not know",
 		Why:         "the evidence would be lost",
 		Later:       "once the hold was withdrawn in an earlier write, after which an expired pod is deleted",
 		ForcePasses: true,
