@@ -5,11 +5,11 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 const upstream = "github.com/prometheus/alertmanager"
@@ -32,8 +32,12 @@ func build(out string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return err
 	}
-	sources, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", upstream).Output()
+	download, err := exec.Command("go", "mod", "download", "-json", upstream).Output()
 	if err != nil {
+		return fmt.Errorf("downloading its sources: %w: %s", err, download) // It has the error.
+	}
+	var sources struct{ Dir string }
+	if err := json.Unmarshal(download, &sources); err != nil {
 		return fmt.Errorf("finding its sources: %w", err)
 	}
 	dir, err := os.MkdirTemp("", "alertmanager-")
@@ -41,7 +45,7 @@ func build(out string) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	if err := os.CopyFS(dir, os.DirFS(strings.TrimSpace(string(sources)))); err != nil {
+	if err := os.CopyFS(dir, os.DirFS(sources.Dir)); err != nil {
 		return fmt.Errorf("copying its sources: %w", err)
 	}
 	for _, page := range pages {
