@@ -38,6 +38,7 @@ type variants struct {
 
 	current  string
 	webhooks map[string]*admissionv1.MutatingWebhookConfiguration
+	check    *admissionv1.ValidatingWebhookConfiguration
 	bindings []admissionv1.ValidatingAdmissionPolicyBinding
 }
 
@@ -49,12 +50,17 @@ func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
 	if err != nil {
 		return nil, err
 	}
+	check, err := api.ValidatingWebhookConfigurations().Get(b.ctx, own.Name, metav1.GetOptions{})
+	if err != nil {
+		return nil, err
+	}
 	bindings, err := api.ValidatingAdmissionPolicyBindings().List(b.ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
 	}
 	own.ObjectMeta = metav1.ObjectMeta{Name: own.Name}
-	v.webhooks[isolate], v.bindings = own, bindings.Items
+	check.ObjectMeta = metav1.ObjectMeta{Name: check.Name}
+	v.webhooks[isolate], v.check, v.bindings = own, check, bindings.Items
 	for i := range v.bindings {
 		v.bindings[i].ObjectMeta = metav1.ObjectMeta{Name: v.bindings[i].Name}
 	}
@@ -145,6 +151,9 @@ func (v *variants) install(ctx context.Context, name string) error {
 		return v.installPolicy(ctx)
 	}
 	if name == isolate {
+		if _, err := api.ValidatingWebhookConfigurations().Create(ctx, v.check, metav1.CreateOptions{}); err != nil {
+			return err
+		}
 		for i := range v.bindings {
 			if _, err := api.ValidatingAdmissionPolicyBindings().Create(ctx, &v.bindings[i], metav1.CreateOptions{}); err != nil {
 				return err
@@ -166,6 +175,9 @@ func (v *variants) remove(ctx context.Context, name string) error {
 		}
 		return api.MutatingAdmissionPolicies().Delete(ctx, policy, metav1.DeleteOptions{})
 	case isolate:
+		if err := api.ValidatingWebhookConfigurations().Delete(ctx, v.check.Name, metav1.DeleteOptions{}); err != nil {
+			return err
+		}
 		for i := range v.bindings {
 			if err := api.ValidatingAdmissionPolicyBindings().Delete(ctx, v.bindings[i].Name, metav1.DeleteOptions{}); err != nil {
 				return err
