@@ -4,6 +4,7 @@ set -euxo pipefail
 cd "$(dirname "$0")"
 ./fuzz.sh 10m
 soak() { go test -count=1 -timeout=3h "$@"; }
+make -C .. bench QUICK=1
 soak ./integration/policies -oldest
 soak ./integration/sweeper -run=ManyPods -pods=5000
 soak ./integration/sweeper -run=SlowAPIServer -rate=60 -duration=10m -max-lag=1s
