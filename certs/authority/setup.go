@@ -83,6 +83,7 @@ func Setup(mgr manager.Manager, options Options) error {
 			return err
 		}
 		b.WatchesRawSource(&source.Informer{Informer: informer, Handler: handler.EnqueueRequestsFromMapFunc(mapToSingleton)})
+		b.WatchesRawSource(enqueueOnceRead(informer))
 	}
 	return b.
 		WatchesRawSource(source.Func(initialEnqueue)).
@@ -104,6 +105,20 @@ func mapToSingleton(context.Context, client.Object) []reconcile.Request {
 func initialEnqueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 	queue.Add(singleton)
 	return nil
+}
+
+// enqueueOnceRead enqueues a reconcile once the informer has read its object. The first
+// reconcile does not wait for that, and an object that is deleted between the two causes no
+// event.
+func enqueueOnceRead(informer cache.SharedIndexInformer) source.Func {
+	return func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+		go func() {
+			if cache.WaitFor(ctx, "", informer.HasSyncedChecker()) {
+				queue.Add(singleton)
+			}
+		}()
+		return nil
+	}
 }
 
 // newInformer watches one object by name: RBAC does not allow the sweeper to watch others.
