@@ -1,6 +1,7 @@
 package command
 
 import (
+	"context"
 	"fmt"
 
 	"k8s.io/client-go/transport"
@@ -29,5 +30,44 @@ func (p *Process) NewManager(options manager.Options, wrappers ...transport.Wrap
 	if err != nil {
 		return nil, fmt.Errorf("creating a manager: %w", err)
 	}
-	return mgr, mgr.AddHealthzCheck("ping", healthz.Ping)
+	return &interruptible{mgr}, mgr.AddHealthzCheck("ping", healthz.Ping)
 }
+
+// interruptible is a manager that can be stopped while it starts. controller-runtime's waits
+// for its caches even then, with a whole CPU, and the API server may be down for long.
+type interruptible struct {
+	manager.Manager
+}
+
+// Start implements [manager.Manager].
+func (m *interruptible) Start(ctx context.Context) error {
+	started := make(started)
+	if err := m.Add(started); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- m.Manager.Start(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case <-started:
+		return <-ended
+	default:
+		return nil // Nothing runs yet that has something to finish.
+	}
+}
+
+// started is closed once a manager has read its caches.
+type started chan struct{}
+
+// Start implements [manager.Runnable].
+func (s started) Start(context.Context) error {
+	close(s)
+	return nil
+}
+
+// NeedLeaderElection implements [manager.LeaderElectionRunnable].
+func (s started) NeedLeaderElection() bool { return false }

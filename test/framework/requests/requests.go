@@ -21,8 +21,8 @@ var discovery = map[string]string{
 	"/api/v1": `{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"pods","kind":"Pod","namespaced":true,"verbs":["list","watch"]}]}`,
 }
 
-// For runs a program until it sends a request whose path contains a text, and returns
-// that request. The API server that it is sent to knows pods only, and is otherwise
+// For runs a program until it sends a request whose path contains a text, stops it, and
+// returns that request. The API server that it is sent to knows pods only, and is otherwise
 // unavailable.
 func For(t *testing.T, text string, run func(context.Context) error) *http.Request {
 	t.Helper()
@@ -59,7 +59,9 @@ func For(t *testing.T, text string, run func(context.Context) error) *http.Reque
 	go func() { ended <- run(ctx) }()
 	select {
 	case request := <-requests:
-		return request // The program ends later: a manager first waits for its caches.
+		cancel()
+		require.NoError(t, <-ended, "the program stops while the API server is unavailable")
+		return request
 	case err := <-ended:
 		t.Fatalf("the program ended: %v", err)
 		return nil
