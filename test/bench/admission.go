@@ -102,7 +102,7 @@ func (b *bench) unrelatedWrites(c *cluster, free, out, variant string, metadata,
 
 // latency measures what isolate adds to a PATCH that quarantines.
 func (b *bench) latency() error {
-	all := []string{none, floor, isolate, defaulter, policy}
+	all := []string{none, floor, checkedFloor, isolate, defaulter, policy}
 	c, err := b.startIsolated(controlplane.Options{APIServerOnly: true})
 	if err != nil {
 		return err
@@ -142,6 +142,7 @@ func (b *bench) latency() error {
 		goal     *figures.Goal
 	}{
 		{floor, "a ready-made patch (the floor)", figures.AtMost(1.25)},
+		{checkedFloor, "a ready-made patch, and a check that allows everything", nil},
 		{defaulter, "controller-runtime's WithDefaulter", figures.AtMost(0.5)},
 		{policy, "a MutatingAdmissionPolicy with fixed labels", nil},
 	} {

@@ -41,7 +41,7 @@ func (b *bench) cost() error {
 		if err != nil {
 			return err
 		}
-		subjects = append(subjects, subject{name, fmt.Sprintf("https://127.0.0.1:%d%s", p.port, alternatives.Path), p})
+		subjects = append(subjects, subject{name, p.url(alternatives.Path), p})
 	}
 	cpu, allocations, bytes := map[string]figures.Sample{}, map[string]figures.Sample{}, map[string]figures.Sample{}
 	n := b.size(3000, 200)

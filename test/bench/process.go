@@ -30,6 +30,9 @@ type process struct {
 	certDir string
 }
 
+// url returns the URL of a webhook.
+func (p *process) url(path string) string { return fmt.Sprintf("https://127.0.0.1:%d%s", p.port, path) }
+
 // startAlternative starts an alternative and returns when it is ready.
 func (b *bench) startAlternative(c *cluster, name string) (*process, error) {
 	executable, err := os.Executable()

@@ -20,11 +20,12 @@ import (
 
 // The variants of what answers a quarantine. One at a time is installed.
 const (
-	none      = "none"
-	isolate   = "isolate"
-	floor     = alternatives.Floor
-	defaulter = alternatives.Defaulter
-	policy    = "policy"
+	none         = "none"
+	isolate      = "isolate"
+	floor        = alternatives.Floor
+	checkedFloor = "checked-floor" // The floor, which is also called to check the result, as isolate is.
+	defaulter    = alternatives.Defaulter
+	policy       = "policy"
 )
 
 // probe is the pod on which a dry run shows which variant answers. The floor's patch
@@ -38,13 +39,14 @@ type variants struct {
 
 	current  string
 	webhooks map[string]*admissionv1.MutatingWebhookConfiguration
-	check    *admissionv1.ValidatingWebhookConfiguration
+	checks   map[string]*admissionv1.ValidatingWebhookConfiguration
 	bindings []admissionv1.ValidatingAdmissionPolicyBinding
 }
 
 // newVariants records the installed isolate and starts the alternatives.
 func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
-	v := &variants{bench: b, cluster: c, current: isolate, webhooks: map[string]*admissionv1.MutatingWebhookConfiguration{}}
+	v := &variants{bench: b, cluster: c, current: isolate,
+		webhooks: map[string]*admissionv1.MutatingWebhookConfiguration{}, checks: map[string]*admissionv1.ValidatingWebhookConfiguration{}}
 	api := c.client.AdmissionregistrationV1()
 	own, err := api.MutatingWebhookConfigurations().Get(b.ctx, "isolate", metav1.GetOptions{})
 	if err != nil {
@@ -60,7 +62,7 @@ func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
 	}
 	own.ObjectMeta = metav1.ObjectMeta{Name: own.Name}
 	check.ObjectMeta = metav1.ObjectMeta{Name: check.Name}
-	v.webhooks[isolate], v.check, v.bindings = own, check, bindings.Items
+	v.webhooks[isolate], v.checks[isolate], v.bindings = own, check, bindings.Items
 	for i := range v.bindings {
 		v.bindings[i].ObjectMeta = metav1.ObjectMeta{Name: v.bindings[i].Name}
 	}
@@ -74,6 +76,9 @@ func (b *bench) newVariants(c *cluster, others ...string) (*variants, error) {
 		}
 		if v.webhooks[name], err = configuration(name, p); err != nil {
 			return nil, err
+		}
+		if name == floor {
+			v.webhooks[checkedFloor], v.checks[checkedFloor] = v.webhooks[floor], checkOf(v.webhooks[floor], p)
 		}
 	}
 	w := crew{bench: b, cluster: c, apps: 1}
@@ -96,12 +101,25 @@ func configuration(name string, p *process) (*admissionv1.MutatingWebhookConfigu
 			SideEffects:             ptr.To(admissionv1.SideEffectClassNone),
 			ReinvocationPolicy:      ptr.To(admissionv1.IfNeededReinvocationPolicy),
 			ClientConfig: admissionv1.WebhookClientConfig{
-				URL: new(fmt.Sprintf("https://127.0.0.1:%d%s", p.port, alternatives.Path)), CABundle: ca,
+				URL: new(p.url(alternatives.Path)), CABundle: ca,
 			},
 			Rules:           []admissionv1.RuleWithOperations{podUpdates()},
 			MatchConditions: []admissionv1.MatchCondition{triggered()},
 		}},
 	}, nil
+}
+
+// checkOf returns the configuration by which the same process is called to check the result.
+func checkOf(mutating *admissionv1.MutatingWebhookConfiguration, p *process) *admissionv1.ValidatingWebhookConfiguration {
+	webhook := mutating.Webhooks[0]
+	return &admissionv1.ValidatingWebhookConfiguration{
+		ObjectMeta: mutating.ObjectMeta,
+		Webhooks: []admissionv1.ValidatingWebhook{{
+			Name: webhook.Name, AdmissionReviewVersions: webhook.AdmissionReviewVersions, SideEffects: webhook.SideEffects,
+			ClientConfig: admissionv1.WebhookClientConfig{URL: new(p.url(alternatives.CheckPath)), CABundle: webhook.ClientConfig.CABundle},
+			Rules:        webhook.Rules, MatchConditions: webhook.MatchConditions,
+		}},
+	}
 }
 
 func podUpdates() admissionv1.RuleWithOperations {
@@ -150,10 +168,12 @@ func (v *variants) install(ctx context.Context, name string) error {
 	if name == policy {
 		return v.installPolicy(ctx)
 	}
-	if name == isolate {
-		if _, err := api.ValidatingWebhookConfigurations().Create(ctx, v.check, metav1.CreateOptions{}); err != nil {
+	if check := v.checks[name]; check != nil {
+		if _, err := api.ValidatingWebhookConfigurations().Create(ctx, check, metav1.CreateOptions{}); err != nil {
 			return err
 		}
+	}
+	if name == isolate {
 		for i := range v.bindings {
 			if _, err := api.ValidatingAdmissionPolicyBindings().Create(ctx, &v.bindings[i], metav1.CreateOptions{}); err != nil {
 				return err
@@ -175,13 +195,15 @@ func (v *variants) remove(ctx context.Context, name string) error {
 		}
 		return api.MutatingAdmissionPolicies().Delete(ctx, policy, metav1.DeleteOptions{})
 	case isolate:
-		if err := api.ValidatingWebhookConfigurations().Delete(ctx, v.check.Name, metav1.DeleteOptions{}); err != nil {
-			return err
-		}
 		for i := range v.bindings {
 			if err := api.ValidatingAdmissionPolicyBindings().Delete(ctx, v.bindings[i].Name, metav1.DeleteOptions{}); err != nil {
 				return err
 			}
+		}
+	}
+	if check := v.checks[name]; check != nil {
+		if err := api.ValidatingWebhookConfigurations().Delete(ctx, check.Name, metav1.DeleteOptions{}); err != nil {
+			return err
 		}
 	}
 	return api.MutatingWebhookConfigurations().Delete(ctx, v.webhooks[name].Name, metav1.DeleteOptions{})

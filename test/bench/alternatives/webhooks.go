@@ -25,17 +25,22 @@ import (
 	"isolate.example.io/test/gen/workload"
 )
 
-// Path is the URL path of the webhooks.
-const Path = "/mutate"
+// The URL paths of the webhooks. Only the floor has the one that checks.
+const (
+	Path      = "/mutate"
+	CheckPath = "/check"
+)
 
 // serve serves a webhook exactly like isolate's.
-func serve(mgr manager.Manager, o options, handler http.Handler) error {
+func serve(mgr manager.Manager, o options, handlers map[string]http.Handler) error {
 	hooks := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: o.port, TLSOpts: []func(*tls.Config){func(c *tls.Config) {
 		c.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return certificate(o.certDir) }
 		c.NextProtos = []string{"http/1.1"}
 		c.MinVersion = tls.VersionTLS13
 	}}})
-	hooks.Register(Path, handler)
+	for path, handler := range handlers {
+		hooks.Register(path, handler)
+	}
 	return mgr.Add(hooks)
 }
 
@@ -45,25 +50,32 @@ func certificate(dir string) (*tls.Certificate, error) {
 }
 
 // addFloor adds the minimal webhook: it decodes the review for its UID and answers with
-// a constant patch, as large as isolate's.
+// a constant patch, as large as isolate's, or allows what it is asked to check.
 func addFloor(mgr manager.Manager, o options) error {
 	patch, err := readyMade()
 	if err != nil {
 		return err
 	}
-	return serve(mgr, o, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return serve(mgr, o, map[string]http.Handler{
+		Path:      answer(admissionv1.AdmissionResponse{Allowed: true, Patch: patch, PatchType: ptr.To(admissionv1.PatchTypeJSONPatch)}),
+		CheckPath: answer(admissionv1.AdmissionResponse{Allowed: true}),
+	})
+}
+
+// answer gives every review the same response.
+func answer(response admissionv1.AdmissionResponse) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		review := &admissionv1.AdmissionReview{}
 		if err := json.NewDecoder(r.Body).Decode(review); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 			return
 		}
-		review.Response = &admissionv1.AdmissionResponse{
-			UID: review.Request.UID, Allowed: true, Patch: patch, PatchType: ptr.To(admissionv1.PatchTypeJSONPatch),
-		}
-		review.Request = nil
+		answered := response
+		answered.UID = review.Request.UID
+		review.Request, review.Response = nil, &answered
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(review) // The API server reports a failure.
-	}))
+	})
 }
 
 // readyMade returns isolate's patch for a pod of a workload with one Service.
@@ -111,7 +123,7 @@ func addDefaulter(mgr manager.Manager, o options) error {
 	if err := mgr.AddReadyzCheck("selectors", d.watcher.Ready); err != nil {
 		return err
 	}
-	return serve(mgr, o, admission.WithDefaulter(mgr.GetScheme(), d))
+	return serve(mgr, o, map[string]http.Handler{Path: admission.WithDefaulter(mgr.GetScheme(), d)})
 }
 
 // Default implements [admission.Defaulter].
