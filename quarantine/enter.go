@@ -90,13 +90,7 @@ func (c *Config) keysToRewrite(req Request, owner *Owner, selecting []*Selecting
 
 // droppedOwners returns the stored owners, and those that this write adds.
 func droppedOwners(req Request, earlier Status) []metav1.OwnerReference {
-	owners := slices.Clone(req.Old.OwnerReferences)
-	for _, ref := range slices.Concat(earlier.Record.OwnerReferences, req.New.OwnerReferences) {
-		if !hasOwner(owners, ref.UID) {
-			owners = append(owners, ref)
-		}
-	}
-	return owners
+	return mergeOwners(req.Old.OwnerReferences, slices.Concat(earlier.Record.OwnerReferences, req.New.OwnerReferences))
 }
 
 // stamps are the times of a record.

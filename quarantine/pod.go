@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 )
 
 // Metadata is the part of a pod's metadata that the rules read. It is decoded from JSON
@@ -114,9 +115,26 @@ func ownerOf(ref metav1.OwnerReference) *Owner {
 	return &Owner{Kind: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(), Name: ref.Name, UID: ref.UID}
 }
 
-// hasOwner reports whether an object with this UID is among the owners.
-func hasOwner(refs []metav1.OwnerReference, uid types.UID) bool {
-	return slices.ContainsFunc(refs, func(ref metav1.OwnerReference) bool { return ref.UID == uid })
+// ownerUIDs returns the owners' UIDs. A review that the API server did not send may have any
+// number of owners, so none is searched for in a list.
+func ownerUIDs(refs []metav1.OwnerReference) sets.Set[types.UID] {
+	uids := make(sets.Set[types.UID], len(refs))
+	for i := range refs {
+		uids.Insert(refs[i].UID)
+	}
+	return uids
+}
+
+// mergeOwners returns the owners, and those of more whose UIDs they lack.
+func mergeOwners(owners, more []metav1.OwnerReference) []metav1.OwnerReference {
+	merged, known := slices.Clone(owners), ownerUIDs(owners)
+	for _, ref := range more {
+		if !known.Has(ref.UID) {
+			known.Insert(ref.UID)
+			merged = append(merged, ref)
+		}
+	}
+	return merged
 }
 
 // String names the object as kubectl does: ReplicaSet/web-5d4.

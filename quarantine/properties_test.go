@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -196,7 +197,7 @@ func recordViolation(req Request, stored *Metadata) string {
 	}
 	owners := slices.Clone(req.Old.OwnerReferences)
 	for _, ref := range req.New.OwnerReferences {
-		if !hasOwner(owners, ref.UID) {
+		if !slices.ContainsFunc(owners, func(o metav1.OwnerReference) bool { return o.UID == ref.UID }) {
 			owners = append(owners, ref)
 		}
 	}

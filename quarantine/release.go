@@ -82,9 +82,10 @@ func restoreAnnotations(req Request, record Record, changes *edit) map[string]st
 // it restore the controller, which is lost if it does not adopt the pod.
 func restoreOwners(req Request, record Record, adopted adoption, changes *edit) []metav1.OwnerReference {
 	var lost []metav1.OwnerReference
+	present := ownerUIDs(req.New.OwnerReferences)
 	for _, ref := range record.OwnerReferences {
 		switch {
-		case hasOwner(req.New.OwnerReferences, ref.UID):
+		case present.Has(ref.UID):
 		case isController(ref):
 			if !adopted.certain() {
 				lost = append(lost, ref)
@@ -124,13 +125,8 @@ func (u unrestored) over(annotation string) unrestored {
 	all := unrestored{
 		Labels:          merged(before.Labels, u.Labels),
 		Annotations:     merged(before.Annotations, u.Annotations),
-		OwnerReferences: slices.Clone(u.OwnerReferences),
+		OwnerReferences: mergeOwners(u.OwnerReferences, before.OwnerReferences),
 		Record:          u.Record,
-	}
-	for _, ref := range before.OwnerReferences {
-		if !hasOwner(all.OwnerReferences, ref.UID) {
-			all.OwnerReferences = append(all.OwnerReferences, ref)
-		}
 	}
 	if all.Record == "" {
 		all.Record = before.Record
