@@ -56,10 +56,11 @@ func (a *assumedPods) get(uid types.UID) *assumedPod {
 	return nil
 }
 
-// add assumes a pod, in place of its earlier admission.
+// add assumes a pod, in place of its earlier admission. A review that names another namespace
+// for the same UID is of a pod that was not confirmed.
 func (a *assumedPods) add(pod assumedPod) {
 	if earlier := a.get(pod.uid); earlier != nil {
-		pod.confirmed = earlier.confirmed
+		pod.confirmed = earlier.confirmed && earlier.entry == pod.entry && earlier.name == pod.name
 		a.remove(pod.uid)
 	}
 	if len(pod.controller) > maxUIDLength {
@@ -92,14 +93,13 @@ func (a *assumedPods) remove(uid types.UID) {
 }
 
 // confirm records that the API server has the pod.
-func (a *assumedPods) confirm(uid types.UID) {
-	pod := a.get(uid)
-	if pod == nil || pod.confirmed {
+func (a *assumedPods) confirm(pod *assumedPod) {
+	if pod.confirmed {
 		return
 	}
 	pod.confirmed = true
-	if _, counted := a.unconfirmed.entries[uid]; counted {
-		a.unconfirmed.remove(uid)
+	if _, counted := a.unconfirmed.entries[pod.uid]; counted {
+		a.unconfirmed.remove(pod.uid)
 		a.count(pod)
 	}
 }

@@ -85,7 +85,7 @@ func (t *Tracker) confirm(ctx context.Context, namespace string) {
 		reads.Go(func() error {
 			found, err := t.confirmer.exists(ctx, pod.namespace, pod.name, pod.uid)
 			if err == nil {
-				t.confirmed(pod.uid, found)
+				t.confirmed(pod, found)
 			}
 			return nil
 		})
@@ -93,14 +93,18 @@ func (t *Tracker) confirm(ctx context.Context, namespace string) {
 	_ = reads.Wait() // No read returns an error.
 }
 
-func (t *Tracker) confirmed(uid types.UID, found bool) {
+// confirmed records whether the API server has a pod, unless another pod has been assumed in
+// its place meanwhile.
+func (t *Tracker) confirmed(read assumedPod, found bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	pod := t.assumed.get(read.uid)
 	switch {
+	case pod == nil || pod.entry != read.entry || pod.name != read.name:
 	case found:
-		t.assumed.confirm(uid)
-	case t.assumed.get(uid) != nil:
-		t.assumed.remove(uid)
+		t.assumed.confirm(pod)
+	default:
+		t.assumed.remove(pod.uid)
 		t.unstored.WithLabelValues(string(CauseNoSuchPod)).Inc()
 	}
 }

@@ -35,6 +35,19 @@ func TestAReviewOfAPodThatDoesNotExistUsesUpNoBudget(t *testing.T) {
 	require.Equal(t, 50, a.unstoredBecause(CauseNoSuchPod))
 }
 
+func TestAPodIsConfirmedInItsNamespaceOnly(t *testing.T) {
+	a := newAdmissions(t, 5)
+	for i := range 5 {
+		require.True(t, a.admit(types.UID(strconv.Itoa(i)), false))
+	}
+	require.False(t, a.admit("over", false), "all five are confirmed")
+	for i := range 5 {
+		a.admitIn("victim", types.UID(strconv.Itoa(i)), false)
+	}
+	require.True(t, a.admitIn("victim", "real", false), "reviews with UIDs of another namespace use up no budget")
+	require.Equal(t, 5, a.unstoredBecause(CauseNoSuchPod))
+}
+
 func TestWithinTheBudgetNothingIsRead(t *testing.T) {
 	a := newAdmissions(t, 50)
 	for i := range 50 {

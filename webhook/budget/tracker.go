@@ -78,6 +78,9 @@ func (t *Tracker) Reserve(ctx context.Context, req quarantine.Request, dryRun bo
 	decision, doubtful := t.reserve(req, dryRun, decide, true)
 	if doubtful && isOverBudget(decision) {
 		t.confirm(ctx, req.Old.Namespace)
+		if err := t.cache.Err(); err != nil { // It may have become unknown meanwhile.
+			return quarantine.Decision{}, err
+		}
 		decision, _ = t.reserve(req, dryRun, decide, false)
 	}
 	return decision, nil

@@ -58,7 +58,11 @@ func (c *cluster) exists(_ context.Context, namespace, name string, uid types.UI
 }
 
 func (a admissions) admit(uid types.UID, dryRun bool) bool {
-	req := quarantine.Request{Time: a.clock.Now(), Old: &quarantine.Pod{Metadata: quarantine.Metadata{Namespace: "shop", Name: "name-of-" + string(uid), UID: uid}}}
+	return a.admitIn("shop", uid, dryRun)
+}
+
+func (a admissions) admitIn(namespace string, uid types.UID, dryRun bool) bool {
+	req := quarantine.Request{Time: a.clock.Now(), Old: &quarantine.Pod{Metadata: quarantine.Metadata{Namespace: namespace, Name: "name-of-" + string(uid), UID: uid}}}
 	decision, err := a.Reserve(a.t.Context(), req, dryRun, func(req quarantine.Request) quarantine.Decision {
 		if sum(req.Quarantined.Controlled("web")) >= a.budget {
 			return quarantine.Decision{Action: quarantine.ActionDeny, Denial: &quarantine.Denial{Reason: quarantine.ReasonControllerBudget}}
