@@ -115,16 +115,6 @@ func ownerOf(ref metav1.OwnerReference) *Owner {
 	return &Owner{Kind: schema.FromAPIVersionAndKind(ref.APIVersion, ref.Kind).GroupKind(), Name: ref.Name, UID: ref.UID}
 }
 
-// ownerUIDs returns the owners' UIDs. A review that the API server did not send may have any
-// number of owners, so none is searched for in a list.
-func ownerUIDs(refs []metav1.OwnerReference) sets.Set[types.UID] {
-	uids := make(sets.Set[types.UID], len(refs))
-	for i := range refs {
-		uids.Insert(refs[i].UID)
-	}
-	return uids
-}
-
 // mergeOwners returns the owners, and those of more whose UIDs they lack.
 func mergeOwners(owners, more []metav1.OwnerReference) []metav1.OwnerReference {
 	merged, known := slices.Clone(owners), ownerUIDs(owners)
@@ -135,6 +125,16 @@ func mergeOwners(owners, more []metav1.OwnerReference) []metav1.OwnerReference {
 		}
 	}
 	return merged
+}
+
+// ownerUIDs returns the owners' UIDs. A review that the API server did not send may have any
+// number of owners, so none is searched for in a list.
+func ownerUIDs(refs []metav1.OwnerReference) sets.Set[types.UID] {
+	uids := make(sets.Set[types.UID], len(refs))
+	for i := range refs {
+		uids.Insert(refs[i].UID)
+	}
+	return uids
 }
 
 // String names the object as kubectl does: ReplicaSet/web-5d4.

@@ -141,20 +141,32 @@ func (h *Handler) decide(ctx context.Context, req *request) (decision quarantine
 	if r.Time, err = h.Time.Server(); err != nil {
 		return decision, errUnknown(unknownTime, err)
 	}
-	if r.Selectors, err = h.Selectors.Namespace(req.Namespace); err != nil {
-		return decision, errUnknown(unknownSelectors, err)
-	}
-	if r.NamespaceConfig, err = h.NamespaceConfigs.NamespaceConfig(req.Namespace); err != nil {
-		return decision, errUnknown(unknownNamespaceConfig, err)
+	if r.Selectors, r.NamespaceConfig, err = h.read(req.Namespace); err != nil {
+		return decision, err
 	}
 	if !r.Triggered() {
 		return h.Config.Decide(r), nil
 	}
-	decision, err = h.Budgets.Reserve(ctx, r, req.DryRun, h.Config.Decide)
+	reserved, err := h.Budgets.Reserve(ctx, r, req.DryRun, h.Config.Decide)
 	if err != nil {
 		return decision, errUnknown(unknownQuarantines, err)
 	}
-	return decision, nil
+	// Reserve may have waited, and what it decided by may have become unknown meanwhile.
+	if _, _, err := h.read(req.Namespace); err != nil {
+		return decision, err
+	}
+	return reserved, nil
+}
+
+// read returns what selects the pods of a namespace, and the namespace's configuration.
+func (h *Handler) read(namespace string) (selecting quarantine.Selectors, config map[string]string, err error) {
+	if selecting, err = h.Selectors.Namespace(namespace); err != nil {
+		return nil, nil, errUnknown(unknownSelectors, err)
+	}
+	if config, err = h.NamespaceConfigs.NamespaceConfig(namespace); err != nil {
+		return nil, nil, errUnknown(unknownNamespaceConfig, err)
+	}
+	return selecting, config, nil
 }
 
 // reject responds to a request whose body was not read or is not a review, and closes the

@@ -213,6 +213,29 @@ func TestAnUnknownCountIsA500AndNotZero(t *testing.T) {
 	require.True(t, ask(t.Context(), t, handler, update(map[string]string{quarantine.HoldKey: "true"})).Allowed, "only a quarantine needs the count")
 }
 
+// waiting reserves, and meanwhile something happens.
+type waiting func()
+
+func (w waiting) Reserve(ctx context.Context, req quarantine.Request, dryRun bool, decide func(quarantine.Request) quarantine.Decision) (quarantine.Decision, error) {
+	w()
+	return unlimited{}.Reserve(ctx, req, dryRun, decide)
+}
+
+func TestWhatBecomesUnknownWhileTheBudgetIsReservedIsA500(t *testing.T) {
+	for name, lose := range map[string]func(*Handler){
+		"what selects the pod": func(h *Handler) { h.Selectors = unavailable{errors.New("reading services: forbidden")} },
+		"the configuration":    func(h *Handler) { h.NamespaceConfigs = unreadNamespaces(h.Config, h.Metrics, logr.Discard()) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			handler := newHandler(t)
+			handler.Budgets = waiting(func() { lose(handler) })
+			response := ask(t.Context(), t, handler, update(trigger))
+			require.Equal(t, int32(http.StatusInternalServerError), response.Result.Code)
+			require.Empty(t, response.Patch)
+		})
+	}
+}
+
 func TestAnUnknownNamespaceConfigIsA500(t *testing.T) {
 	handler := newHandler(t)
 	handler.NamespaceConfigs = unreadNamespaces(handler.Config, handler.Metrics, logr.Discard())

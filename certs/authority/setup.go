@@ -82,11 +82,9 @@ func Setup(mgr manager.Manager, options Options) error {
 		})); err != nil {
 			return err
 		}
-		b.WatchesRawSource(&source.Informer{Informer: informer, Handler: handler.EnqueueRequestsFromMapFunc(mapToSingleton)})
-		b.WatchesRawSource(enqueueOnceRead(informer))
+		b.WatchesRawSource(sourceOf(informer))
 	}
 	return b.
-		WatchesRawSource(source.Func(initialEnqueue)).
 		WithOptions(controller.Options{RateLimiter: workqueue.NewTypedItemExponentialFailureRateLimiter[reconcile.Request](minBackoff, maxBackoff)}).
 		Complete(&reconciler{
 			client: kube, namespace: options.Namespace, config: options.Config, clock: options.Clock, ahead: options.Ahead,
@@ -101,23 +99,18 @@ func mapToSingleton(context.Context, client.Object) []reconcile.Request {
 	return []reconcile.Request{singleton}
 }
 
-// initialEnqueue starts the first reconcile even if none of the objects exists.
-func initialEnqueue(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
-	queue.Add(singleton)
-	return nil
-}
-
-// enqueueOnceRead enqueues a reconcile once the informer has read its object. The first
-// reconcile does not wait for that, and an object that is deleted between the two causes no
-// event.
-func enqueueOnceRead(informer cache.SharedIndexInformer) source.Func {
+// sourceOf enqueues a reconcile once the informer has read its object, whether that exists or
+// not, and at each change after that. The controller does not wait for the informers: an
+// object that is deleted after a reconcile and before it is watched causes no event.
+func sourceOf(informer cache.SharedIndexInformer) source.Func {
 	return func(ctx context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
 		go func() {
 			if cache.WaitFor(ctx, "", informer.HasSyncedChecker()) {
 				queue.Add(singleton)
 			}
 		}()
-		return nil
+		changes := source.Informer{Informer: informer, Handler: handler.EnqueueRequestsFromMapFunc(mapToSingleton)}
+		return changes.Start(ctx, queue)
 	}
 }
 

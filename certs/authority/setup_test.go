@@ -23,7 +23,7 @@ func TestASecretThatIsDeletedBeforeItIsWatchedIsNoticed(t *testing.T) {
 		}, &corev1.Secret{}, 0, cache.Indexers{})
 		queue := workqueue.NewTypedRateLimitingQueue(workqueue.DefaultTypedControllerRateLimiter[reconcile.Request]())
 		t.Cleanup(queue.ShutDown)
-		require.NoError(t, enqueueOnceRead(informer)(t.Context(), queue))
+		require.NoError(t, sourceOf(informer)(t.Context(), queue))
 		go informer.RunWithContext(t.Context())
 		synctest.Wait()
 		require.Zero(t, queue.Len())

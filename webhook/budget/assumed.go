@@ -36,6 +36,12 @@ type assumedPod struct {
 	confirmed bool
 }
 
+// is reports whether both are of the same pod, as far as reviews tell. One that names another
+// namespace for a UID is of no pod that was confirmed.
+func (p *assumedPod) is(other *assumedPod) bool {
+	return p.entry == other.entry && p.name == other.name && p.uid == other.uid
+}
+
 // assumedPods are the pods that were admitted a moment ago. It counts those that are not
 // stored: an assumed pod may also be stored, if it was quarantined and released before.
 type assumedPods struct {
@@ -56,15 +62,14 @@ func (a *assumedPods) get(uid types.UID) *assumedPod {
 	return nil
 }
 
-// add assumes a pod, in place of its earlier admission. A review that names another namespace
-// for the same UID is of a pod that was not confirmed.
+// add assumes a pod, in place of its earlier admission.
 func (a *assumedPods) add(pod assumedPod) {
-	if earlier := a.get(pod.uid); earlier != nil {
-		pod.confirmed = earlier.confirmed && earlier.entry == pod.entry && earlier.name == pod.name
-		a.remove(pod.uid)
-	}
 	if len(pod.controller) > maxUIDLength {
 		pod.controller = "" // No controller has this UID.
+	}
+	if earlier := a.get(pod.uid); earlier != nil {
+		pod.confirmed = earlier.confirmed && earlier.is(&pod)
+		a.remove(pod.uid)
 	}
 	a.pods[pod.uid] = a.order.PushBack(&pod)
 }

@@ -100,7 +100,7 @@ func (t *Tracker) confirmed(read assumedPod, found bool) {
 	defer t.mu.Unlock()
 	pod := t.assumed.get(read.uid)
 	switch {
-	case pod == nil || pod.entry != read.entry || pod.name != read.name:
+	case pod == nil || !pod.is(&read):
 	case found:
 		t.assumed.confirm(pod)
 	default:

@@ -1,6 +1,7 @@
 package budget
 
 import (
+	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -9,10 +10,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 
 	"isolate.example.io/quarantine"
+	"isolate.example.io/watchcache"
 )
 
 // unstoredBecause returns how many admitted quarantines were not stored for this cause.
@@ -46,6 +49,17 @@ func TestAPodIsConfirmedInItsNamespaceOnly(t *testing.T) {
 	}
 	require.True(t, a.admitIn("victim", "real", false), "reviews with UIDs of another namespace use up no budget")
 	require.Equal(t, 5, a.unstoredBecause(CauseNoSuchPod))
+}
+
+func TestNothingIsDecidedIfThePodsBecomeUnknownDuringTheReads(t *testing.T) {
+	a := newAdmissions(t, 1)
+	require.True(t, a.admit("one", false))
+	a.confirmer.exists = func(context.Context, string, string, types.UID) (bool, error) {
+		a.cache = watchcache.New("pods", nil, &metav1.PartialObjectMetadata{}, a.Tracker)
+		return false, nil // The budget has room again.
+	}
+	_, err := a.reserveIn("shop", "two", false)
+	require.ErrorContains(t, err, "not read yet")
 }
 
 func TestWithinTheBudgetNothingIsRead(t *testing.T) {

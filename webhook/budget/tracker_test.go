@@ -62,15 +62,19 @@ func (a admissions) admit(uid types.UID, dryRun bool) bool {
 }
 
 func (a admissions) admitIn(namespace string, uid types.UID, dryRun bool) bool {
+	decision, err := a.reserveIn(namespace, uid, dryRun)
+	require.NoError(a.t, err)
+	return decision.Action == quarantine.ActionQuarantine
+}
+
+func (a admissions) reserveIn(namespace string, uid types.UID, dryRun bool) (quarantine.Decision, error) {
 	req := quarantine.Request{Time: a.clock.Now(), Old: &quarantine.Pod{Metadata: quarantine.Metadata{Namespace: namespace, Name: "name-of-" + string(uid), UID: uid}}}
-	decision, err := a.Reserve(a.t.Context(), req, dryRun, func(req quarantine.Request) quarantine.Decision {
+	return a.Reserve(a.t.Context(), req, dryRun, func(req quarantine.Request) quarantine.Decision {
 		if sum(req.Quarantined.Controlled("web")) >= a.budget {
 			return quarantine.Decision{Action: quarantine.ActionDeny, Denial: &quarantine.Denial{Reason: quarantine.ReasonControllerBudget}}
 		}
 		return quarantine.Decision{Action: quarantine.ActionQuarantine, CountsFor: "web"}
 	})
-	require.NoError(a.t, err)
-	return decision.Action == quarantine.ActionQuarantine
 }
 
 func newAdmissions(t *testing.T, budget int, stored ...any) admissions {
