@@ -71,18 +71,19 @@ func (c *cluster) everythingHappens() {
 	c.kubectl("run", "ignored", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.TriggerKey+"=true")
 	c.kubectl("run", "damaged", "--namespace=shop", "--image=web:1", "--annotations="+quarantine.RecordKey+"={}")
 	c.install(installation.Options{SweeperFlags: []string{"--replacement-timeout=10s", "--lease-duration=3s", "--propagation-delay=1s"}})
-	for name, replicas := range map[string]string{"web": "3", "short": "1"} {
+	for name, replicas := range map[string]string{"web": "2", "short": "1"} {
 		c.kubectl("create", "deployment", name, "--namespace=shop", "--image=web:1", "--replicas="+replicas)
 	}
-	pods, short := c.running("shop", "app=web", 3), c.running("shop", "app=short", 1)
+	c.kubectl("run", "free", "--namespace=shop", "--image=web:1")
+	pods, short, free := c.running("shop", "app=web", 2), c.running("shop", "app=short", 1), c.running("shop", "run=free", 1)
 
 	c.quarantine(pods[0], quarantine.TTLKey+"=1s")
 	c.quarantine(pods[1])
-	c.quarantine(pods[2])
-	// From here on, the ReplicaSet may delete any of its pods.
-	c.kubectl("annotate", "pod", "--namespace=shop", pods[1].Name, quarantine.TriggerKey+"-")
+	c.quarantine(free[0])
+	// A ReplicaSet may delete a pod as soon as that is released. Nobody deletes this one.
+	c.kubectl("annotate", "pod", "--namespace=shop", free[0].Name, quarantine.TriggerKey+"-")
 	c.kubectl("create", "service", "clusterip", "greedy", "--namespace=shop", "--tcp=80")
-	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "app="+pods[2].Labels["app"])
+	c.kubectl("set", "selector", "service", "greedy", "--namespace=shop", "app="+pods[1].Labels["app"])
 	c.waitEvents("shop", "Quarantined", "ExpiresSoon", "Expired", "Released", "Leaked", "Ignored", "BadRecord")
 	c.kubectl("create", "quota", "full", "--namespace=shop", "--hard=pods=1")
 	c.quarantine(short[0])
